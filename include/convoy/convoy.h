@@ -1,0 +1,11 @@
+/* Convoy: trains and runs image CNNs on any OpenCL device. This header includes the rest. */
+#ifndef CONVOY_H
+#define CONVOY_H
+
+#include "convoy/dataset.h"
+#include "convoy/device.h"
+#include "convoy/error.h"
+#include "convoy/model.h"
+#include "convoy/train.h"
+
+#endif

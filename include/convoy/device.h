@@ -1,0 +1,86 @@
+/* OpenCL platforms and devices: what there is, which one is chosen, and why others are not. */
+#ifndef CONVOY_DEVICE_H
+#define CONVOY_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "convoy/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum convoy_device_type {
+    CONVOY_DEVICE_OTHER = 0,
+    CONVOY_DEVICE_CPU,
+    CONVOY_DEVICE_ACCELERATOR,
+    CONVOY_DEVICE_GPU,
+} convoy_device_type;
+
+/* One row of the list: a device, or (device == -1) a platform that has none. */
+typedef struct convoy_device_info {
+    int platform, device; /* numbered as clinfo does: `P:D` */
+    convoy_device_type type;
+    char platform_name[128], name[128], vendor[128];
+    char version[128], driver[128], opencl_c[128];
+    unsigned compute_units;
+    unsigned native_vector_width_float;
+    uint64_t global_memory, max_allocation, local_memory; /* bytes */
+    bool usable;
+    char rejected[256];   /* why not usable; empty when usable */
+    bool is_default;
+    char why_default[128]; /* "the only GPU", "fastest class here: CPU; the first of 2", ...; empty unless is_default */
+} convoy_device_info;
+
+/* Lists every platform and device of the ICD loader, usable or not, in its order.
+ * *out is an array of *count rows, freed by the caller with free(). No platform at all is not an error: *count is 0. */
+convoy_status convoy_devices_list(convoy_device_info **out, size_t *count, convoy_error *err);
+
+/* "gpu", "cpu", "accelerator" or "other". */
+const char *convoy_device_type_name(convoy_device_type type);
+
+/* A device opened for work: its OpenCL context, queue and compiled programs. One thread at a time may use it. */
+typedef struct convoy_context convoy_context;
+
+typedef struct convoy_context_options {
+    /* `P:D` as clinfo numbers them, `gpu|cpu|accelerator`, or a part of the device's or platform's name (any case).
+     * NULL: the environment's CONVOY_DEVICE, else the first device of the fastest class (GPU, accelerator, CPU). */
+    const char *device;
+    bool profile;            /* time every launch (slower) */
+    const char *cache_dir;   /* where compiled programs are kept; NULL: $XDG_CACHE_HOME/convoy; "": nowhere */
+    const char *gemm;        /* "clblast", "builtin" or NULL for the choice that suits the device */
+    const char *variant;     /* kernel family: "vec", "plain" or NULL for the choice that suits the device */
+    unsigned vector_width;   /* floats in a vector of the _vec kernels (4, 8, 16); 0: the device's native width */
+} convoy_context_options;
+
+/* Opens a device. `options` may be NULL. Errors: CONVOY_ERROR_NO_DEVICE (the message lists what there is).
+ * Destroy everything made from the context before the context itself; destroying NULL is allowed. */
+convoy_status convoy_context_create(const convoy_context_options *options, convoy_context **out, convoy_error *err);
+void convoy_context_destroy(convoy_context *ctx);
+
+/* The device behind a context; lives as long as the context. */
+const convoy_device_info *convoy_context_device(const convoy_context *ctx);
+
+/* What the runtime has done and holds, counted by itself. */
+typedef struct convoy_counters {
+    uint64_t launches;       /* kernels and library calls enqueued */
+    uint64_t allocations;    /* device buffers created */
+    uint64_t builds;         /* programs compiled from source */
+    uint64_t cache_hits;     /* programs loaded from the disk cache */
+    uint64_t reads, writes;  /* copies between host and device */
+    uint64_t waits;          /* times the host waited for the device */
+    uint64_t live_objects;   /* OpenCL objects not yet released (the context's own excluded) */
+    uint64_t bytes, peak_bytes; /* device memory allocated now, and at most */
+} convoy_counters;
+
+convoy_counters convoy_context_counters(const convoy_context *ctx);
+
+/* A warning hook: the library never prints. `text` is one line without a newline. NULL removes it. */
+void convoy_context_on_message(convoy_context *ctx, void (*hook)(void *user, const char *text), void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,78 @@
+/* Models: layers and their weights on the host. No device is needed to build, describe, load or save one. */
+#ifndef CONVOY_MODEL_H
+#define CONVOY_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "convoy/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CONVOY_MAX_RANK 4
+
+/* A tensor's dimensions without the batch: (H, W, C) has rank 3. */
+typedef struct convoy_shape {
+    int rank;
+    int dim[CONVOY_MAX_RANK];
+} convoy_shape;
+
+typedef struct convoy_model convoy_model;
+
+/* An empty sequential model. `name` NULL: "sequential". */
+convoy_status convoy_model_create(const char *name, convoy_model **out, convoy_error *err);
+void convoy_model_destroy(convoy_model *model);
+
+/* Appends a layer by its Keras class name. `options` are the keyword arguments of Keras's constructor, written the same
+ * way: "filters=32, kernel_size=(3, 3), padding='same', activation='relu'"; quotes around words may be left out.
+ * NULL: none. The first layer is InputLayer with shape=(H, W, C).
+ * Errors: CONVOY_ERROR_MODEL names the layer, the option and what is known; shapes that do not fit name both. */
+convoy_status convoy_model_add(convoy_model *model, const char *class_name, const char *options, convoy_error *err);
+
+/* Draws all weights anew from their initializers: the same seed gives the same weights on every machine. */
+convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy_error *err);
+
+/* Reads a model: a built-in name ("cifar10"), a Keras JSON config, or a `.keras` file (told apart by content).
+ * A config or a built-in name leaves the weights at zero: call convoy_model_initialize. */
+convoy_status convoy_model_load(const char *name_or_path, convoy_model **out, convoy_error *err);
+
+/* Reads a Keras JSON config (Sequential) from text. */
+convoy_status convoy_model_from_json(const char *json, size_t length, convoy_model **out, convoy_error *err);
+
+/* The model as a Keras JSON config, NUL-terminated; the caller frees it with free(). */
+convoy_status convoy_model_to_json(const convoy_model *model, char **out, convoy_error *err);
+
+/* Writes a `.keras` file that Keras 3 loads; written under a temporary name, synced and renamed. */
+convoy_status convoy_model_save(const convoy_model *model, const char *path, convoy_error *err);
+
+typedef struct convoy_summary_options {
+    bool classic; /* Keras 2's 65-column table instead of Keras 3's box */
+    int columns;  /* width of the terminal; 0: 80, as Keras takes without a terminal */
+    bool bold;    /* the title in ANSI bold, as Keras does on a terminal */
+} convoy_summary_options;
+
+/* Keras's summary table as text; the caller frees it with free(). `options` may be NULL. */
+convoy_status convoy_model_summary(const convoy_model *model, const convoy_summary_options *options, char **out,
+                                   convoy_error *err);
+
+/* What a model is made of. Indices run from 0; layer 0 is the InputLayer. */
+const char *convoy_model_name(const convoy_model *model);
+size_t convoy_model_layer_count(const convoy_model *model);
+const char *convoy_model_layer_name(const convoy_model *model, size_t layer);
+const char *convoy_model_layer_class(const convoy_model *model, size_t layer);
+convoy_shape convoy_model_layer_output(const convoy_model *model, size_t layer);
+convoy_shape convoy_model_input(const convoy_model *model);
+convoy_shape convoy_model_output(const convoy_model *model);
+size_t convoy_model_parameter_count(const convoy_model *model);
+
+/* The weights of a layer in Keras's order (kernel, bias): `values` points into the model (row-major float32, kernels HWIO,
+ * Dense (in, out)) and lives as long as it; returns 0 past the last one, else the number of values. */
+size_t convoy_model_weights(convoy_model *model, size_t layer, size_t index, float **values, convoy_shape *shape);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,22 @@
+/* Whole files: read one into memory; write one so that it appears complete or not at all. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* Reads a regular file of at most `limit` bytes. *out has one NUL byte more than *size; the caller frees it. */
+convoy_status file_read(const char *path, size_t limit, char **out, size_t *size, convoy_error *err);
+
+/* Writes under a temporary name in the same folder, syncs, renames over `path`. */
+convoy_status file_write(const char *path, const void *data, size_t size, convoy_error *err);
+
+/* Makes a folder and its parents; fine if it is there. */
+convoy_status file_make_folder(const char *path, convoy_error *err);
+
+bool file_exists(const char *path);
+bool file_is_folder(const char *path);
+
+#endif
