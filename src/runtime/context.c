@@ -1,0 +1,144 @@
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "runtime/internal.h"
+
+static bool one_of(const char *value, const char *a, const char *b)
+{
+    return value == NULL || strcmp(value, a) == 0 || strcmp(value, b) == 0;
+}
+
+static convoy_status check_options(const convoy_context_options *o, convoy_error *err)
+{
+    if (!one_of(o->gemm, "clblast", "builtin"))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "gemm: '%s' is not known; use clblast or builtin", o->gemm);
+    if (!one_of(o->variant, "vec", "plain"))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "variant: '%s' is not known; use vec or plain", o->variant);
+    if (o->vector_width != 0 && o->vector_width != 4 && o->vector_width != 8 && o->vector_width != 16)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "vector width: %u; it is 4, 8 or 16 floats", o->vector_width);
+    return CONVOY_OK;
+}
+
+static void choose_cache(convoy_context *ctx, const char *cache_dir)
+{
+    const char *home;
+    if (cache_dir != NULL)
+        text_copy(ctx->cache_dir, sizeof ctx->cache_dir, cache_dir);
+    else if ((home = getenv("XDG_CACHE_HOME")) != NULL && home[0] == '/')
+        snprintf(ctx->cache_dir, sizeof ctx->cache_dir, "%s/convoy", home);
+    else if ((home = getenv("HOME")) != NULL && home[0] == '/')
+        snprintf(ctx->cache_dir, sizeof ctx->cache_dir, "%s/.cache/convoy", home);
+}
+
+static convoy_status query_limits(convoy_context *ctx, convoy_error *err)
+{
+    cl_uint bits = 0;
+    CL_TRY(ctx, clGetDeviceInfo, ctx->device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof bits, &bits, NULL);
+    /* At least a cache line, and at least a 16-float vector. */
+    ctx->alignment = bits / 8 < 64 ? 64 : bits / 8;
+    CL_TRY(ctx, clGetDeviceInfo, ctx->device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof ctx->max_local, &ctx->max_local,
+           NULL);
+    return CONVOY_OK;
+}
+
+static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
+{
+    unsigned native = ctx->info.native_vector_width_float;
+    /* The native width tells, not the device's type: Mesa's llvmpipe calls itself a CPU and vectorises across work-items. */
+    ctx->vector_width = o->vector_width ? o->vector_width : native >= 16 ? 16 : native >= 8 ? 8 : 4;
+    text_copy(ctx->variant, sizeof ctx->variant, o->variant ? o->variant : native >= 4 ? "vec" : "plain");
+#ifdef HAVE_CLBLAST
+    text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : "clblast");
+#else
+    text_copy(ctx->gemm, sizeof ctx->gemm, "builtin");
+#endif
+}
+
+static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
+{
+    cl_int code;
+    ctx->context = clCreateContext(NULL, 1, &ctx->device, NULL, NULL, &code);
+    if (code != CL_SUCCESS)
+        return rt_fail(ctx, "clCreateContext", code, err);
+    cl_command_queue_properties flags = ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0;
+    ctx->queue = clCreateCommandQueue(ctx->context, ctx->device, flags, &code);
+    if (code != CL_SUCCESS)
+        return rt_fail(ctx, "clCreateCommandQueue", code, err);
+    ctx->transfer = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
+    if (code != CL_SUCCESS)
+        return rt_fail(ctx, "clCreateCommandQueue", code, err);
+    return CONVOY_OK;
+}
+
+convoy_status convoy_context_create(const convoy_context_options *options, convoy_context **out, convoy_error *err)
+{
+    static const convoy_context_options none;
+    const convoy_context_options *o = options ? options : &none;
+    convoy_status status;
+    TRY(check_options(o, err));
+#ifndef HAVE_CLBLAST
+    if (o->gemm != NULL && strcmp(o->gemm, "clblast") == 0)
+        return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
+                         "gemm: this build has no CLBlast; install libclblast-dev and build again");
+#endif
+    convoy_context *ctx = calloc(1, sizeof *ctx);
+    if (ctx == NULL)
+        return OUT_OF_MEMORY(err);
+    ctx->profile = o->profile;
+    TRY_GOTO(rt_device_select(o->device, &ctx->device, &ctx->info, err));
+    choose_cache(ctx, o->cache_dir);
+    choose_kernels(ctx, o);
+    TRY_GOTO(query_limits(ctx, err));
+    TRY_GOTO(open_queues(ctx, err));
+    *out = ctx;
+    return CONVOY_OK;
+done:
+    convoy_context_destroy(ctx);
+    return status;
+}
+
+void convoy_context_destroy(convoy_context *ctx)
+{
+    if (ctx == NULL)
+        return;
+    rt_programs_destroy(ctx);
+    if (ctx->transfer)
+        clReleaseCommandQueue(ctx->transfer);
+    if (ctx->queue)
+        clReleaseCommandQueue(ctx->queue);
+    if (ctx->context)
+        clReleaseContext(ctx->context);
+    free(ctx);
+}
+
+const convoy_device_info *convoy_context_device(const convoy_context *ctx) { return &ctx->info; }
+convoy_counters convoy_context_counters(const convoy_context *ctx) { return ctx->counters; }
+bool rt_wants_vectors(const convoy_context *ctx) { return strcmp(ctx->variant, "vec") == 0; }
+unsigned rt_vector_width(const convoy_context *ctx) { return ctx->vector_width; }
+const char *rt_variant(const convoy_context *ctx) { return ctx->variant; }
+const char *rt_gemm(const convoy_context *ctx) { return ctx->gemm; }
+size_t rt_alignment(const convoy_context *ctx) { return ctx->alignment; }
+size_t rt_max_local_size(const convoy_context *ctx) { return ctx->max_local; }
+
+void convoy_context_on_message(convoy_context *ctx, void (*hook)(void *user, const char *text), void *user)
+{
+    ctx->on_message = hook;
+    ctx->message_user = user;
+}
+
+void rt_message(convoy_context *ctx, const char *format, ...)
+{
+    if (ctx->on_message == NULL)
+        return;
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ctx->on_message(ctx->message_user, text);
+}

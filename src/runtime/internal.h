@@ -1,0 +1,81 @@
+/* What the files of the runtime room share. Only this room sees OpenCL's types. */
+#ifndef RUNTIME_INTERNAL_H
+#define RUNTIME_INTERNAL_H
+
+#define CL_TARGET_OPENCL_VERSION 120
+#define CL_USE_DEPRECATED_OPENCL_1_2_APIS
+#include <CL/cl.h>
+
+#include "runtime/runtime.h"
+
+/* A compiled program, kept for the life of its context. */
+typedef struct rt_program {
+    char *source, *options; /* the key */
+    cl_program program;
+    struct rt_program *next;
+} rt_program;
+
+struct convoy_context {
+    convoy_device_info info;
+    cl_device_id device;
+    cl_context context;
+    cl_command_queue queue;    /* in order: all the work */
+    cl_command_queue transfer; /* in order: copies that run beside it */
+    bool profile;
+    char cache_dir[1024];      /* empty: no disk cache */
+    char gemm[16], variant[16];
+    unsigned vector_width;
+    size_t alignment, max_local; /* bytes, work-items */
+    rt_program *programs;
+    convoy_counters counters;
+    double build_seconds;      /* spent on compiling from source so far */
+    void (*on_message)(void *user, const char *text);
+    void *message_user;
+};
+
+struct rt_buffer {
+    convoy_context *ctx;
+    cl_mem mem;
+    size_t bytes;
+    bool slice;
+    char what[64];
+};
+
+struct rt_event {
+    convoy_context *ctx;
+    cl_event event;
+};
+
+/* "CL_INVALID_WORK_GROUP_SIZE" for -54; never NULL. */
+const char *rt_cl_error(cl_int code);
+
+/* Fails with "clFoo: CL_BAR (-54)" and the device's name; out-of-memory codes get CONVOY_ERROR_DEVICE_MEMORY. */
+convoy_status rt_fail(const convoy_context *ctx, const char *call, cl_int code, convoy_error *err);
+
+/* Runs an OpenCL call that returns its code. */
+#define CL_TRY(ctx, function, ...)                                                                                     \
+    do {                                                                                                               \
+        cl_int cl_code_ = function(__VA_ARGS__);                                                                       \
+        if (cl_code_ != CL_SUCCESS)                                                                                    \
+            return rt_fail((ctx), #function, cl_code_, err);                                                           \
+    } while (0)
+
+/* device.c: the OpenCL device that `selector` (may be NULL: environment, then default) names. */
+convoy_status rt_device_select(const char *selector, cl_device_id *out, convoy_device_info *info, convoy_error *err);
+
+/* program.c: the built program of a file in cl/ (name without ending) with the given -D options; built at most once a
+ * context, from the disk cache where it has it. */
+convoy_status rt_program_get(convoy_context *ctx, const char *source, const char *options, cl_program *out,
+                             convoy_error *err);
+void rt_programs_destroy(convoy_context *ctx);
+
+/* program_cache.c: binaries on disk, keyed by source text, options, device and driver. A miss, a corrupt or a stale entry
+ * gives NULL; storing is best effort and atomic (two processes may share the folder). */
+unsigned char *rt_cache_load(const convoy_context *ctx, const char *text, const char *options, size_t *size);
+void rt_cache_store(const convoy_context *ctx, const char *text, const char *options, const unsigned char *binary,
+                    size_t size);
+
+/* kernels.c, generated from cl/ at build time: the text of a file, its includes expanded; NULL when there is none. */
+const char *rt_kernel_source(const char *name);
+
+#endif

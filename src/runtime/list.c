@@ -1,0 +1,246 @@
+/* Launch lists: everything is decided when a launch is added; playing one only enqueues. */
+#include "runtime/list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+convoy_status rt_list_create(convoy_context *ctx, int batch, rt_list **out, convoy_error *err)
+{
+    if (batch < 1)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "a batch of %d images; at least 1 is needed", batch);
+    rt_list *list = calloc(1, sizeof *list);
+    if (list == NULL)
+        return OUT_OF_MEMORY(err);
+    list->ctx = ctx;
+    list->max_batch = list->batch = batch;
+    *out = list;
+    return CONVOY_OK;
+}
+
+static void release_item(rt_list *list, list_item *item)
+{
+    if (item->event)
+        clReleaseEvent(item->event);
+    if (item->kernel) {
+        clReleaseKernel(item->kernel);
+        list->ctx->counters.live_objects--;
+    }
+    gemm_release(list, item);
+    free(item->label);
+    free(item->source);
+    free(item->kernel_name);
+}
+
+void rt_list_destroy(rt_list *list)
+{
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < list->count; i++)
+        release_item(list, &list->items[i]);
+    free(list->items);
+    free(list);
+}
+
+/* Appends an empty item. Pointers to items stay valid only until the next call. */
+static convoy_status new_item(rt_list *list, item_kind kind, const char *label, const char *source, const char *kernel,
+                              list_item **out, convoy_error *err)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 32;
+        list_item *items = realloc(list->items, capacity * sizeof *items);
+        if (items == NULL)
+            return OUT_OF_MEMORY(err);
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list_item *item = &list->items[list->count];
+    *item = (list_item){.kind = kind, .label = strdup(label), .source = strdup(source), .kernel_name = strdup(kernel)};
+    list->count++;
+    if (item->label == NULL || item->source == NULL || item->kernel_name == NULL)
+        return OUT_OF_MEMORY(err);
+    *out = item;
+    return CONVOY_OK;
+}
+
+static void compute_range(const rt_list *list, list_item *item)
+{
+    for (cl_uint d = 0; d < item->dims; d++) {
+        const rt_extent *e = &item->extent[d];
+        size_t n = e->fixed;
+        if (n == 0)
+            n = ((size_t)list->batch * e->per_image + e->divide - 1) / e->divide;
+        size_t local = item->local[d] ? item->local[d] : 1;
+        item->global[d] = (n + local - 1) / local * local;
+    }
+}
+
+/* A work-group that the built kernel allows: the wanted one, else halved until it fits. */
+static convoy_status fit_local(const rt_list *list, list_item *item, convoy_error *err)
+{
+    size_t most = 0;
+    if (item->local[0] == 0)
+        return CONVOY_OK;
+    CL_TRY(list->ctx, clGetKernelWorkGroupInfo, item->kernel, list->ctx->device, CL_KERNEL_WORK_GROUP_SIZE,
+           sizeof most, &most, NULL);
+    size_t product = 1;
+    for (cl_uint d = 0; d < item->dims; d++)
+        product *= item->local[d];
+    for (cl_uint d = 0; product > most && d < item->dims; d++)
+        for (; product > most && item->local[d] % 2 == 0; product /= 2)
+            item->local[d] /= 2;
+    if (product > most)
+        return base_fail(err, CONVOY_ERROR_DEVICE, "%s: kernel %s needs work-groups of %zu, %s allows %zu",
+                         item->label, item->kernel_name, product, list->ctx->info.name, most);
+    return CONVOY_OK;
+}
+
+convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err)
+{
+    convoy_context *ctx = list->ctx;
+    list_item *item = NULL;
+    cl_program program;
+    TRY(rt_program_get(ctx, launch->source, launch->options ? launch->options : "", &program, err));
+    TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, &item, err));
+    cl_int code;
+    item->kernel = clCreateKernel(program, launch->kernel, &code);
+    if (code != CL_SUCCESS) {
+        item->kernel = NULL;
+        return base_fail_in(err, rt_fail(ctx, "clCreateKernel", code, err), "%s, kernel %s", launch->label,
+                            launch->kernel);
+    }
+    ctx->counters.live_objects++;
+    memcpy(item->args, launch->args, sizeof item->args);
+    memcpy(item->extent, launch->global, sizeof item->extent);
+    memcpy(item->local, launch->local, sizeof item->local);
+    item->arg_count = launch->arg_count;
+    item->flops = launch->flops;
+    item->bytes = launch->bytes;
+    item->flops_per_image = launch->flops_per_image;
+    item->bytes_per_image = launch->bytes_per_image;
+    while (item->dims < 3 && (launch->global[item->dims].fixed || launch->global[item->dims].per_image))
+        item->dims++;
+    TRY(fit_local(list, item, err));
+    compute_range(list, item);
+    TRY(list_check_args(list, item, err));
+    return list_set_args(list, item, ARGS_ALL, err);
+}
+
+convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err)
+{
+    list_item *item = NULL;
+    TRY(new_item(list, ITEM_GEMM, gemm->label, "clblast", "gemm", &item, err));
+    item->gemm.launch = *gemm;
+    double product = 2.0 * (gemm->m > 0 ? gemm->m : 1) * (gemm->n > 0 ? gemm->n : 1) * (gemm->k > 0 ? gemm->k : 1);
+    item->flops_per_image = product; /* one of the sizes is the batch in every dense layer */
+    return gemm_prepare(list, item, err);
+}
+
+convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer *from, const rt_buffer *to,
+                               size_t bytes_per_image, convoy_error *err)
+{
+    list_item *item = NULL;
+    TRY(new_item(list, ITEM_COPY, label, "copy", "copy", &item, err));
+    item->from = from;
+    item->to = to;
+    item->bytes_each = bytes_per_image;
+    item->bytes_per_image = 2.0 * (double)bytes_per_image;
+    return CONVOY_OK;
+}
+
+/* Runs the GEMMs once with a batch size that is new, because CLBlast builds its kernels in the first call. Their results
+ * are overwritten before anything reads them. */
+static convoy_status warm_gemms(rt_list *list, convoy_error *err)
+{
+    size_t known = sizeof list->warmed / sizeof *list->warmed;
+    for (size_t i = 0; i < known; i++)
+        if (list->warmed[i] == list->batch)
+            return CONVOY_OK;
+    memmove(list->warmed + 1, list->warmed, (known - 1) * sizeof *list->warmed);
+    list->warmed[0] = list->batch;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].kind == ITEM_GEMM)
+            TRY(gemm_play(list, &list->items[i], NULL, err));
+    return CONVOY_OK;
+}
+
+convoy_status rt_list_set_batch(rt_list *list, int batch, convoy_error *err)
+{
+    if (batch < 1 || batch > list->max_batch)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "a batch of %d images; the plan allows 1 to %d", batch,
+                         list->max_batch);
+    bool same = batch == list->batch;
+    list->batch = batch;
+    for (size_t i = 0; !same && i < list->count; i++) {
+        if (list->items[i].kind != ITEM_KERNEL)
+            continue;
+        compute_range(list, &list->items[i]);
+        TRY(list_set_args(list, &list->items[i], ARGS_BATCH, err));
+    }
+    return warm_gemms(list, err);
+}
+
+static void set_variable(rt_list *list, rt_variable variable)
+{
+    for (size_t i = 0; i < list->count; i++)
+        for (int a = 0; a < list->items[i].arg_count; a++)
+            if (list->items[i].args[a].kind == RT_ARG_VARIABLE && list->items[i].args[a].i == (int)variable)
+                (void)list_set_args(list, &list->items[i], ARGS_VARIABLE, NULL); /* was checked when added */
+}
+
+void rt_list_set_int(rt_list *list, rt_variable variable, int value)
+{
+    list->ints[variable] = value;
+    set_variable(list, variable);
+}
+
+void rt_list_set_float(rt_list *list, rt_variable variable, float value)
+{
+    list->floats[variable] = value;
+    set_variable(list, variable);
+}
+
+void rt_list_switch(rt_list *list, int which)
+{
+    list->which = which;
+    for (size_t i = 0; i < list->count; i++)
+        (void)list_set_args(list, &list->items[i], ARGS_SWITCHED, NULL);
+}
+
+size_t rt_list_length(const rt_list *list) { return list->count; }
+const char *rt_list_label(const rt_list *list, size_t i) { return list->items[i].label; }
+
+static convoy_status play_item(rt_list *list, list_item *item, cl_event *event, convoy_error *err)
+{
+    convoy_context *ctx = list->ctx;
+    switch (item->kind) {
+    case ITEM_KERNEL:
+        CL_TRY(ctx, clEnqueueNDRangeKernel, ctx->queue, item->kernel, item->dims, NULL, item->global,
+               item->local[0] ? item->local : NULL, 0, NULL, event);
+        break;
+    case ITEM_GEMM: return gemm_play(list, item, event, err);
+    case ITEM_COPY:
+        CL_TRY(ctx, clEnqueueCopyBuffer, ctx->queue, item->from->mem, item->to->mem, 0, 0,
+               item->bytes_each * (size_t)list->batch, 0, NULL, event);
+        break;
+    }
+    return CONVOY_OK;
+}
+
+convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err)
+{
+    bool profile = list->ctx->profile;
+    for (size_t i = first; i < last; i++) {
+        list_item *item = &list->items[i];
+        if (profile)
+            TRY(profile_collect(list, item, err));
+        convoy_status status = play_item(list, item, profile ? &item->event : NULL, err);
+        if (status != CONVOY_OK)
+            return base_fail_in(err, status, "%s (kernel %s)", item->label, item->kernel_name);
+        list->ctx->counters.launches++;
+        if (profile) {
+            item->pending_flops = item->flops + item->flops_per_image * list->batch;
+            item->pending_bytes = item->bytes + item->bytes_per_image * list->batch;
+        }
+    }
+    return CONVOY_OK;
+}

@@ -1,0 +1,60 @@
+/* Inside of a launch list, shared by list.c, launch_args.c, gemm.c and profile.c. */
+#ifndef RUNTIME_LIST_H
+#define RUNTIME_LIST_H
+
+#include "runtime/internal.h"
+
+typedef enum item_kind { ITEM_KERNEL, ITEM_GEMM, ITEM_COPY } item_kind;
+
+typedef struct gemm_item {
+    rt_gemm_launch launch;
+    cl_mem temporary; /* NULL: CLBlast needs none for this shape */
+    size_t temporary_bytes;
+} gemm_item;
+
+typedef struct list_item {
+    item_kind kind;
+    char *label, *source, *kernel_name;
+    double flops_per_image, flops, bytes_per_image, bytes;
+    /* ITEM_KERNEL */
+    cl_kernel kernel;
+    rt_arg args[RT_MAX_ARGS];
+    int arg_count;
+    rt_extent extent[3];
+    size_t global[3], local[3];
+    cl_uint dims;
+    /* ITEM_GEMM */
+    gemm_item gemm;
+    /* ITEM_COPY */
+    const rt_buffer *from, *to;
+    size_t bytes_each;
+    /* profile */
+    cl_event event;
+    double pending_flops, pending_bytes;
+    rt_profile_row profile;
+} list_item;
+
+struct rt_list {
+    convoy_context *ctx;
+    int max_batch, batch, which;
+    int warmed[8]; /* batch sizes whose GEMMs have been run once, so that no step builds */
+    list_item *items;
+    size_t count, capacity;
+    int ints[RT_VAR_COUNT];
+    float floats[RT_VAR_COUNT];
+};
+
+/* launch_args.c: checks a kernel's arguments by number, kind and type; sets those that `which` selects. */
+convoy_status list_check_args(const rt_list *list, const list_item *item, convoy_error *err);
+typedef enum arg_set { ARGS_ALL, ARGS_BATCH, ARGS_VARIABLE, ARGS_SWITCHED } arg_set;
+convoy_status list_set_args(const rt_list *list, list_item *item, arg_set which, convoy_error *err);
+
+/* gemm.c */
+convoy_status gemm_prepare(const rt_list *list, list_item *item, convoy_error *err);
+convoy_status gemm_play(const rt_list *list, list_item *item, cl_event *event, convoy_error *err);
+void gemm_release(const rt_list *list, list_item *item);
+
+/* profile.c: adds the finished event to the item's row. */
+convoy_status profile_collect(const rt_list *list, list_item *item, convoy_error *err);
+
+#endif

@@ -1,0 +1,30 @@
+/* Per-launch times, by the events that a profiling queue fills. */
+#include "runtime/list.h"
+
+convoy_status profile_collect(const rt_list *list, list_item *item, convoy_error *err)
+{
+    cl_ulong start = 0, end = 0;
+    if (item->event == NULL)
+        return CONVOY_OK;
+    CL_TRY(list->ctx, clWaitForEvents, 1, &item->event);
+    CL_TRY(list->ctx, clGetEventProfilingInfo, item->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
+    CL_TRY(list->ctx, clGetEventProfilingInfo, item->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
+    clReleaseEvent(item->event);
+    item->event = NULL;
+    item->profile.count++;
+    item->profile.seconds += (double)(end - start) * 1e-9;
+    item->profile.flops += item->pending_flops;
+    item->profile.bytes += item->pending_bytes;
+    return CONVOY_OK;
+}
+
+convoy_status rt_list_profile(rt_list *list, size_t i, rt_profile_row *out, convoy_error *err)
+{
+    list_item *item = &list->items[i];
+    TRY(profile_collect(list, item, err));
+    *out = item->profile;
+    out->label = item->label;
+    out->source = item->source;
+    out->kernel = item->kernel_name;
+    return CONVOY_OK;
+}

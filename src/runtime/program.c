@@ -1,0 +1,164 @@
+/* Programs: built once a context, from the disk cache where it has them. */
+#include "runtime/program.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FIXED_OPTIONS "-cl-std=CL1.2 -cl-kernel-arg-info" /* the latter for the checks of rt_list_add */
+#define LONG_BUILD 1.0                                     /* seconds after which the user is told */
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static char *build_log(const convoy_context *ctx, cl_program program)
+{
+    size_t size = 0;
+    if (clGetProgramBuildInfo(program, ctx->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) != CL_SUCCESS)
+        size = 0;
+    char *log = calloc(1, size + 1);
+    if (log != NULL && size > 0 &&
+        clGetProgramBuildInfo(program, ctx->device, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS)
+        log[0] = '\0';
+    return log;
+}
+
+/* Says once per context that building takes a while, as soon as it has. */
+static void count_build_time(convoy_context *ctx, double seconds)
+{
+    bool told = ctx->build_seconds >= LONG_BUILD;
+    ctx->build_seconds += seconds;
+    if (told || ctx->build_seconds < LONG_BUILD)
+        return;
+    if (ctx->cache_dir[0] != '\0')
+        rt_message(ctx, "building kernels for %s; this happens once, they are kept in %s", ctx->info.name,
+                   ctx->cache_dir);
+    else
+        rt_message(ctx, "building kernels for %s; there is no cache folder, so this happens at every start",
+                   ctx->info.name);
+}
+
+static convoy_status build_from_source(convoy_context *ctx, const char *source, const char *options, const char *text,
+                                       cl_program *out, convoy_error *err)
+{
+    cl_int code;
+    double start = now();
+    cl_program program = clCreateProgramWithSource(ctx->context, 1, &text, NULL, &code);
+    if (code != CL_SUCCESS)
+        return rt_fail(ctx, "clCreateProgramWithSource", code, err);
+    code = clBuildProgram(program, 1, &ctx->device, options, NULL, NULL);
+    if (code != CL_SUCCESS) {
+        char *log = build_log(ctx, program);
+        convoy_status status = build_fail(ctx, source, options, text, log ? log : "", code, err);
+        free(log);
+        clReleaseProgram(program);
+        return status;
+    }
+    ctx->counters.builds++;
+    count_build_time(ctx, now() - start);
+    *out = program;
+    return CONVOY_OK;
+}
+
+/* NULL when the cache has no program that this driver takes: then the source is built. */
+static cl_program build_from_cache(convoy_context *ctx, const char *text, const char *options)
+{
+    size_t size;
+    unsigned char *binary = rt_cache_load(ctx, text, options, &size);
+    if (binary == NULL)
+        return NULL;
+    cl_int code, loaded = CL_SUCCESS;
+    const unsigned char *binaries[1] = {binary};
+    cl_program program =
+        clCreateProgramWithBinary(ctx->context, 1, &ctx->device, &size, binaries, &loaded, &code);
+    free(binary);
+    if (code != CL_SUCCESS)
+        return NULL;
+    if (loaded == CL_SUCCESS && clBuildProgram(program, 1, &ctx->device, options, NULL, NULL) == CL_SUCCESS) {
+        ctx->counters.cache_hits++;
+        return program;
+    }
+    clReleaseProgram(program);
+    return NULL;
+}
+
+/* Best effort: a driver that hands out no binary only costs the cache. */
+static void keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options)
+{
+    size_t size = 0;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0)
+        return;
+    unsigned char *binary = malloc(size);
+    if (binary != NULL && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+        rt_cache_store(ctx, text, options, binary, size);
+    free(binary);
+}
+
+/* Appends to the context's list; takes the program. */
+static convoy_status remember(convoy_context *ctx, const char *source, const char *options, cl_program program,
+                              convoy_error *err)
+{
+    rt_program *entry = calloc(1, sizeof *entry);
+    char *source_copy = strdup(source), *options_copy = strdup(options);
+    if (entry == NULL || source_copy == NULL || options_copy == NULL) {
+        free(entry);
+        free(source_copy);
+        free(options_copy);
+        clReleaseProgram(program);
+        return OUT_OF_MEMORY(err);
+    }
+    *entry = (rt_program){.source = source_copy, .options = options_copy, .program = program, .next = ctx->programs};
+    ctx->programs = entry;
+    ctx->counters.live_objects++;
+    return CONVOY_OK;
+}
+
+convoy_status rt_program_get(convoy_context *ctx, const char *source, const char *options, cl_program *out,
+                             convoy_error *err)
+{
+    for (rt_program *p = ctx->programs; p != NULL; p = p->next) {
+        if (strcmp(p->source, source) == 0 && strcmp(p->options, options) == 0) {
+            *out = p->program;
+            return CONVOY_OK;
+        }
+    }
+    const char *text = rt_kernel_source(source);
+    if (text == NULL)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "cl/%s.cl: there is no such kernel file", source);
+    size_t size = strlen(options) + sizeof FIXED_OPTIONS + 1;
+    char *all_options = malloc(size);
+    if (all_options == NULL)
+        return OUT_OF_MEMORY(err);
+    snprintf(all_options, size, "%s%s" FIXED_OPTIONS, options, options[0] ? " " : "");
+
+    convoy_status status = CONVOY_OK;
+    cl_program program = build_from_cache(ctx, text, all_options);
+    if (program == NULL) {
+        TRY_GOTO(build_from_source(ctx, source, all_options, text, &program, err));
+        if (ctx->cache_dir[0] != '\0')
+            keep_binary(ctx, program, text, all_options);
+    }
+    TRY_GOTO(remember(ctx, source, options, program, err));
+    *out = program;
+done:
+    free(all_options);
+    return status;
+}
+
+void rt_programs_destroy(convoy_context *ctx)
+{
+    while (ctx->programs != NULL) {
+        rt_program *p = ctx->programs;
+        ctx->programs = p->next;
+        clReleaseProgram(p->program);
+        ctx->counters.live_objects--;
+        free(p->source);
+        free(p->options);
+        free(p);
+    }
+}

@@ -1,0 +1,166 @@
+/* The runtime room: device memory, programs and launches, without a trace of OpenCL's own types. */
+#ifndef RUNTIME_H
+#define RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "convoy/device.h"
+
+/* ---- what the device is like ---- */
+
+/* True when the device prefers explicit vectors in one work-item (CPUs); false when it vectorises across work-items. */
+bool rt_wants_vectors(const convoy_context *ctx);
+unsigned rt_vector_width(const convoy_context *ctx);  /* floats; 4, 8 or 16 */
+const char *rt_variant(const convoy_context *ctx);    /* "vec" or "plain": the kernel family in force */
+const char *rt_gemm(const convoy_context *ctx);       /* "clblast" or "builtin" */
+size_t rt_alignment(const convoy_context *ctx);       /* bytes that a slice's offset must be a multiple of */
+size_t rt_max_local_size(const convoy_context *ctx);  /* work-items */
+void rt_message(convoy_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- device memory ---- */
+
+typedef struct rt_buffer rt_buffer;
+
+/* `what` names the buffer in errors ("activations"). Contents are undefined. */
+convoy_status rt_buffer_create(convoy_context *ctx, size_t bytes, const char *what, rt_buffer **out, convoy_error *err);
+/* A window of a buffer (not of a slice): offset a multiple of rt_alignment. Destroy it before its parent. */
+convoy_status rt_buffer_slice(rt_buffer *parent, size_t offset, size_t bytes, rt_buffer **out, convoy_error *err);
+void rt_buffer_destroy(rt_buffer *buffer);
+size_t rt_buffer_bytes(const rt_buffer *buffer);
+
+/* Blocking copies; fill sets every float. They wait for what was enqueued before. */
+convoy_status rt_buffer_write(rt_buffer *buffer, size_t offset, const void *data, size_t bytes, convoy_error *err);
+convoy_status rt_buffer_read(rt_buffer *buffer, size_t offset, void *data, size_t bytes, convoy_error *err);
+convoy_status rt_buffer_fill(rt_buffer *buffer, float value, convoy_error *err);
+
+/* A copy to the device that runs beside the kernels. `data` stays untouched until the transfer's end was waited for.
+ * It starts after `after` (may be NULL) is done; *done is an event for rt_event_wait or rt_list_play. */
+typedef struct rt_event rt_event;
+convoy_status rt_buffer_write_async(rt_buffer *buffer, const void *data, size_t bytes, const rt_event *after,
+                                    rt_event **done, convoy_error *err);
+
+/* ---- events and waiting ---- */
+
+/* An event that is done when everything enqueued so far is. */
+convoy_status rt_marker(convoy_context *ctx, rt_event **out, convoy_error *err);
+/* Makes what is enqueued from now on wait, on the device, for the event. */
+convoy_status rt_barrier(convoy_context *ctx, const rt_event *event, convoy_error *err);
+convoy_status rt_event_wait(convoy_context *ctx, rt_event *event, convoy_error *err);
+void rt_event_destroy(rt_event *event);
+/* Waits for everything. */
+convoy_status rt_finish(convoy_context *ctx, convoy_error *err);
+
+/* ---- a list of launches: decided once, played every step ---- */
+
+typedef struct rt_list rt_list;
+
+/* Values that change from step to step. */
+typedef enum rt_variable {
+    RT_VAR_FIRST,  /* int: position of the batch's first row in the order of rows */
+    RT_VAR_STEP,   /* int: index of the step in the epoch, where its metrics go */
+    RT_VAR_RATE,   /* float: the optimizer's step size */
+    RT_VAR_COUNT
+} rt_variable;
+
+typedef enum rt_arg_kind {
+    RT_ARG_BUFFER,
+    RT_ARG_INT,
+    RT_ARG_FLOAT,
+    RT_ARG_BATCH,     /* int: images in this batch x i */
+    RT_ARG_INVERSE,   /* float: 1 / images in this batch */
+    RT_ARG_VARIABLE,  /* one of rt_variable */
+    RT_ARG_SWITCHED,  /* a buffer out of several: rt_list_switch chooses */
+    RT_ARG_LOCAL,     /* i bytes of local memory */
+} rt_arg_kind;
+
+typedef struct rt_arg {
+    rt_arg_kind kind;
+    const rt_buffer *buffer;
+    const rt_buffer *const *switched; /* two of them */
+    int i;
+    float f;
+} rt_arg;
+
+#define RT_BUFFER(b) ((rt_arg){.kind = RT_ARG_BUFFER, .buffer = (b)})
+#define RT_INT(v) ((rt_arg){.kind = RT_ARG_INT, .i = (v)})
+#define RT_FLOAT(v) ((rt_arg){.kind = RT_ARG_FLOAT, .f = (v)})
+#define RT_BATCH(times) ((rt_arg){.kind = RT_ARG_BATCH, .i = (times)})
+#define RT_INVERSE_BATCH ((rt_arg){.kind = RT_ARG_INVERSE})
+#define RT_VARIABLE(v) ((rt_arg){.kind = RT_ARG_VARIABLE, .i = (v)})
+#define RT_SWITCHED(two) ((rt_arg){.kind = RT_ARG_SWITCHED, .switched = (two)})
+
+/* One dimension of an NDRange: `fixed` work-items, or ceil(batch x per_image / divide); rounded up to the local size. */
+typedef struct rt_extent {
+    size_t fixed, per_image, divide;
+} rt_extent;
+
+#define RT_FIXED(n) ((rt_extent){.fixed = (n)})
+#define RT_PER_IMAGE(n, d) ((rt_extent){.per_image = (n), .divide = (d)})
+
+#define RT_MAX_ARGS 16
+
+/* A kernel launch. Strings are copied. */
+typedef struct rt_launch {
+    const char *label;   /* "conv2d_1 forward": in profiles and errors */
+    const char *source;  /* file in cl/ without its ending */
+    const char *kernel;  /* kernel in it */
+    const char *options; /* -D options of the build */
+    rt_arg args[RT_MAX_ARGS];
+    int arg_count;
+    rt_extent global[3]; /* unused dimensions stay zero */
+    size_t local[3];     /* zero: the runtime chooses */
+    double flops_per_image, flops, bytes_per_image, bytes; /* work done, for bench */
+} rt_launch;
+
+/* Appends an argument. */
+static inline void rt_push(rt_launch *launch, rt_arg arg)
+{
+    if (launch->arg_count < RT_MAX_ARGS)
+        launch->args[launch->arg_count++] = arg;
+}
+
+/* Row-major C = A.B: A is m x k (or k x m, transpose_a), B is k x n (or n x k, transpose_b).
+ * A size of -1 is the batch. Runs CLBlast's Sgemm. */
+typedef struct rt_gemm_launch {
+    const char *label;
+    const rt_buffer *a, *b, *c;
+    bool transpose_a, transpose_b;
+    int m, n, k;
+} rt_gemm_launch;
+
+convoy_status rt_list_create(convoy_context *ctx, int batch, rt_list **out, convoy_error *err);
+void rt_list_destroy(rt_list *list);
+/* Builds (or finds) the program, checks the arguments' number and types, appends. */
+convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err);
+convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err);
+/* Appends a device-side copy (bytes_per_image x batch) or a fill of the whole buffer with zeros. */
+convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer *from, const rt_buffer *to,
+                               size_t bytes_per_image, convoy_error *err);
+
+/* Between plays: images of the batch (at most what the list was created with), variables, switched buffers. */
+convoy_status rt_list_set_batch(rt_list *list, int batch, convoy_error *err);
+void rt_list_set_int(rt_list *list, rt_variable variable, int value);
+void rt_list_set_float(rt_list *list, rt_variable variable, float value);
+void rt_list_switch(rt_list *list, int which);
+
+size_t rt_list_length(const rt_list *list);
+const char *rt_list_label(const rt_list *list, size_t i);
+/* Enqueues launches [first, last): no allocation, build, copy or wait. */
+convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err);
+
+/* ---- profiles (context created with profile = true) ---- */
+
+typedef struct rt_profile_row {
+    const char *label, *source, *kernel; /* live as long as the list */
+    uint64_t count;
+    double seconds;       /* sum over count */
+    double flops, bytes;  /* sum over count */
+} rt_profile_row;
+
+/* Row i of the list's launches since the list was created. Waits for the device. */
+convoy_status rt_list_profile(rt_list *list, size_t i, rt_profile_row *out, convoy_error *err);
+
+#endif
