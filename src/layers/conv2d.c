@@ -1,0 +1,194 @@
+/* Conv2D: y = activation(conv(x, kernel) + bias). Kernels: cl/conv2d_*.cl. */
+#include "layers/layer.h"
+#include "ops/conv2d.h"
+#include "ops/elementwise.h"
+
+typedef struct conv2d_state {
+    int filters, groups, padding, data_format;
+    int kernel_size[2], strides[2], dilation_rate[2];
+    const activation *act;
+    bool use_bias;
+    initializer kernel_initializer, bias_initializer;
+    conv_shape shape; /* set by build */
+} conv2d_state;
+
+static const char *const paddings[] = {"valid", "same", NULL};
+static const char *const formats[] = {"channels_last", NULL};
+
+#define AT(member) .offset = offsetof(conv2d_state, member)
+
+static const option options[] = {
+    {.name = "filters", .kind = OPTION_INT, AT(filters), .least = 1, .most = 1 << 20},
+    {.name = "kernel_size", .kind = OPTION_PAIR, AT(kernel_size), .least = 1, .most = 1 << 15},
+    {.name = "strides", .kind = OPTION_PAIR, AT(strides), .standard = "1", .least = 1, .most = 1 << 15},
+    {.name = "padding", .kind = OPTION_CHOICE, AT(padding), .standard = "\"valid\"", .choices = paddings},
+    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
+     .choices = formats, .hidden = true},
+    {.name = "dilation_rate", .kind = OPTION_PAIR, AT(dilation_rate), .standard = "1", .least = 1, .most = 1 << 15},
+    {.name = "groups", .kind = OPTION_INT, AT(groups), .standard = "1", .least = 1, .most = 1, .hidden = true},
+    {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
+    {.name = "use_bias", .kind = OPTION_BOOL, AT(use_bias), .standard = "true"},
+    {.name = "kernel_initializer", .kind = OPTION_INITIALIZER, AT(kernel_initializer),
+     .standard = "\"glorot_uniform\""},
+    {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
+    {.name = "kernel_regularizer", .kind = OPTION_NULL},
+    {.name = "bias_regularizer", .kind = OPTION_NULL},
+    {.name = "activity_regularizer", .kind = OPTION_NULL},
+    {.name = "kernel_constraint", .kind = OPTION_NULL},
+    {.name = "bias_constraint", .kind = OPTION_NULL},
+    {0},
+};
+
+static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_conv2d_scratch(ctx, &((const conv2d_state *)l->state)->shape, batch);
+}
+
+static convoy_status check(const layer *l, convoy_error *err)
+{
+    const conv2d_state *s = l->state;
+    char shape[96];
+    if (l->input[0].rank != 3)
+        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
+                         shape_text(&l->input[0], shape, sizeof shape));
+    bool strided = s->strides[0] > 1 || s->strides[1] > 1;
+    if (strided && (s->dilation_rate[0] > 1 || s->dilation_rate[1] > 1))
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "strides (%d, %d) with dilation_rate (%d, %d); one of the two must be 1", s->strides[0],
+                         s->strides[1], s->dilation_rate[0], s->dilation_rate[1]);
+    return CONVOY_OK;
+}
+
+static convoy_status build(layer *l, convoy_error *err)
+{
+    conv2d_state *s = l->state;
+    TRY(check(l, err));
+    conv_shape *c = &s->shape;
+    *c = (conv_shape){.height = l->input[0].dim[0], .width = l->input[0].dim[1], .in = l->input[0].dim[2],
+                      .out = s->filters, .bias = s->use_bias};
+    int reach[2];
+    for (int d = 0; d < 2; d++) {
+        c->kernel[d] = s->kernel_size[d];
+        c->stride[d] = s->strides[d];
+        c->dilation[d] = s->dilation_rate[d];
+        long extent = (long)(s->kernel_size[d] - 1) * s->dilation_rate[d] + 1;
+        reach[d] = extent > 1 << 20 ? 1 << 20 : (int)extent;
+    }
+    ops_window(c->height, reach[0], s->strides[0], s->padding == 1, &c->out_height, &c->pad[0]);
+    ops_window(c->width, reach[1], s->strides[1], s->padding == 1, &c->out_width, &c->pad[1]);
+    if (c->out_height < 1 || c->out_width < 1)
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "a %d x %d kernel%s does not fit into %d x %d pixels; use padding='same' or a smaller kernel",
+                         s->kernel_size[0], s->kernel_size[1], reach[0] != s->kernel_size[0] ? " (dilated)" : "",
+                         c->height, c->width);
+    l->output = (convoy_shape){3, {c->out_height, c->out_width, s->filters}};
+    if ((long)s->kernel_size[0] * s->kernel_size[1] * (c->in > c->out ? c->in : c->out) > 1 << 30)
+        return base_fail(err, CONVOY_ERROR_MODEL, "a %d x %d kernel over %d channels with %d filters is too large",
+                         s->kernel_size[0], s->kernel_size[1], c->in, c->out);
+    int taps = s->kernel_size[0] * s->kernel_size[1];
+    layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], c->in, s->filters}},
+                    s->kernel_initializer, taps * c->in, taps * s->filters);
+    if (s->use_bias)
+        layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
+    l->backward_reads_input = true;
+    l->backward_reads_output = s->act != activation_find("linear");
+    l->activation = s->act->elementwise && s->act->from_output && l->backward_reads_output ? s->act : NULL;
+    l->saved_per_image = s->act->from_output ? 0 : shape_count(&l->output);
+    l->zeros_needed = ops_conv2d_zeros(c);
+    l->backward_scratch = scratch;
+    return CONVOY_OK;
+}
+
+static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const conv2d_state *s = l->state;
+    bool fused = s->act->elementwise && s->act->from_output;
+    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
+                      .zeros = io->zeros};
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act : activation_find("linear"), &b,
+                           io->batch, err));
+    if (fused)
+        return CONVOY_OK;
+    return ops_activation_forward(list, io->ctx, l->name, s->act, z, io->output,
+                                  s->shape.out_height * s->shape.out_width, s->filters, err);
+}
+
+static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const conv2d_state *s = l->state;
+    if (!io->d_output_has_slope && s->act != activation_find("linear"))
+        TRY(ops_activation_backward(list, io->ctx, l->name, s->act, l->saved_per_image ? io->saved : io->output,
+                                    io->output, io->d_output, io->d_output,
+                                    s->shape.out_height * s->shape.out_width, s->filters, err));
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
+                      .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch, .zeros = io->zeros};
+    return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);
+}
+
+static void reference_forward(const layer *l, const layer_reference *r)
+{
+    const conv2d_state *s = l->state;
+    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], r->output);
+    size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
+    ops_activation_reference(s->act, r->output, r->output, rows, (size_t)s->filters);
+}
+
+static void reference_backward(const layer *l, const layer_reference *r)
+{
+    const conv2d_state *s = l->state;
+    size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
+    size_t count = rows * (size_t)s->filters;
+    double *z = r->scratch, *y = z + count, *dz = y + count;
+    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
+    ops_activation_reference(s->act, z, y, rows, (size_t)s->filters);
+    ops_activation_reference_backward(s->act, z, y, r->d_output, dz, rows, (size_t)s->filters);
+    ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0],
+                                  r->d_param[1]);
+}
+
+static size_t reduction(const layer *l, int batch)
+{
+    const conv_shape *c = &((const conv2d_state *)l->state)->shape;
+    size_t forward = (size_t)c->kernel[0] * c->kernel[1] * (c->in > c->out ? c->in : c->out);
+    size_t backward = (size_t)batch * c->out_height * c->out_width;
+    return forward > backward ? forward : backward;
+}
+
+/* Shapes from the tutorial network and from others, and odd ones: channels that fill no vector, one pixel, kernels as large as
+ * the image, every mix of strides, padding and dilation. */
+static const layer_sample samples[] = {
+    {"filters=32, kernel_size=3, activation=relu", {3, {32, 32, 3}}},
+    {"filters=64, kernel_size=3, activation=relu", {3, {15, 15, 32}}},
+    {"filters=8, kernel_size=3", {3, {6, 6, 16}}},
+    {"filters=5, kernel_size=(3, 2), strides=(2, 1), activation=tanh", {3, {9, 7, 3}}},
+    {"filters=7, kernel_size=3, padding=same, activation=sigmoid", {3, {5, 6, 2}}},
+    {"filters=19, kernel_size=(2, 5), padding=same, strides=(1, 2), activation=elu", {3, {7, 11, 9}}},
+    {"filters=16, kernel_size=3, strides=2, padding=same, activation=gelu", {3, {8, 9, 17}}},
+    {"filters=33, kernel_size=1, activation=silu", {3, {4, 3, 24}}},
+    {"filters=4, kernel_size=1, strides=3, activation=softmax", {3, {7, 8, 5}}},
+    {"filters=6, kernel_size=5, use_bias=False, activation=leaky_relu", {3, {5, 5, 1}}},
+    {"filters=1, kernel_size=7, padding=same, activation=linear", {3, {3, 10, 6}}},
+    {"filters=10, kernel_size=3, padding=same, strides=(3, 2)", {3, {10, 7, 12}}},
+    {"filters=12, kernel_size=3, dilation_rate=2, padding=same, activation=relu", {3, {7, 9, 8}}},
+    {"filters=9, kernel_size=(2, 3), dilation_rate=(3, 2)", {3, {8, 9, 4}}},
+    {"filters=16, kernel_size=(5, 3), strides=(4, 5), use_bias=False", {3, {13, 12, 16}}},
+    {"filters=8, kernel_size=2, strides=3, padding=same", {3, {7, 7, 8}}},
+    {"filters=3, kernel_size=4, padding=same, strides=2, activation=relu", {3, {1, 1, 2}}},
+    {0},
+};
+
+const layer_class conv2d_class = {
+    .name = "Conv2D",
+    .snake = "conv2d",
+    .state_size = sizeof(conv2d_state),
+    .options = options,
+    .applies_input_slope = true,
+    .samples = samples,
+    .build = build,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .reduction = reduction,
+};

@@ -1,0 +1,247 @@
+/* Dense: y = activation(x . kernel + bias) over the last axis. By CLBlast's GEMM, or by the direct kernels: a dense layer is a
+ * 1x1 convolution of as many pixels as there are rows. */
+#include <stdio.h>
+#include <string.h>
+
+#include "layers/layer.h"
+#include "ops/conv2d.h"
+#include "ops/elementwise.h"
+
+typedef struct dense_state {
+    int units;
+    const activation *act;
+    bool use_bias;
+    initializer kernel_initializer, bias_initializer;
+    conv_shape shape; /* set by build; width counts the rows of one image */
+} dense_state;
+
+#define AT(member) .offset = offsetof(dense_state, member)
+
+static const option options[] = {
+    {.name = "units", .kind = OPTION_INT, AT(units), .least = 1, .most = 1 << 24},
+    {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
+    {.name = "use_bias", .kind = OPTION_BOOL, AT(use_bias), .standard = "true"},
+    {.name = "kernel_initializer", .kind = OPTION_INITIALIZER, AT(kernel_initializer),
+     .standard = "\"glorot_uniform\""},
+    {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
+    {.name = "kernel_regularizer", .kind = OPTION_NULL},
+    {.name = "bias_regularizer", .kind = OPTION_NULL},
+    {.name = "activity_regularizer", .kind = OPTION_NULL},
+    {.name = "kernel_constraint", .kind = OPTION_NULL},
+    {.name = "bias_constraint", .kind = OPTION_NULL},
+    {.name = "quantization_config", .kind = OPTION_NULL},
+    {0},
+};
+
+/* CLBlast counts one row an image; several go through the direct kernels. */
+static bool uses_gemm(const dense_state *s, const convoy_context *ctx)
+{
+    return s->shape.width == 1 && strcmp(rt_gemm(ctx), "clblast") == 0;
+}
+
+static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    const dense_state *s = l->state;
+    return uses_gemm(s, ctx) ? 0 : ops_conv2d_scratch(ctx, &s->shape, batch);
+}
+
+static convoy_status build(layer *l, convoy_error *err)
+{
+    (void)err;
+    dense_state *s = l->state;
+    int last = l->input[0].rank - 1;
+    int in = l->input[0].dim[last];
+    s->shape = (conv_shape){.height = 1, .width = (int)(shape_count(&l->input[0]) / (size_t)in), .in = in, .out_height = 1,
+                            .out = s->units, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1},
+                            .bias = s->use_bias};
+    s->shape.out_width = s->shape.width;
+    l->output = l->input[0];
+    l->output.dim[last] = s->units;
+    layer_add_param(l, "kernel", (convoy_shape){2, {in, s->units}}, s->kernel_initializer, in, s->units);
+    if (s->use_bias)
+        layer_add_param(l, "bias", (convoy_shape){1, {s->units}}, s->bias_initializer, s->units, s->units);
+    l->backward_reads_input = true;
+    l->backward_reads_output = s->act != activation_find("linear");
+    l->activation = s->act->elementwise && s->act->from_output && l->backward_reads_output ? s->act : NULL;
+    l->saved_per_image = s->act->from_output ? 0 : shape_count(&l->output);
+    l->zeros_needed = ops_conv2d_zeros(&s->shape);
+    l->backward_scratch = scratch;
+    return CONVOY_OK;
+}
+
+static convoy_status add_bias(const layer *l, const layer_io *io, const activation *act, const rt_buffer *z,
+                              const rt_buffer *y, rt_list *list, convoy_error *err)
+{
+    const dense_state *s = l->state;
+    char options_text[96], label[160];
+    snprintf(options_text, sizeof options_text, "-DCHANNELS=%d -DACTIVATION=%s", s->units, act->name);
+    snprintf(label, sizeof label, "%s bias", l->name);
+    rt_launch launch = {.label = label, .source = "bias", .kernel = "bias_activation", .options = options_text};
+    rt_push(&launch, RT_BUFFER(z));
+    rt_push(&launch, RT_BUFFER(io->param[1]));
+    rt_push(&launch, RT_BUFFER(y));
+    rt_push(&launch, RT_BATCH(s->units));
+    ops_range(&launch, io->ctx, (size_t)s->units, 0, 1);
+    launch.bytes_per_image = 8.0 * s->units;
+    return rt_list_add(list, &launch, err);
+}
+
+/* z = x . kernel, then bias and activation in place, fused where the activation allows. */
+static convoy_status forward_gemm(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const dense_state *s = l->state;
+    bool fused = s->use_bias && s->act->elementwise && s->act->from_output;
+    const activation *linear = activation_find("linear");
+    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
+    char label[160];
+    snprintf(label, sizeof label, "%s forward", l->name);
+    rt_gemm_launch gemm = {.label = label, .a = io->input[0], .b = io->param[0], .c = z, .m = -1, .n = s->units,
+                           .k = s->shape.in};
+    TRY(rt_list_add_gemm(list, &gemm, err));
+    if (s->use_bias)
+        TRY(add_bias(l, io, fused ? s->act : linear, z, z, list, err));
+    if (fused || s->act == linear)
+        return CONVOY_OK;
+    return ops_activation_forward(list, io->ctx, l->name, s->act, z, io->output, 1, s->units, err);
+}
+
+static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const dense_state *s = l->state;
+    if (uses_gemm(s, io->ctx))
+        return forward_gemm(l, io, list, err);
+    bool fused = s->act->elementwise && s->act->from_output;
+    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
+                      .zeros = io->zeros};
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act : activation_find("linear"), &b,
+                           io->batch, err));
+    return fused ? CONVOY_OK
+                 : ops_activation_forward(list, io->ctx, l->name, s->act, z, io->output, s->shape.width, s->units, err);
+}
+
+static convoy_status sum_bias(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const dense_state *s = l->state;
+    char options_text[64], label[160];
+    snprintf(options_text, sizeof options_text, "-DCOUNT=%d", s->units);
+    snprintf(label, sizeof label, "%s backward bias", l->name);
+    rt_launch launch = {.label = label, .source = "reduce_rows", .kernel = "reduce_rows", .options = options_text};
+    rt_push(&launch, RT_BUFFER(io->d_output));
+    rt_push(&launch, RT_BUFFER(io->d_param[1]));
+    rt_push(&launch, RT_BATCH(1));
+    ops_range(&launch, io->ctx, 0, (size_t)s->units, 1);
+    launch.bytes_per_image = 4.0 * s->units;
+    return rt_list_add(list, &launch, err);
+}
+
+static convoy_status backward_gemm(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const dense_state *s = l->state;
+    char label[160];
+    snprintf(label, sizeof label, "%s backward filter", l->name);
+    rt_gemm_launch filter = {.label = label, .a = io->input[0], .b = io->d_output, .c = io->d_param[0],
+                             .transpose_a = true, .m = s->shape.in, .n = s->units, .k = -1};
+    TRY(rt_list_add_gemm(list, &filter, err));
+    if (s->use_bias)
+        TRY(sum_bias(l, io, list, err));
+    if (io->d_input[0] == NULL)
+        return CONVOY_OK;
+    snprintf(label, sizeof label, "%s backward data", l->name);
+    rt_gemm_launch data = {.label = label, .a = io->d_output, .b = io->param[0], .c = io->d_input[0],
+                           .transpose_b = true, .m = -1, .n = s->shape.in, .k = s->units};
+    TRY(rt_list_add_gemm(list, &data, err));
+    return io->input_slope ? ops_activation_backward(list, io->ctx, label, io->input_slope, io->input[0], io->input[0],
+                                                     io->d_input[0], io->d_input[0], 1, s->shape.in, err)
+                           : CONVOY_OK;
+}
+
+static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const dense_state *s = l->state;
+    if (!io->d_output_has_slope && s->act != activation_find("linear"))
+        TRY(ops_activation_backward(list, io->ctx, l->name, s->act, l->saved_per_image ? io->saved : io->output,
+                                    io->output, io->d_output, io->d_output, s->shape.width, s->units, err));
+    if (uses_gemm(s, io->ctx))
+        return backward_gemm(l, io, list, err);
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
+                      .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch, .zeros = io->zeros};
+    return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);
+}
+
+/* Written out, not borrowed from the convolution: two specifications that must agree. */
+static void product(const dense_state *s, size_t rows, const double *x, const double *w, const double *bias, double *z)
+{
+    size_t in = (size_t)s->shape.in, out = (size_t)s->units;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t o = 0; o < out; o++) {
+            double sum = bias ? bias[o] : 0.0;
+            for (size_t i = 0; i < in; i++)
+                sum += x[r * in + i] * w[i * out + o];
+            z[r * out + o] = sum;
+        }
+}
+
+static void reference_forward(const layer *l, const layer_reference *r)
+{
+    const dense_state *s = l->state;
+    size_t rows = (size_t)r->batch * s->shape.width;
+    product(s, rows, r->input[0], r->param[0], r->param[1], r->output);
+    ops_activation_reference(s->act, r->output, r->output, rows, (size_t)s->units);
+}
+
+static void reference_backward(const layer *l, const layer_reference *r)
+{
+    const dense_state *s = l->state;
+    size_t rows = (size_t)r->batch * s->shape.width, in = (size_t)s->shape.in, out = (size_t)s->units;
+    double *z = r->scratch, *y = z + rows * out, *dz = y + rows * out;
+    product(s, rows, r->input[0], r->param[0], r->param[1], z);
+    ops_activation_reference(s->act, z, y, rows, out);
+    ops_activation_reference_backward(s->act, z, y, r->d_output, dz, rows, out);
+    for (size_t row = 0; row < rows; row++)
+        for (size_t o = 0; o < out; o++) {
+            double d = dz[row * out + o];
+            for (size_t i = 0; i < in; i++) {
+                r->d_param[0][i * out + o] += r->input[0][row * in + i] * d;
+                if (r->d_input[0])
+                    r->d_input[0][row * in + i] += r->param[0][i * out + o] * d;
+            }
+            if (r->d_param[1])
+                r->d_param[1][o] += d;
+        }
+}
+
+static size_t reduction(const layer *l, int batch)
+{
+    const dense_state *s = l->state;
+    size_t most = (size_t)batch * s->shape.width;
+    most = most > (size_t)s->shape.in ? most : (size_t)s->shape.in;
+    return most > (size_t)s->units ? most : (size_t)s->units;
+}
+
+static const layer_sample samples[] = {
+    {"units=64, activation=relu", {1, {2048}}},
+    {"units=10", {1, {64}}},
+    {"units=7, activation=softmax", {1, {13}}},
+    {"units=1, activation=sigmoid", {1, {5}}},
+    {"units=33, use_bias=False, activation=gelu", {1, {17}}},
+    {"units=5, activation=silu", {1, {1}}},
+    {"units=9, use_bias=False, activation=relu", {1, {31}}},
+    {"units=6, activation=tanh", {3, {3, 2, 8}}},
+    {0},
+};
+
+const layer_class dense_class = {
+    .name = "Dense",
+    .snake = "dense",
+    .state_size = sizeof(dense_state),
+    .options = options,
+    .applies_input_slope = true,
+    .samples = samples,
+    .build = build,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .reduction = reduction,
+};

@@ -1,0 +1,228 @@
+/* One layer's life: from its config to its shapes and parameters. */
+#include "layers/layer.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "layers/option.h"
+
+/* ---- keys that every layer has ---- */
+
+static convoy_status read_name(layer *l, const json_t *value, convoy_error *err)
+{
+    char found[200];
+    const char *name = json_string_value(value);
+    if (json_is_null(value))
+        return CONVOY_OK;
+    if (name == NULL || name[0] == '\0' || strchr(name, '/') != NULL || strlen(name) >= sizeof l->name)
+        return base_fail(err, CONVOY_ERROR_MODEL, "option 'name' is %s; expected a text of 1 to %zu bytes without '/'",
+                         option_value_text(value, found, sizeof found), sizeof l->name - 1);
+    text_copy(l->name, sizeof l->name, name);
+    return CONVOY_OK;
+}
+
+/* "float32", or a policy object around it. */
+static convoy_status read_dtype(const json_t *value, convoy_error *err)
+{
+    char found[200];
+    const json_t *inner = json_object_get(json_object_get(value, "config"), "name");
+    const char *name = json_string_value(inner != NULL ? inner : value);
+    if (json_is_null(value) || (name != NULL && strcmp(name, "float32") == 0))
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_MODEL, "option 'dtype' is %s; only \"float32\" is supported",
+                     option_value_text(value, found, sizeof found));
+}
+
+static convoy_status read_common(layer *l, const char *key, const json_t *value, bool *known, convoy_error *err)
+{
+    *known = true;
+    if (strcmp(key, "name") == 0)
+        return CONVOY_OK; /* read first: messages use it */
+    if (strcmp(key, "dtype") == 0)
+        return read_dtype(value, err);
+    if (strcmp(key, "trainable") == 0) {
+        char found[200];
+        l->trainable = json_is_true(value);
+        if (json_is_boolean(value))
+            return CONVOY_OK;
+        return base_fail(err, CONVOY_ERROR_MODEL, "option 'trainable' is %s; expected true or false",
+                         option_value_text(value, found, sizeof found));
+    }
+    *known = false;
+    return CONVOY_OK;
+}
+
+/* ---- options ---- */
+
+static const option *find_row(const layer_class *class, const char *name)
+{
+    for (const option *row = class->options; row != NULL && row->name != NULL; row++)
+        if (strcmp(row->name, name) == 0)
+            return row;
+    return NULL;
+}
+
+static convoy_status refuse_unknown(const layer_class *class, const char *key, convoy_error *err)
+{
+    char list[2048] = "name, trainable, dtype", hint[128];
+    size_t used = strlen(list);
+    for (const option *row = class->options; row != NULL && row->name != NULL; row++) {
+        if (row->hidden || row->kind == OPTION_IGNORED || row->kind == OPTION_NULL)
+            continue;
+        text_copy(list + used, sizeof list - used, ", ");
+        used = strlen(list);
+        text_copy(list + used, sizeof list - used, row->name);
+        used = strlen(list);
+    }
+    return base_fail(err, CONVOY_ERROR_MODEL, "unknown option '%.200s'; %sknown: %s", key,
+                     option_suggest(key, list, hint, sizeof hint), list);
+}
+
+/* All defaults come first, so that two rows may name one member. */
+static convoy_status read_options(layer *l, const json_t *config, convoy_error *err)
+{
+    for (const option *row = l->class->options; row != NULL && row->name != NULL; row++)
+        if (row->standard != NULL)
+            TRY(option_read_standard(row, l->state, err));
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)config, key, value) {
+        const option *row = find_row(l->class, key);
+        bool known = true;
+        if (row != NULL)
+            TRY(option_read(row, value, l->state, err));
+        else
+            TRY(read_common(l, key, value, &known, err));
+        if (!known)
+            return refuse_unknown(l->class, key, err);
+    }
+    for (const option *row = l->class->options; row != NULL && row->name != NULL; row++)
+        if (row->standard == NULL && row->kind != OPTION_IGNORED && row->kind != OPTION_NULL &&
+            json_object_get(config, row->name) == NULL)
+            return base_fail(err, CONVOY_ERROR_MODEL, "option '%s' is missing; it has no default", row->name);
+    return CONVOY_OK;
+}
+
+/* Puts the layer's class and name before the message. */
+static convoy_status fail_in_layer(const layer *l, convoy_status status, convoy_error *err)
+{
+    if (l->name[0] != '\0')
+        return base_fail_in(err, status, "layer '%s' (%s)", l->name, l->class->name);
+    return base_fail_in(err, status, "layer %s", l->class->name);
+}
+
+convoy_status layer_create(const layer_class *class, const json_t *config, layer **out, convoy_error *err)
+{
+    char found[200];
+    if (config != NULL && !json_is_object(config))
+        return base_fail(err, CONVOY_ERROR_MODEL, "layer %s: config is %s; expected an object of options", class->name,
+                         option_value_text(config, found, sizeof found));
+    layer *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return OUT_OF_MEMORY(err);
+    l->class = class;
+    l->trainable = true;
+    l->state = calloc(1, class->state_size + 1);
+    if (l->state == NULL) {
+        layer_destroy(l);
+        return OUT_OF_MEMORY(err);
+    }
+    const json_t *name = json_object_get(config, "name");
+    convoy_status status = name != NULL ? read_name(l, name, err) : CONVOY_OK;
+    if (status == CONVOY_OK)
+        status = read_options(l, config, err);
+    if (status != CONVOY_OK) {
+        fail_in_layer(l, status, err);
+        layer_destroy(l);
+        return status;
+    }
+    *out = l;
+    return CONVOY_OK;
+}
+
+void layer_destroy(layer *l)
+{
+    if (l == NULL)
+        return;
+    free(l->state);
+    free(l);
+}
+
+json_t *layer_config(const layer *l)
+{
+    json_t *config = json_object();
+    int failed = config == NULL;
+    failed |= json_object_set_new(config, "name", json_string(l->name));
+    if (!l->trainable && l->param_count > 0) /* Keras's InputLayer refuses the key; elsewhere it says nothing */
+        failed |= json_object_set_new(config, "trainable", json_false());
+    for (const option *row = l->class->options; row != NULL && row->name != NULL; row++)
+        if (option_is_written(row))
+            failed |= json_object_set_new(config, row->name, option_write(row, l->state));
+    if (failed) {
+        json_decref(config);
+        return NULL;
+    }
+    return config;
+}
+
+/* ---- shapes and parameters ---- */
+
+/* Kernels index with int: no tensor of one image, and no parameter, may pass INT_MAX values. */
+static convoy_status check_sizes(const layer *l, convoy_error *err)
+{
+    char shape[96];
+    bool positive = true;
+    for (int i = 0; i < l->output.rank; i++)
+        positive = positive && l->output.dim[i] > 0;
+    if (!positive || shape_count(&l->output) > INT_MAX)
+        return base_fail(err, CONVOY_ERROR_MODEL, "the output would be %s; each size must be at least 1 and an image "
+                         "at most %d values", shape_text(&l->output, shape, sizeof shape), INT_MAX);
+    for (int i = 0; i < l->param_count; i++)
+        if (l->param[i].count == 0 || l->param[i].count > INT_MAX)
+            return base_fail(err, CONVOY_ERROR_MODEL,
+                             "'%s' would have the shape %s (without None); 1 to %d values are possible",
+                             l->param[i].name, shape_text(&l->param[i].shape, shape, sizeof shape), INT_MAX);
+    return CONVOY_OK;
+}
+
+convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, convoy_error *err)
+{
+    char shapes[512] = "";
+    if (count > LAYER_MAX_INPUTS)
+        return fail_in_layer(l, base_fail(err, CONVOY_ERROR_MODEL, "%d inputs; at most %d are possible", count,
+                                          LAYER_MAX_INPUTS), err);
+    l->input_count = count;
+    l->param_count = 0;
+    for (int i = 0; i < count; i++) {
+        size_t used = strlen(shapes);
+        l->input[i] = inputs[i];
+        text_copy(shapes + used, sizeof shapes - used, i ? " and " : ", input ");
+        used = strlen(shapes);
+        shape_text(&inputs[i], shapes + used, sizeof shapes - used);
+    }
+    convoy_status status = l->class->build(l, err);
+    if (status == CONVOY_OK)
+        status = check_sizes(l, err);
+    if (status != CONVOY_OK && l->name[0] != '\0')
+        return base_fail_in(err, status, "layer '%s' (%s)%s", l->name, l->class->name, shapes);
+    if (status != CONVOY_OK)
+        return base_fail_in(err, status, "layer %s%s", l->class->name, shapes);
+    return CONVOY_OK;
+}
+
+void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer init, int fan_in, int fan_out)
+{
+    assert(l->param_count < LAYER_MAX_PARAMS);
+    l->param[l->param_count++] = (layer_param){
+        .name = name,
+        .shape = shape,
+        .count = shape_count(&shape),
+        .init = init,
+        .fan_in = fan_in,
+        .fan_out = fan_out,
+        .trainable = l->trainable,
+    };
+}

@@ -1,0 +1,179 @@
+/* A layer is one descriptor. Its state is private to its .c file; nothing elsewhere switches on a layer's class. */
+#ifndef LAYER_H
+#define LAYER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "convoy/model.h"
+#include "runtime/runtime.h"
+
+#define LAYER_MAX_INPUTS 8
+#define LAYER_MAX_PARAMS 4
+
+typedef struct layer layer;
+
+/* ---- options: one row each drives the JSON reader, the writer, the defaults and the messages ---- */
+
+typedef enum option_kind {
+    OPTION_INT,        /* int */
+    OPTION_FLOAT,      /* double; integers accepted */
+    OPTION_OPTIONAL_FLOAT, /* double; null is NAN */
+    OPTION_BOOL,       /* bool */
+    OPTION_PAIR,       /* int[2]; a number or a pair of numbers */
+    OPTION_OPTIONAL_PAIR, /* int[2]; null is {0, 0} */
+    OPTION_CHOICE,     /* int: index into `choices` */
+    OPTION_ACTIVATION, /* const activation * */
+    OPTION_INITIALIZER,/* initializer (by value) */
+    OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */
+    OPTION_NULL,       /* only null is supported yet (regularizers, constraints) */
+    OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
+} option_kind;
+
+typedef struct option {
+    const char *name; /* Keras's */
+    option_kind kind;
+    size_t offset;         /* of the member in the layer's state */
+    const char *standard;  /* default, as JSON text; NULL: the option must be given */
+    double least, most;    /* bounds of numbers; both 0: none */
+    const char *const *choices; /* NULL-terminated */
+    bool hidden;           /* read but not written */
+} option;
+
+/* ---- parameters ---- */
+
+typedef struct initializer {
+    int kind;        /* row of initializers in initializer.c */
+    double args[3];
+    uint64_t seed;   /* 0: the model's */
+} initializer;
+
+typedef struct layer_param {
+    const char *name; /* "kernel", "bias" */
+    convoy_shape shape; /* rank up to 4; row-major */
+    size_t count;
+    initializer init;
+    int fan_in, fan_out;
+    bool trainable;
+} layer_param;
+
+/* ---- what a launch needs to know ---- */
+
+/* Device buffers of one layer in one plan; NULL where the layer said it needs none. Gradients of inputs that nobody needs
+ * are NULL too. Each tensor is (batch, shape...) float32, row-major. */
+typedef struct layer_io {
+    convoy_context *ctx;
+    int batch;                             /* the largest; launches must follow RT_BATCH */
+    const rt_buffer *input[LAYER_MAX_INPUTS];
+    const rt_buffer *output;
+    const rt_buffer *saved;                /* written by forward, kept until backward */
+    const rt_buffer *scratch;              /* of forward or backward: gone after it */
+    const rt_buffer *param[LAYER_MAX_PARAMS];
+    const rt_buffer *d_input[LAYER_MAX_INPUTS]; /* backward writes these */
+    const rt_buffer *d_output;             /* backward may overwrite it */
+    const rt_buffer *d_param[LAYER_MAX_PARAMS];
+    const rt_buffer *zeros;                /* at least zeros_needed floats, all 0: what padding reads */
+    /* d_output holds the gradient before the layer's own activation already: its consumer applied the slope. */
+    bool d_output_has_slope;
+    /* Not NULL: backward multiplies d_input[0] by this activation's slope, taken from input[0], on behalf of the producer.
+     * Only classes with applies_input_slope get it. */
+    const struct activation *input_slope;
+} layer_io;
+
+/* The same for the reference, in double on the host. */
+typedef struct layer_reference {
+    int batch;
+    const double *input[LAYER_MAX_INPUTS];
+    double *output;
+    const double *param[LAYER_MAX_PARAMS];
+    double *d_input[LAYER_MAX_INPUTS];  /* zeroed by the caller */
+    const double *d_output;
+    double *d_param[LAYER_MAX_PARAMS];  /* zeroed by the caller */
+    double *scratch;                    /* three times the output, for backward */
+} layer_reference;
+
+/* A configuration that tests and `convoy check` try. */
+typedef struct layer_sample {
+    const char *options; /* as for convoy_model_add */
+    convoy_shape input;
+} layer_sample;
+
+typedef struct layer_class {
+    const char *name;   /* as Keras spells it: "Conv2D" */
+    const char *snake;  /* Keras's snake case: "conv2d": default names and the group in .weights.h5 */
+    const char *module; /* NULL: "keras.layers" */
+    size_t state_size;
+    const option *options;        /* ends with a row whose name is NULL */
+    bool alias;                   /* the output is the input's memory, reshaped: no launches */
+    bool applies_input_slope;     /* backward honours layer_io.input_slope */
+    const layer_sample *samples;  /* ends with options == NULL */
+
+    /* From options and input shapes: output shape, parameters, saved and scratch sizes. Message without the layer's name. */
+    convoy_status (*build)(layer *l, convoy_error *err);
+    /* Append launches. */
+    convoy_status (*forward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
+    convoy_status (*backward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
+    /* Plain loops in double: the specification. */
+    void (*reference_forward)(const layer *l, const layer_reference *r);
+    void (*reference_backward)(const layer *l, const layer_reference *r);
+    /* Length of the longest sum behind one output or gradient value: what tolerances follow. NULL: 1. */
+    size_t (*reduction)(const layer *l, int batch);
+} layer_class;
+
+struct layer {
+    const layer_class *class;
+    char name[128];
+    bool trainable;
+    void *state;  /* class->state_size bytes, filled from the options */
+
+    int input_count;
+    convoy_shape input[LAYER_MAX_INPUTS];
+    /* set by build */
+    convoy_shape output;
+    int param_count;
+    layer_param param[LAYER_MAX_PARAMS];
+    bool backward_reads_input, backward_reads_output;
+    const struct activation *activation;        /* applied last, or NULL; what a consumer may take the slope of */
+    size_t saved_per_image;                     /* floats */
+    size_t zeros_needed;                        /* floats */
+    size_t (*forward_scratch)(const layer *l, const convoy_context *ctx, int batch);  /* floats; NULL: none */
+    size_t (*backward_scratch)(const layer *l, const convoy_context *ctx, int batch);
+};
+
+/* ---- the registry (layers.def) ---- */
+
+const layer_class *layer_class_find(const char *name);              /* NULL when unknown */
+const layer_class *layer_class_at(size_t i);                        /* NULL past the end */
+/* All class names, comma-separated: "what is known". */
+void layer_class_names(char *out, size_t size);
+
+/* ---- one layer's life ---- */
+
+/* From a Keras config object (borrowed): unknown or bad options are refused by name. `name` is taken from the config when
+ * there, else left empty. */
+convoy_status layer_create(const layer_class *class, const json_t *config, layer **out, convoy_error *err);
+void layer_destroy(layer *l);
+/* Fixes the input shapes and calls build. Errors name the layer and the shapes. */
+convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, convoy_error *err);
+/* The config as Keras's keys, name included; a new reference, NULL when out of memory. */
+json_t *layer_config(const layer *l);
+/* "filters=32, padding=same" -> a JSON object (new reference). */
+convoy_status option_parse_text(const char *text, json_t **out, convoy_error *err);
+
+/* For build: declares a parameter. */
+void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer init, int fan_in, int fan_out);
+
+/* ---- shapes ---- */
+
+size_t shape_count(const convoy_shape *shape);          /* product of the dimensions */
+/* "(None, 32, 32, 3)"; returns out. */
+const char *shape_text(const convoy_shape *shape, char *out, size_t size);
+
+/* ---- initializers ---- */
+
+void initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out);
+
+#endif

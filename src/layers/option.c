@@ -1,0 +1,272 @@
+/* One row of a layer's options: JSON to member and back. */
+#include "layers/option.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+#include "ops/activation.h"
+
+const char *option_value_text(const json_t *value, char *out, size_t size)
+{
+    char *dump = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    const char *full = dump ? dump : "nothing";
+    text_copy(out, size, full);
+    if (strlen(full) >= size && size > 4) {
+        size_t end = size - 4;
+        while (end > 0 && ((unsigned char)out[end] & 0xC0) == 0x80)
+            end--; /* do not cut a UTF-8 character in two */
+        text_copy(out + end, size - end, "...");
+    }
+    free(dump);
+    return out;
+}
+
+/* ---- what was expected ---- */
+
+static void add_bounds(text *t, const option *row)
+{
+    if (row->least == 0 && row->most == 0)
+        return;
+    if (row->most == row->least)
+        text_add(t, ": only %g is supported", row->least);
+    else if (row->most > row->least && row->most < INT_MAX)
+        text_add(t, " from %g to %g", row->least, row->most);
+    else
+        text_add(t, " of at least %g", row->least);
+}
+
+static void add_expected(text *t, const option *row)
+{
+    bool optional = row->kind == OPTION_OPTIONAL_FLOAT || row->kind == OPTION_OPTIONAL_PAIR;
+    switch (row->kind) {
+    case OPTION_INT:
+        text_add(t, "a whole number");
+        add_bounds(t, row);
+        break;
+    case OPTION_FLOAT:
+    case OPTION_OPTIONAL_FLOAT:
+        text_add(t, "a number");
+        add_bounds(t, row);
+        break;
+    case OPTION_PAIR:
+    case OPTION_OPTIONAL_PAIR:
+        text_add(t, "a whole number");
+        add_bounds(t, row);
+        text_add(t, ", or a pair of them");
+        break;
+    case OPTION_BOOL: text_add(t, "true or false"); break;
+    case OPTION_CHOICE:
+        text_add(t, "one of");
+        for (int i = 0; row->choices[i] != NULL; i++)
+            text_add(t, "%s \"%s\"", i ? "," : "", row->choices[i]);
+        break;
+    case OPTION_NULL: text_add(t, "null: nothing else is supported here"); break;
+    case OPTION_SHAPE:
+        text_add(t, "a list of 1 to %d sizes of at least 1%s", CONVOY_MAX_RANK,
+                 strncmp(row->name, "batch_", 6) == 0 ? " after the batch size, which is null" : "");
+        break;
+    default: text_add(t, "something else"); break;
+    }
+    if (optional)
+        text_add(t, ", or null");
+}
+
+static convoy_status refuse(const option *row, const json_t *value, convoy_error *err)
+{
+    char found[256];
+    char *expected = NULL;
+    text t = {0};
+    add_expected(&t, row);
+    TRY(text_take(&t, &expected, err));
+    convoy_status status = base_fail(err, CONVOY_ERROR_MODEL, "option '%s' is %s; expected %s", row->name,
+                                     option_value_text(value, found, sizeof found), expected);
+    free(expected);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static bool in_bounds(const option *row, double v)
+{
+    if (row->least == 0 && row->most == 0)
+        return true;
+    return v >= row->least && (row->most < row->least || v <= row->most);
+}
+
+static bool read_int(const option *row, const json_t *value, int *out)
+{
+    json_int_t v = json_integer_value(value);
+    if (!json_is_integer(value) || v < INT_MIN || v > INT_MAX || !in_bounds(row, (double)v))
+        return false;
+    *out = (int)v;
+    return true;
+}
+
+static bool read_float(const option *row, const json_t *value, double *out)
+{
+    if (!json_is_number(value) || !in_bounds(row, json_number_value(value)))
+        return false;
+    *out = json_number_value(value);
+    return true;
+}
+
+static bool read_bool(const json_t *value, bool *out)
+{
+    *out = json_is_true(value);
+    return json_is_boolean(value);
+}
+
+static bool read_pair(const option *row, const json_t *value, int *out)
+{
+    if (!json_is_array(value)) {
+        bool ok = read_int(row, value, &out[0]);
+        out[1] = out[0];
+        return ok;
+    }
+    return json_array_size(value) == 2 && read_int(row, json_array_get(value, 0), &out[0]) &&
+           read_int(row, json_array_get(value, 1), &out[1]);
+}
+
+/* Keras lower-cases these words. */
+static bool read_choice(const option *row, const json_t *value, int *out)
+{
+    const char *word = json_string_value(value);
+    for (int i = 0; word != NULL && row->choices[i] != NULL; i++)
+        if (strcasecmp(word, row->choices[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    return false;
+}
+
+/* A batch_shape begins with the batch size, which is free here; in others a leading null is taken for it. */
+static bool read_shape(const option *row, const json_t *value, convoy_shape *out)
+{
+    const option sizes = {.least = 1, .most = INT_MAX};
+    size_t first = strncmp(row->name, "batch_", 6) == 0 || json_is_null(json_array_get(value, 0)) ? 1 : 0;
+    size_t count = json_array_size(value);
+    *out = (convoy_shape){0};
+    if (json_is_null(value) && row->standard != NULL)
+        return true;
+    if (count <= first || count - first > CONVOY_MAX_RANK)
+        return false;
+    for (size_t i = first; i < count; i++)
+        if (!read_int(&sizes, json_array_get(value, i), &out->dim[i - first]))
+            return false;
+    out->rank = (int)(count - first);
+    return true;
+}
+
+/* A name, null for linear, or Keras's {"class_name": "function", "config": name}. */
+static convoy_status read_activation(const option *row, const json_t *value, const activation **out, convoy_error *err)
+{
+    char list[512], hint[128], found[256];
+    const char *name = json_is_null(value)     ? "linear"
+                       : json_is_object(value) ? json_string_value(json_object_get(value, "config"))
+                                               : json_string_value(value);
+    *out = name != NULL ? activation_find(name) : NULL;
+    if (*out != NULL)
+        return CONVOY_OK;
+    activation_names(list, sizeof list);
+    if (name == NULL)
+        return base_fail(err, CONVOY_ERROR_MODEL, "option '%s' is %s; expected the name of an activation: %s",
+                         row->name, option_value_text(value, found, sizeof found), list);
+    return base_fail(err, CONVOY_ERROR_MODEL, "option '%s': unknown activation '%.200s'; %sknown: %s", row->name, name,
+                     option_suggest(name, list, hint, sizeof hint), list);
+}
+
+convoy_status option_read(const option *row, const json_t *value, void *state, convoy_error *err)
+{
+    void *at = (char *)state + row->offset;
+    bool null = json_is_null(value), good = false;
+    switch (row->kind) {
+    case OPTION_INT: good = read_int(row, value, at); break;
+    case OPTION_OPTIONAL_FLOAT:
+        *(double *)at = NAN;
+        good = null || read_float(row, value, at);
+        break;
+    case OPTION_FLOAT: good = read_float(row, value, at); break;
+    case OPTION_BOOL: good = read_bool(value, at); break;
+    case OPTION_OPTIONAL_PAIR:
+        memset(at, 0, 2 * sizeof(int));
+        good = null || read_pair(row, value, at);
+        break;
+    case OPTION_PAIR: good = read_pair(row, value, at); break;
+    case OPTION_CHOICE: good = read_choice(row, value, at); break;
+    case OPTION_ACTIVATION: return read_activation(row, value, at, err);
+    case OPTION_INITIALIZER: {
+        convoy_status status = initializer_read(value, at, err);
+        return status == CONVOY_OK ? status : base_fail_in(err, status, "option '%s'", row->name);
+    }
+    case OPTION_IGNORED: good = true; break;
+    case OPTION_NULL: good = null; break;
+    case OPTION_SHAPE: good = read_shape(row, value, at); break;
+    }
+    return good ? CONVOY_OK : refuse(row, value, err);
+}
+
+convoy_status option_read_standard(const option *row, void *state, convoy_error *err)
+{
+    json_error_t where;
+    if (row->kind == OPTION_IGNORED || row->kind == OPTION_NULL)
+        return CONVOY_OK;
+    json_t *value = json_loads(row->standard, JSON_DECODE_ANY, &where);
+    if (value == NULL)
+        return base_fail(err, CONVOY_ERROR_MODEL, "the default of option '%s' can't be read: %s", row->name,
+                         where.text);
+    convoy_status status = option_read(row, value, state, err);
+    json_decref(value);
+    return status;
+}
+
+/* ---- writing ---- */
+
+bool option_is_written(const option *row)
+{
+    return !row->hidden && row->kind != OPTION_IGNORED && row->kind != OPTION_NULL;
+}
+
+static json_t *write_shape(const option *row, const convoy_shape *shape)
+{
+    if (shape->rank == 0)
+        return json_null();
+    json_t *list = json_array();
+    int failed = list == NULL;
+    if (strncmp(row->name, "batch_", 6) == 0)
+        failed |= json_array_append_new(list, json_null());
+    for (int i = 0; i < shape->rank; i++)
+        failed |= json_array_append_new(list, json_integer(shape->dim[i]));
+    if (!failed)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+json_t *option_write(const option *row, const void *state)
+{
+    const void *at = (const char *)state + row->offset;
+    const int *i = at;
+    switch (row->kind) {
+    case OPTION_INT: return json_integer(*i);
+    case OPTION_OPTIONAL_FLOAT:
+        if (isnan(*(const double *)at))
+            return json_null();
+        return json_real(*(const double *)at);
+    case OPTION_FLOAT: return json_real(*(const double *)at);
+    case OPTION_BOOL: return json_boolean(*(const bool *)at);
+    case OPTION_OPTIONAL_PAIR:
+        if (i[0] == 0)
+            return json_null();
+        return json_pack("[i, i]", i[0], i[1]);
+    case OPTION_PAIR: return json_pack("[i, i]", i[0], i[1]);
+    case OPTION_CHOICE: return json_string(row->choices[*i]);
+    case OPTION_ACTIVATION: return json_string((*(const activation *const *)at)->name);
+    case OPTION_INITIALIZER: return initializer_write(at);
+    case OPTION_SHAPE: return write_shape(row, at);
+    default: return json_null();
+    }
+}

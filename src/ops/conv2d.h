@@ -1,0 +1,44 @@
+/* The three passes of a 2D convolution, also used for dense layers (a 1x1 convolution of one pixel an image). */
+#ifndef OPS_CONV2D_H
+#define OPS_CONV2D_H
+
+#include "ops/activation.h"
+#include "runtime/runtime.h"
+
+/* x (n, height, width, in), y (n, out_height, out_width, out), w (kernel[0], kernel[1], in, out). [0] is vertical. */
+typedef struct conv_shape {
+    int height, width, in, out_height, out_width, out;
+    int kernel[2], stride[2], dilation[2];
+    int pad[2]; /* zeros above and to the left; below and to the right follow from the sizes */
+    bool bias;
+} conv_shape;
+
+/* Keras's output size and leading padding of one axis. `same`: out = ceil(n/s), total = max((out-1)*s + k - n, 0), the
+ * smaller half leads; `valid`: out = (n-k)/s + 1, negative or 0 when the kernel does not fit. k is the dilated kernel. */
+void ops_window(int n, int k, int s, bool same, int *out, int *pad);
+
+typedef struct conv_buffers {
+    const rt_buffer *x, *w, *bias, *y;       /* forward */
+    const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
+    const rt_buffer *scratch;                /* backward: ops_conv2d_scratch floats */
+    const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
+} conv_buffers;
+
+/* y = act(conv(x, w) + bias); act is elementwise. */
+convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
+                                 const activation *act, const conv_buffers *b, int batch, convoy_error *err);
+
+/* dx (times `slope`'s slope at x, unless NULL), dw and dbias from dz. */
+convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
+                                  const activation *slope, const conv_buffers *b, int batch, convoy_error *err);
+
+size_t ops_conv2d_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
+size_t ops_conv2d_zeros(const conv_shape *s);
+
+/* Plain loops in double. */
+void ops_conv2d_reference(const conv_shape *s, int batch, const double *x, const double *w, const double *bias,
+                          double *z);
+void ops_conv2d_reference_backward(const conv_shape *s, int batch, const double *x, const double *w, const double *dz,
+                                   double *dx, double *dw, double *dbias);
+
+#endif

@@ -1,0 +1,32 @@
+/* Launches that treat a tensor as a plain row of floats, or as rows of its last axis. */
+#ifndef OPS_ELEMENTWISE_H
+#define OPS_ELEMENTWISE_H
+
+#include "ops/activation.h"
+#include "runtime/runtime.h"
+
+/* Width of the vectors that elementwise kernels use on this device. */
+unsigned ops_width(const convoy_context *ctx);
+
+/* Fills range and local size for `per_image` floats an image (fixed: in all), a vector of `width` each. */
+void ops_range(rt_launch *launch, const convoy_context *ctx, size_t per_image, size_t fixed, unsigned width);
+
+/* y = act(z), any activation; (batch, rows, channels) tensors, channels being the last axis. y may be z. */
+convoy_status ops_activation_forward(rt_list *list, convoy_context *ctx, const char *label, const activation *act,
+                                     const rt_buffer *z, const rt_buffer *y, int rows, int channels, convoy_error *err);
+
+/* dz = dy * slope, where `from` is y (act->from_output) or z. dz may be dy. */
+convoy_status ops_activation_backward(rt_list *list, convoy_context *ctx, const char *label, const activation *act,
+                                      const rt_buffer *from, const rt_buffer *y, const rt_buffer *dy,
+                                      const rt_buffer *dz, int rows, int channels, convoy_error *err);
+
+/* The same for the host's reference: rows x channels values. */
+void ops_activation_reference(const activation *act, const double *z, double *y, size_t rows, size_t channels);
+void ops_activation_reference_backward(const activation *act, const double *z, const double *y, const double *dy,
+                                       double *dz, size_t rows, size_t channels);
+
+/* out[i] = sum over chunks of partial[c * stride + first + i]. */
+convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,
+                                const rt_buffer *out, int count, int chunks, int stride, int first, convoy_error *err);
+
+#endif
