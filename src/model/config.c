@@ -1,0 +1,220 @@
+/* Keras's JSON configs: Sequential models in the forms that Keras 2 and 3 write, and the smallest one back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "layers/option.h"
+#include "model/build.h"
+
+#define INPUT_CLASS "InputLayer"
+
+/* ---- one layer ---- */
+
+static convoy_status find_class(const char *name, const layer_class **out, convoy_error *err)
+{
+    char list[2048], hint[128];
+    *out = layer_class_find(name);
+    if (*out != NULL)
+        return CONVOY_OK;
+    layer_class_names(list, sizeof list);
+    return base_fail(err, CONVOY_ERROR_MODEL, "unknown layer '%.200s'; %sknown: %s", name,
+                     option_suggest(name, list, hint, sizeof hint), list);
+}
+
+/* Takes the input's shape out of another layer's config, as a batch_shape: a new reference, NULL when there is none. */
+static json_t *take_input_shape(json_t *config)
+{
+    static const char *const keys[] = {"batch_shape", "batch_input_shape", "input_shape"};
+    json_t *found = NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        json_t *shape = json_object_get(config, keys[i]);
+        if (found == NULL && shape != NULL && !json_is_null(shape)) {
+            found = json_is_array(shape) ? json_copy(shape) : json_incref(shape);
+            if (i == 2 && json_is_array(found))
+                json_array_insert_new(found, 0, json_null());
+        }
+        json_object_del(config, keys[i]);
+    }
+    return found;
+}
+
+static convoy_status append_input(convoy_model *model, const json_t *batch_shape, convoy_error *err)
+{
+    const layer_class *class = NULL;
+    layer *l = NULL;
+    json_t *config = json_pack("{s:O}", "batch_shape", batch_shape);
+    if (config == NULL)
+        return OUT_OF_MEMORY(err);
+    convoy_status status = find_class(INPUT_CLASS, &class, err);
+    if (status == CONVOY_OK)
+        status = layer_create(class, config, &l, err);
+    if (status == CONVOY_OK)
+        status = model_append(model, l, err);
+    json_decref(config);
+    return status;
+}
+
+convoy_status model_append_config(convoy_model *model, const char *class_name, const json_t *config,
+                                  const json_t *build_shape, convoy_error *err)
+{
+    const layer_class *class = NULL;
+    layer *l = NULL;
+    json_t *own = NULL, *shape = NULL;
+    size_t before = model->node_count;
+    TRY(find_class(class_name, &class, err));
+    if (strcmp(class_name, INPUT_CLASS) != 0 && json_is_object(config)) {
+        own = json_copy((json_t *)config);
+        if (own == NULL)
+            return OUT_OF_MEMORY(err);
+        shape = take_input_shape(own);
+        if (shape == NULL && json_is_array(build_shape))
+            shape = json_incref((json_t *)build_shape);
+    }
+    convoy_status status = layer_create(class, own ? own : config, &l, err);
+    if (status == CONVOY_OK && before == 0 && shape != NULL)
+        status = append_input(model, shape, err);
+    if (status == CONVOY_OK)
+        status = model_append(model, l, err);
+    else
+        layer_destroy(l);
+    if (status != CONVOY_OK)
+        model_truncate(model, before);
+    json_decref(own);
+    json_decref(shape);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static convoy_status read_layer(convoy_model *model, const json_t *entry, const json_t *build_shape, convoy_error *err)
+{
+    char found[200];
+    const char *class_name = json_string_value(json_object_get(entry, "class_name"));
+    const char *registered = json_string_value(json_object_get(entry, "registered_name"));
+    const json_t *config = json_object_get(entry, "config");
+    if (class_name == NULL || !json_is_object(config))
+        return base_fail(err, CONVOY_ERROR_MODEL, "found %s; expected an object with a class_name and a config",
+                         option_value_text(entry, found, sizeof found));
+    if (registered != NULL && strchr(registered, '>') != NULL) /* "package>Name": Python code that we do not have */
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "layer '%.200s' (%.200s) is a custom layer; only Keras's own can be read", class_name,
+                         registered);
+    return model_append_config(model, class_name, config, build_shape, err);
+}
+
+static convoy_status read_layers(convoy_model *model, const json_t *layers, const json_t *build_shape,
+                                 convoy_error *err)
+{
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        convoy_status status = read_layer(model, json_array_get(layers, i), i == 0 ? build_shape : NULL, err);
+        if (status != CONVOY_OK)
+            return base_fail_in(err, status, "layers[%zu]", i);
+    }
+    return CONVOY_OK;
+}
+
+/* Finds what a Sequential's config holds; Keras before 2.2 wrote the layers alone. */
+static convoy_status open_sequential(const json_t *root, const json_t **config, const json_t **layers,
+                                     convoy_error *err)
+{
+    char found[200];
+    const char *class_name = json_string_value(json_object_get(root, "class_name"));
+    if (class_name == NULL)
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "not a Keras model: found %s; expected an object with \"class_name\": \"Sequential\"",
+                         option_value_text(root, found, sizeof found));
+    if (strcmp(class_name, "Sequential") != 0)
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "the model's class is '%.200s'; only Sequential models are supported: "
+                         "a chain of layers, each reading the one before",
+                         class_name);
+    *config = json_object_get(root, "config");
+    *layers = json_is_array(*config) ? *config : json_object_get(*config, "layers");
+    if (!json_is_array(*layers))
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "the Sequential model's config has no list of layers: \"layers\" is %s",
+                         option_value_text(*layers, found, sizeof found));
+    if (json_array_size(*layers) == 0)
+        return base_fail(err, CONVOY_ERROR_MODEL, "the model has no layers");
+    return CONVOY_OK;
+}
+
+convoy_status model_from_config(const json_t *root, convoy_model **out, convoy_error *err)
+{
+    const json_t *config = NULL, *layers = NULL;
+    convoy_model *model = NULL;
+    char found[200];
+    TRY(open_sequential(root, &config, &layers, err));
+    const json_t *name = json_object_get(config, "name");
+    if (name != NULL && !json_is_string(name) && !json_is_null(name))
+        return base_fail(err, CONVOY_ERROR_MODEL, "the model's name is %s; expected a text",
+                         option_value_text(name, found, sizeof found));
+    TRY(convoy_model_create(json_string_value(name), &model, err));
+    convoy_status status = read_layers(model, layers, json_object_get(config, "build_input_shape"), err);
+    if (status == CONVOY_OK)
+        *out = model;
+    else
+        convoy_model_destroy(model);
+    return status;
+}
+
+convoy_status convoy_model_from_json(const char *json, size_t length, convoy_model **out, convoy_error *err)
+{
+    json_error_t where;
+    if (length > MOST_JSON)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "the JSON text has %zu bytes; at most %zu are read", length,
+                         MOST_JSON);
+    if (length >= 3 && memcmp(json, "\xEF\xBB\xBF", 3) == 0) { /* a byte order mark, as Windows editors write */
+        json += 3;
+        length -= 3;
+    }
+    json_t *root = json_loadb(json, length, JSON_REJECT_DUPLICATES, &where);
+    if (root == NULL && json_error_code(&where) == json_error_out_of_memory)
+        return OUT_OF_MEMORY(err);
+    if (root == NULL)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "broken JSON at line %d, column %d: %s", where.line, where.column,
+                         where.text);
+    convoy_status status = model_from_config(root, out, err);
+    json_decref(root);
+    return status;
+}
+
+/* ---- writing ---- */
+
+static json_t *write_layer(const layer *l)
+{
+    return json_pack("{s:s, s:s, s:o}", "module", l->class->module ? l->class->module : "keras.layers", "class_name",
+                     l->class->name, "config", layer_config(l));
+}
+
+/* The smallest form: the full one of a newer Keras is an error in an older. */
+convoy_status model_to_config(const convoy_model *model, json_t **out, convoy_error *err)
+{
+    json_t *layers = json_array();
+    int failed = layers == NULL;
+    for (size_t i = 0; i < model->node_count && !failed; i++)
+        failed = json_array_append_new(layers, write_layer(model->nodes[i].layer));
+    if (failed) {
+        json_decref(layers);
+        return OUT_OF_MEMORY(err);
+    }
+    *out = json_pack("{s:s, s:s, s:{s:s, s:o}}", "module", "keras", "class_name", "Sequential", "config", "name",
+                     model->name, "layers", layers);
+    return *out ? CONVOY_OK : OUT_OF_MEMORY(err);
+}
+
+convoy_status convoy_model_to_json(const convoy_model *model, char **out, convoy_error *err)
+{
+    json_t *config = NULL;
+    TRY(model_to_config(model, &config, err));
+    /* Not json_dumps: its memory is jansson's allocator's, and the caller calls free. */
+    size_t size = json_dumpb(config, NULL, 0, 0);
+    char *text = size > 0 ? malloc(size + 1) : NULL;
+    if (text != NULL) {
+        json_dumpb(config, text, size, 0);
+        text[size] = '\0';
+    }
+    json_decref(config);
+    *out = text;
+    return text ? CONVOY_OK : OUT_OF_MEMORY(err);
+}

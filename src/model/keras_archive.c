@@ -1,0 +1,169 @@
+#include "model/keras_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zip.h>
+
+#include "base/text.h"
+
+struct keras_archive {
+    zip_t *zip;
+};
+
+/* ---- reading ---- */
+
+convoy_status keras_archive_open(const char *path, keras_archive **out, convoy_error *err)
+{
+    int code = 0;
+    keras_archive *archive = calloc(1, sizeof *archive);
+    if (archive == NULL)
+        return OUT_OF_MEMORY(err);
+    archive->zip = zip_open(path, ZIP_RDONLY, &code);
+    if (archive->zip == NULL) {
+        zip_error_t error;
+        zip_error_init_with_code(&error, code);
+        bool unopened = code == ZIP_ER_OPEN || code == ZIP_ER_NOENT;
+        base_fail(err, unopened ? CONVOY_ERROR_FILE : CONVOY_ERROR_FORMAT,
+                  unopened ? "can't open: %s" : "not a .keras file, or a damaged or truncated one: it can't be read as a "
+                  "zip archive (%s)", zip_error_strerror(&error));
+        zip_error_fini(&error);
+        free(archive);
+        return unopened ? CONVOY_ERROR_FILE : CONVOY_ERROR_FORMAT;
+    }
+    *out = archive;
+    return CONVOY_OK;
+}
+
+void keras_archive_close(keras_archive *archive)
+{
+    if (archive == NULL)
+        return;
+    zip_discard(archive->zip);
+    free(archive);
+}
+
+static convoy_status fail_missing(const keras_archive *archive, const char *name, convoy_error *err)
+{
+    text held = {0};
+    char *list = NULL;
+    zip_int64_t count = zip_get_num_entries(archive->zip, 0);
+    for (zip_int64_t i = 0; i < count && i < 10; i++) {
+        const char *member = zip_get_name(archive->zip, (zip_uint64_t)i, 0);
+        text_add(&held, "%s%.100s", i ? ", " : "", member ? member : "?");
+    }
+    if (count > 10)
+        text_add(&held, ", ...");
+    TRY(text_take(&held, &list, err));
+    base_fail(err, CONVOY_ERROR_FORMAT, "not a .keras file: the archive has no member %s; it holds: %s", name,
+              count > 0 ? list : "nothing");
+    free(list);
+    return CONVOY_ERROR_FORMAT;
+}
+
+/* Reads past the end too: there the checksum is compared, and a member longer than it says is found out. */
+static convoy_status read_member(zip_file_t *file, const char *name, char *data, size_t size, convoy_error *err)
+{
+    char more;
+    size_t got = 0;
+    zip_int64_t n = 1;
+    while (got < size && n > 0) {
+        n = zip_fread(file, data + got, size - got);
+        got += n > 0 ? (size_t)n : 0;
+    }
+    if (n > 0)
+        n = zip_fread(file, &more, 1);
+    if (n < 0)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: %s", name, zip_file_strerror(file));
+    if (got < size || n > 0)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: it is %s than the %zu bytes that the archive says", name,
+                         n > 0 ? "longer" : "shorter", size);
+    return CONVOY_OK;
+}
+
+convoy_status keras_archive_read(keras_archive *archive, const char *name, size_t limit, char **out, size_t *size,
+                                 convoy_error *err)
+{
+    zip_stat_t info;
+    zip_int64_t index = zip_name_locate(archive->zip, name, 0);
+    if (index < 0)
+        return fail_missing(archive, name, err);
+    if (zip_stat_index(archive->zip, (zip_uint64_t)index, 0, &info) != 0 || !(info.valid & ZIP_STAT_SIZE))
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: %s", name, zip_strerror(archive->zip));
+    if (info.size > limit)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has %llu bytes; at most %zu are expected for this model", name,
+                         (unsigned long long)info.size, limit);
+    zip_file_t *file = zip_fopen_index(archive->zip, (zip_uint64_t)index, 0);
+    if (file == NULL)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s can't be unpacked: %s", name, zip_strerror(archive->zip));
+    char *data = malloc((size_t)info.size + 1);
+    convoy_status status = data ? read_member(file, name, data, (size_t)info.size, err) : OUT_OF_MEMORY(err);
+    zip_fclose(file);
+    if (status != CONVOY_OK) {
+        free(data);
+        return status;
+    }
+    data[info.size] = '\0';
+    *out = data;
+    *size = (size_t)info.size;
+    return CONVOY_OK;
+}
+
+/* ---- writing ---- */
+
+/* As numpy and Python's zipfile do it, members bear the first date that a zip archive knows. */
+static convoy_status add_members(zip_t *zip, const keras_member *members, size_t count, convoy_error *err)
+{
+    const zip_uint16_t first_date = 1 << 5 | 1;
+    for (size_t i = 0; i < count; i++) {
+        zip_source_t *data = zip_source_buffer(zip, members[i].data, members[i].size, 0);
+        zip_int64_t index = data ? zip_file_add(zip, members[i].name, data, ZIP_FL_ENC_UTF_8) : -1;
+        if (index < 0 && data != NULL)
+            zip_source_free(data);
+        if (index < 0 || zip_set_file_compression(zip, (zip_uint64_t)index, ZIP_CM_STORE, 0) != 0 ||
+            zip_file_set_dostime(zip, (zip_uint64_t)index, 0, first_date, 0) != 0)
+            return base_fail(err, CONVOY_ERROR_MEMORY, "can't pack %s: %s", members[i].name, zip_strerror(zip));
+    }
+    return CONVOY_OK;
+}
+
+static convoy_status take_bytes(zip_source_t *archive, char **out, size_t *size, convoy_error *err)
+{
+    zip_int64_t length = -1;
+    char *data = NULL;
+    if (zip_source_open(archive) == 0) {
+        if (zip_source_seek(archive, 0, SEEK_END) == 0)
+            length = zip_source_tell(archive);
+        if (length > 0 && zip_source_seek(archive, 0, SEEK_SET) == 0)
+            data = malloc((size_t)length);
+        if (data != NULL && zip_source_read(archive, data, (zip_uint64_t)length) != length) {
+            free(data);
+            data = NULL;
+        }
+        zip_source_close(archive);
+    }
+    *out = data;
+    *size = (size_t)length;
+    return data ? CONVOY_OK : OUT_OF_MEMORY(err);
+}
+
+convoy_status keras_archive_build(const keras_member *members, size_t count, char **out, size_t *size, convoy_error *err)
+{
+    zip_source_t *archive = zip_source_buffer_create(NULL, 0, 0, NULL);
+    zip_t *zip = archive ? zip_open_from_source(archive, ZIP_TRUNCATE, NULL) : NULL;
+    if (zip == NULL) {
+        zip_source_free(archive);
+        return OUT_OF_MEMORY(err);
+    }
+    zip_source_keep(archive); /* past zip_close, which drops one reference */
+    convoy_status status = add_members(zip, members, count, err);
+    if (status != CONVOY_OK)
+        zip_discard(zip);
+    else if (zip_close(zip) != 0) {
+        status = base_fail(err, CONVOY_ERROR_MEMORY, "can't pack the archive: %s", zip_strerror(zip));
+        zip_discard(zip);
+    } else {
+        status = take_bytes(archive, out, size, err);
+    }
+    zip_source_free(archive);
+    return status;
+}

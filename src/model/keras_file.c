@@ -1,0 +1,142 @@
+#include "model/keras_file.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "config.h"
+#include "model/build.h"
+
+#define METADATA "metadata.json"
+#define CONFIG "config.json"
+#define WEIGHTS "model.weights.h5"
+
+/* The oldest Keras that reads this form of config. */
+#define KERAS_VERSION "3.0.5"
+
+/* ---- reading ---- */
+
+/* What the weights can take: double precision for each value and four slots of an optimizer, with room to spare. It keeps
+ * an archive that unpacks to far more than its model needs from filling the memory. */
+static size_t weights_limit(const convoy_model *model)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(convoy_model_parameter_count(model), (size_t)64, &bytes) ||
+        __builtin_add_overflow(bytes, (size_t)16 << 20, &bytes))
+        return SIZE_MAX - 1;
+    return bytes;
+}
+
+static convoy_status read_config(keras_archive *archive, convoy_model **out, convoy_error *err)
+{
+    char *json = NULL;
+    size_t size = 0;
+    json_error_t where;
+    TRY(keras_archive_read(archive, CONFIG, MOST_JSON, &json, &size, err));
+    json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES, &where);
+    free(json);
+    if (root == NULL && json_error_code(&where) == json_error_out_of_memory)
+        return OUT_OF_MEMORY(err);
+    if (root == NULL)
+        return base_fail(err, CONVOY_ERROR_FORMAT, CONFIG ": broken JSON at line %d, column %d: %s", where.line,
+                         where.column, where.text);
+    convoy_status status = model_from_config(root, out, err);
+    if (status == CONVOY_OK)
+        keras_compile_read(root, *out);
+    else
+        base_fail_in(err, status, CONFIG);
+    json_decref(root);
+    return status;
+}
+
+static convoy_status read_weights(keras_archive *archive, convoy_model *model, convoy_error *err)
+{
+    char *data = NULL;
+    size_t size = 0;
+    TRY(keras_archive_read(archive, WEIGHTS, weights_limit(model), &data, &size, err));
+    convoy_status status = keras_weights_read(model, data, size, err);
+    free(data);
+    return status == CONVOY_OK ? status : base_fail_in(err, status, WEIGHTS);
+}
+
+convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err)
+{
+    keras_archive *archive = NULL;
+    convoy_model *model = NULL;
+    convoy_status status = keras_archive_open(path, &archive, err);
+    if (status == CONVOY_OK)
+        status = read_config(archive, &model, err);
+    if (status == CONVOY_OK)
+        status = read_weights(archive, model, err);
+    keras_archive_close(archive);
+    if (status == CONVOY_OK) {
+        *out = model;
+        return status;
+    }
+    convoy_model_destroy(model);
+    return base_fail_in(err, status, "%s", path);
+}
+
+/* ---- writing ---- */
+
+/* Memory of our own allocator, whichever jansson uses. */
+static convoy_status dump(const json_t *json, char **out, size_t *size, convoy_error *err)
+{
+    *size = json_dumpb(json, NULL, 0, 0);
+    *out = *size > 0 ? malloc(*size) : NULL;
+    if (*out == NULL)
+        return OUT_OF_MEMORY(err);
+    json_dumpb(json, *out, *size, 0);
+    return CONVOY_OK;
+}
+
+static convoy_status build_config(const convoy_model *model, char **out, size_t *size, convoy_error *err)
+{
+    json_t *config = NULL;
+    TRY(model_to_config(model, &config, err));
+    convoy_status status = keras_compile_write(model, config, err);
+    if (status == CONVOY_OK)
+        status = dump(config, out, size, err);
+    json_decref(config);
+    return status;
+}
+
+/* No date: the same weights give the same file. */
+static convoy_status build_metadata(char **out, size_t *size, convoy_error *err)
+{
+    json_t *metadata = json_pack("{s:s, s:s}", "keras_version", KERAS_VERSION, "writer", "convoy " CONVOY_VERSION);
+    if (metadata == NULL)
+        return OUT_OF_MEMORY(err);
+    convoy_status status = dump(metadata, out, size, err);
+    json_decref(metadata);
+    return status;
+}
+
+static convoy_status build_file(const convoy_model *model, char **out, size_t *size, convoy_error *err)
+{
+    char *part[3] = {NULL, NULL, NULL};
+    size_t length[3];
+    convoy_status status = CONVOY_OK;
+    TRY_GOTO(build_metadata(&part[0], &length[0], err));
+    TRY_GOTO(build_config(model, &part[1], &length[1], err));
+    TRY_GOTO(keras_weights_build(model, &part[2], &length[2], err));
+    const keras_member members[3] = {
+        {METADATA, part[0], length[0]}, {CONFIG, part[1], length[1]}, {WEIGHTS, part[2], length[2]}};
+    TRY_GOTO(keras_archive_build(members, 3, out, size, err));
+done:
+    for (int i = 0; i < 3; i++)
+        free(part[i]);
+    return status;
+}
+
+convoy_status keras_file_save(const convoy_model *model, const char *path, convoy_error *err)
+{
+    char *data = NULL;
+    size_t size = 0;
+    convoy_status status = build_file(model, &data, &size, err);
+    if (status != CONVOY_OK)
+        return base_fail_in(err, status, "%s", path);
+    status = file_write(path, data, size, err);
+    free(data);
+    return status;
+}

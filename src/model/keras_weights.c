@@ -1,0 +1,290 @@
+/* Reads the weights of a .keras file. Nothing in the file is believed: links may not lead out of it, shapes must be those of
+ * the model before anything is read, and libhdf5 converts whatever kind of float it finds. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/keras_hdf5.h"
+
+#define MOST_DIMS 8
+
+const char *keras_weights_group(const convoy_model *model, size_t node, char out[KERAS_PATH_SIZE])
+{
+    const layer_class *class = model->nodes[node].layer->class;
+    size_t before = 0;
+    for (size_t i = 0; i < node; i++)
+        before += model->nodes[i].layer->class == class;
+    int n = snprintf(out, KERAS_PATH_SIZE, before ? "layers/%s_%zu/vars" : "layers/%s/vars", class->snake, before);
+    return n < KERAS_PATH_SIZE ? out : NULL;
+}
+
+/* ---- what is there ---- */
+
+typedef enum presence { ABSENT, PRESENT, REFUSED } presence;
+
+/* Looks at each step of a path; only plain links count, not those that lead elsewhere. */
+static presence look(hid_t file, const char *path)
+{
+    char part[KERAS_PATH_SIZE];
+    H5L_info_t info;
+    for (const char *p = path; *p != '\0';) {
+        p += strcspn(p + (*p == '/'), "/") + (*p == '/');
+        snprintf(part, sizeof part, "%.*s", (int)(p - path), path);
+        htri_t there = H5Lexists(file, part, H5P_DEFAULT);
+        if (there == 0)
+            return ABSENT;
+        if (there < 0 || H5Lget_info(file, part, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
+            return REFUSED;
+    }
+    return PRESENT;
+}
+
+static convoy_status fail_presence(presence found, const char *path, convoy_error *err)
+{
+    if (found == ABSENT)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is missing", path);
+    return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged, or a link to somewhere else", path);
+}
+
+/* Number of variables in a group; 0 when there is no such group. */
+static convoy_status count_variables(hid_t file, const char *group, size_t *out, convoy_error *err)
+{
+    H5G_info_t info;
+    char reason[HDF5_REASON_SIZE];
+    presence found = look(file, group);
+    *out = 0;
+    if (found == ABSENT)
+        return CONVOY_OK;
+    if (found == REFUSED)
+        return fail_presence(found, group, err);
+    hid_t id = H5Gopen2(file, group, H5P_DEFAULT);
+    bool known = id >= 0 && H5Gget_info(id, &info) >= 0;
+    convoy_status status = CONVOY_OK;
+    if (known)
+        *out = (size_t)info.nlinks;
+    else
+        status = base_fail(err, CONVOY_ERROR_FORMAT, "%s can't be read: %s", group, hdf5_reason(reason));
+    if (id >= 0)
+        H5Gclose(id);
+    return status;
+}
+
+/* ---- one array ---- */
+
+typedef struct array {
+    int rank;
+    hsize_t dim[MOST_DIMS];
+} array;
+
+static const char *array_text(const array *a, char out[128])
+{
+    int n = snprintf(out, 128, "(");
+    for (int i = 0; i < a->rank && n < 100; i++)
+        n += snprintf(out + n, 128 - (size_t)n, i ? ", %llu" : "%llu", (unsigned long long)a->dim[i]);
+    snprintf(out + n, 128 - (size_t)n, a->rank == 1 ? ",)" : ")");
+    return out;
+}
+
+static array array_of(const convoy_shape *shape)
+{
+    array a = {.rank = shape->rank};
+    for (int i = 0; i < shape->rank; i++)
+        a.dim[i] = (hsize_t)shape->dim[i];
+    return a;
+}
+
+static bool same_array(const array *a, const array *b)
+{
+    bool same = a->rank == b->rank;
+    for (int i = 0; same && i < a->rank; i++)
+        same = a->dim[i] == b->dim[i];
+    return same;
+}
+
+static convoy_status check_shape(hid_t data, const char *path, const array *expected, convoy_error *err)
+{
+    array found = {0};
+    char a[128], b[128], reason[HDF5_REASON_SIZE];
+    hid_t space = H5Dget_space(data);
+    H5S_class_t kind = space < 0 ? H5S_NO_CLASS : H5Sget_simple_extent_type(space);
+    int rank = kind == H5S_SIMPLE ? H5Sget_simple_extent_ndims(space) : kind == H5S_SCALAR ? 0 : -1;
+    if (rank > 0 && rank <= MOST_DIMS)
+        H5Sget_simple_extent_dims(space, found.dim, NULL);
+    if (space >= 0)
+        H5Sclose(space);
+    if (rank < 0)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has no shape: %s", path, hdf5_reason(reason));
+    if (rank > MOST_DIMS)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has %d dimensions; the model needs %s", path, rank,
+                         array_text(expected, a));
+    found.rank = rank;
+    if (!same_array(&found, expected))
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has the shape %s; the model needs %s", path, array_text(&found, a),
+                         array_text(expected, b));
+    return CONVOY_OK;
+}
+
+static convoy_status check_kind(hid_t data, const char *path, convoy_error *err)
+{
+    hid_t type = H5Dget_type(data);
+    H5T_class_t kind = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
+    size_t bytes = type < 0 ? 0 : H5Tget_size(type);
+    if (type >= 0)
+        H5Tclose(type);
+    if ((kind == H5T_FLOAT || kind == H5T_INTEGER) && bytes <= 8)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_FORMAT, "%s holds no plain numbers; expected float16, float32 or float64", path);
+}
+
+/* The data must be in the file itself, and a compressed piece no larger than the whole. */
+static convoy_status check_storage(hid_t data, const char *path, const array *expected, convoy_error *err)
+{
+    hsize_t chunk[MOST_DIMS], whole = 1, piece = 1;
+    hid_t list = H5Dget_create_plist(data);
+    H5D_layout_t layout = list < 0 ? H5D_LAYOUT_ERROR : H5Pget_layout(list);
+    bool inside = list >= 0 && H5Pget_external_count(list) == 0 &&
+                  (layout == H5D_COMPACT || layout == H5D_CONTIGUOUS || layout == H5D_CHUNKED);
+    if (inside && layout == H5D_CHUNKED) {
+        inside = H5Pget_chunk(list, MOST_DIMS, chunk) == expected->rank;
+        for (int i = 0; inside && i < expected->rank; i++) {
+            inside = !__builtin_mul_overflow(piece, chunk[i], &piece);
+            whole *= expected->dim[i];
+        }
+        inside = inside && piece / 16 <= whole + ((hsize_t)1 << 16); /* a resizable array may have larger chunks */
+    }
+    if (list >= 0)
+        H5Pclose(list);
+    if (!inside)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is stored in a way that is not read: outside the file, virtual, or "
+                         "in absurdly large chunks", path);
+    return CONVOY_OK;
+}
+
+static convoy_status read_array(hid_t file, const char *path, const array *shape, hid_t memory, void *out,
+                                convoy_error *err)
+{
+    char reason[HDF5_REASON_SIZE];
+    presence found = look(file, path);
+    if (found != PRESENT)
+        return fail_presence(found, path, err);
+    hid_t data = H5Dopen2(file, path, H5P_DEFAULT);
+    if (data < 0)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is not an array: %s", path, hdf5_reason(reason));
+    convoy_status status = CONVOY_OK;
+    TRY_GOTO(check_shape(data, path, shape, err));
+    TRY_GOTO(check_kind(data, path, err));
+    TRY_GOTO(check_storage(data, path, shape, err));
+    if (H5Dread(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
+        status = base_fail(err, CONVOY_ERROR_FORMAT, "%s can't be read: %s", path, hdf5_reason(reason));
+done:
+    H5Dclose(data);
+    return status;
+}
+
+/* ---- layers ---- */
+
+static convoy_status read_layer(const hdf5_file *file, convoy_model *model, size_t node, convoy_error *err)
+{
+    const layer *l = model->nodes[node].layer;
+    char group[KERAS_PATH_SIZE], path[KERAS_PATH_SIZE + 16];
+    size_t count = 0;
+    if (keras_weights_group(model, node, group) == NULL)
+        return base_fail(err, CONVOY_ERROR_MODEL, "the class name is too long");
+    TRY(count_variables(file->id, group, &count, err));
+    if (count != (size_t)l->param_count)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%zu weights in %s; the model needs %d", count, group, l->param_count);
+    for (int p = 0; p < l->param_count; p++) {
+        array shape = array_of(&l->param[p].shape);
+        snprintf(path, sizeof path, "%s/%d", group, p);
+        convoy_status status =
+            read_array(file->id, path, &shape, H5T_NATIVE_FLOAT, model->nodes[node].weights[p], err);
+        if (status != CONVOY_OK)
+            return base_fail_in(err, status, "%s", l->param[p].name);
+    }
+    return CONVOY_OK;
+}
+
+static convoy_status read_layers(const hdf5_file *file, convoy_model *model, convoy_error *err)
+{
+    for (size_t i = 0; i < model->node_count; i++) {
+        const layer *l = model->nodes[i].layer;
+        convoy_status status = l->param_count > 0 ? read_layer(file, model, i, err) : CONVOY_OK;
+        if (status != CONVOY_OK)
+            return base_fail_in(err, status, "layer '%s' (%s)", l->name, l->class->name);
+    }
+    return CONVOY_OK;
+}
+
+/* ---- the optimizer ---- */
+
+static convoy_status make_slots(convoy_model *model, convoy_error *err)
+{
+    size_t count = model_trainable_count(model);
+    bool adam = strcmp(model->optimizer, "adam") == 0;
+    model->optimizer_slot_count = adam ? 2 : model->momentum != 0 ? 1 : 0;
+    for (int s = 0; s < model->optimizer_slot_count; s++) {
+        model->optimizer_slots[s] = calloc(count ? count : 1, sizeof(float));
+        if (model->optimizer_slots[s] == NULL)
+            return OUT_OF_MEMORY(err);
+    }
+    return CONVOY_OK;
+}
+
+static size_t trainable_arrays(const convoy_model *model)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model->node_count; i++)
+        for (int p = 0; p < model->nodes[i].layer->param_count; p++)
+            count += model->nodes[i].layer->param[p].trainable;
+    return count;
+}
+
+/* The slots of one variable follow each other: m, v of the first, m, v of the second, ... */
+static convoy_status read_slots(const hdf5_file *file, convoy_model *model, convoy_error *err)
+{
+    char path[64];
+    size_t at = 0, variable = 2;
+    for (size_t i = 0; i < model->node_count; i++) {
+        const layer *l = model->nodes[i].layer;
+        for (int p = 0; p < l->param_count; p++) {
+            array shape = array_of(&l->param[p].shape);
+            if (!l->param[p].trainable)
+                continue;
+            for (int s = 0; s < model->optimizer_slot_count; s++) {
+                snprintf(path, sizeof path, "optimizer/vars/%zu", variable++);
+                TRY(read_array(file->id, path, &shape, H5T_NATIVE_FLOAT, model->optimizer_slots[s] + at, err));
+            }
+            at += l->param[p].count;
+        }
+    }
+    return CONVOY_OK;
+}
+
+/* As in Keras, an optimizer whose variables are not all there (compiled, never fitted) starts afresh. */
+static convoy_status read_optimizer(const hdf5_file *file, convoy_model *model, convoy_error *err)
+{
+    const array scalar = {0};
+    size_t count = 0;
+    float rate = 0;
+    TRY(make_slots(model, err));
+    TRY(count_variables(file->id, "optimizer/vars", &count, err));
+    if (count != 2 + trainable_arrays(model) * (size_t)model->optimizer_slot_count)
+        return CONVOY_OK;
+    TRY(read_array(file->id, "optimizer/vars/0", &scalar, H5T_NATIVE_UINT64, &model->optimizer_steps, err));
+    TRY(read_array(file->id, "optimizer/vars/1", &scalar, H5T_NATIVE_FLOAT, &rate, err));
+    if (rate != (float)model->learning_rate)
+        model->learning_rate = rate;
+    return read_slots(file, model, err);
+}
+
+convoy_status keras_weights_read(convoy_model *model, const char *data, size_t size, convoy_error *err)
+{
+    hdf5_file file;
+    TRY(hdf5_open_image(data, size, &file, err));
+    convoy_status status = read_layers(&file, model, err);
+    if (status == CONVOY_OK && model->optimizer[0] != '\0')
+        status = read_optimizer(&file, model, err);
+    hdf5_close(&file);
+    return status;
+}
