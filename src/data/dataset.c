@@ -1,0 +1,183 @@
+#include "convoy/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/data.h"
+
+size_t dataset_image_bytes(const convoy_dataset *data)
+{
+    return (size_t)data->shape.dim[0] * (size_t)data->shape.dim[1] * (size_t)data->shape.dim[2];
+}
+
+static convoy_status check_shape(const convoy_shape *shape, convoy_error *err)
+{
+    if (shape->rank != 3)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "data set: a shape of rank %d; 3 is expected: (H, W, C)",
+                         shape->rank);
+    const int *dim = shape->dim;
+    int bytes = 1; /* one image stays countable by an int, as kernels index it */
+    for (int i = 0; i < 3; i++)
+        if (dim[i] < 1 || __builtin_mul_overflow(bytes, dim[i], &bytes))
+            return base_fail(err, CONVOY_ERROR_ARGUMENT,
+                             "data set: images of shape (%d, %d, %d); each dimension must be at least 1 and an image "
+                             "smaller than 2 GiB",
+                             dim[0], dim[1], dim[2]);
+    return CONVOY_OK;
+}
+
+convoy_status dataset_new(convoy_shape shape, int classes, const char *const *names, convoy_dataset **out,
+                          convoy_error *err)
+{
+    TRY(check_shape(&shape, err));
+    if (classes < 1)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "data set: %d classes; at least 1 is expected", classes);
+    convoy_dataset *data = calloc(1, sizeof *data);
+    if (data == NULL)
+        return OUT_OF_MEMORY(err);
+    data->shape = shape;
+    data->classes = classes;
+    convoy_status status = names == NULL ? CONVOY_OK : dataset_set_names(data, names, err);
+    if (status != CONVOY_OK) {
+        convoy_dataset_destroy(data);
+        return status;
+    }
+    *out = data;
+    return CONVOY_OK;
+}
+
+static void free_names(char **names, int classes)
+{
+    for (int i = 0; names != NULL && i < classes; i++)
+        free(names[i]);
+    free(names);
+}
+
+convoy_status dataset_set_names(convoy_dataset *data, const char *const *names, convoy_error *err)
+{
+    char **copy = calloc((size_t)data->classes, sizeof *copy);
+    if (copy == NULL)
+        return OUT_OF_MEMORY(err);
+    for (int i = 0; i < data->classes; i++) {
+        copy[i] = names[i] == NULL ? NULL : strdup(names[i]);
+        if (copy[i] != NULL)
+            continue;
+        free_names(copy, data->classes);
+        if (names[i] == NULL)
+            return base_fail(err, CONVOY_ERROR_ARGUMENT, "data set: class %d has no name; name all %d classes or none",
+                             i, data->classes);
+        return OUT_OF_MEMORY(err);
+    }
+    free_names(data->names, data->classes);
+    data->names = copy;
+    return CONVOY_OK;
+}
+
+convoy_status dataset_reserve(convoy_dataset *data, size_t more, convoy_error *err)
+{
+    size_t count, image_bytes, label_bytes;
+    /* Rows are numbered by int32 on the device. */
+    if (__builtin_add_overflow(data->count, more, &count) || count > INT32_MAX ||
+        __builtin_mul_overflow(count, dataset_image_bytes(data), &image_bytes) ||
+        __builtin_mul_overflow(count, sizeof(int32_t), &label_bytes))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT,
+                         "data set: %zu and %zu images of %zu bytes are too many; at most %d images are possible",
+                         data->count, more, dataset_image_bytes(data), INT32_MAX);
+    uint8_t *images = realloc(data->images, image_bytes);
+    if (images == NULL)
+        return OUT_OF_MEMORY(err);
+    data->images = images;
+    int32_t *labels = realloc(data->labels, label_bytes);
+    if (labels == NULL)
+        return OUT_OF_MEMORY(err);
+    data->labels = labels;
+    return CONVOY_OK;
+}
+
+static convoy_status check_labels(const int32_t *labels, size_t count, int classes, convoy_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (labels[i] < 0 || labels[i] >= classes)
+            return base_fail(err, CONVOY_ERROR_ARGUMENT, "data set: image %zu has the label %d; 0 to %d are expected",
+                             i, (int)labels[i], classes - 1);
+    return CONVOY_OK;
+}
+
+convoy_status convoy_dataset_create(const uint8_t *images, const int32_t *labels, size_t count, convoy_shape shape,
+                                    int classes, const char *const *names, convoy_dataset **out, convoy_error *err)
+{
+    convoy_status status = CONVOY_OK;
+    convoy_dataset *data = NULL;
+    if (images == NULL || labels == NULL || out == NULL || count == 0)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "data set: no %s; at least one labelled image is expected",
+                         images == NULL ? "images" : labels == NULL ? "labels" : count == 0 ? "images (count 0)"
+                                                                                            : "place for the result");
+    TRY_GOTO(dataset_new(shape, classes, names, &data, err));
+    TRY_GOTO(dataset_reserve(data, count, err)); /* refuses a senseless count before a label is read */
+    TRY_GOTO(check_labels(labels, count, classes, err));
+    memcpy(data->images, images, count * dataset_image_bytes(data));
+    memcpy(data->labels, labels, count * sizeof *labels);
+    data->count = count;
+    *out = data;
+    data = NULL;
+done:
+    convoy_dataset_destroy(data);
+    return status;
+}
+
+convoy_status convoy_dataset_slice(const convoy_dataset *data, size_t first, size_t count, convoy_dataset **out,
+                                   convoy_error *err)
+{
+    if (data == NULL || out == NULL)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "data set: no %s to slice",
+                         data == NULL ? "images" : "place for the result");
+    if (first >= data->count || count > data->count - first)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT,
+                         "data set: a slice of %zu images from image %zu (0 means all the rest), but there are %zu "
+                         "images, numbered from 0",
+                         count, first, data->count);
+    if (count == 0)
+        count = data->count - first;
+    return convoy_dataset_create(data->images + first * dataset_image_bytes(data), data->labels + first, count,
+                                 data->shape, data->classes, (const char *const *)data->names, out, err);
+}
+
+void convoy_dataset_destroy(convoy_dataset *data)
+{
+    if (data == NULL)
+        return;
+    free_names(data->names, data->classes);
+    free(data->images);
+    free(data->labels);
+    free(data);
+}
+
+size_t convoy_dataset_count(const convoy_dataset *data)
+{
+    return data->count;
+}
+
+convoy_shape convoy_dataset_shape(const convoy_dataset *data)
+{
+    return data->shape;
+}
+
+int convoy_dataset_classes(const convoy_dataset *data)
+{
+    return data->classes;
+}
+
+const char *convoy_dataset_class_name(const convoy_dataset *data, int label)
+{
+    return data->names == NULL || label < 0 || label >= data->classes ? NULL : data->names[label];
+}
+
+const uint8_t *convoy_dataset_images(const convoy_dataset *data)
+{
+    return data->images;
+}
+
+const int32_t *convoy_dataset_labels(const convoy_dataset *data)
+{
+    return data->labels;
+}
