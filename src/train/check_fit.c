@@ -1,0 +1,32 @@
+#include "train/check_fit.h"
+
+#include <string.h>
+
+convoy_status check_fit(const convoy_model *model, const convoy_dataset *data, convoy_error *err)
+{
+    char of_model[96], of_data[96];
+    if (model->node_count == 0)
+        return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' has no layers", model->name);
+    convoy_shape in = convoy_model_input(model), out = convoy_model_output(model), row = convoy_dataset_shape(data);
+    if (in.rank != row.rank || memcmp(in.dim, row.dim, (size_t)in.rank * sizeof(int)) != 0)
+        return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' takes %s, but the images are %s", model->name,
+                         shape_text(&in, of_model, sizeof of_model), shape_text(&row, of_data, sizeof of_data));
+    if (out.rank != 1 || out.dim[0] < convoy_dataset_classes(data))
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "layer '%s' gives %s, but the data has %d classes: the last layer must give one value a class",
+                         model->nodes[model->node_count - 1].layer->name, shape_text(&out, of_model, sizeof of_model),
+                         convoy_dataset_classes(data));
+    return CONVOY_OK;
+}
+
+convoy_status check_batch(int wanted, size_t rows, int *out, convoy_error *err)
+{
+    if (wanted < 0)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "batch size %d; at least 1 is expected", wanted);
+    if (rows == 0)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "the data set is empty");
+    *out = wanted ? wanted : 32;
+    if ((size_t)*out > rows)
+        *out = (int)rows;
+    return CONVOY_OK;
+}

@@ -1,0 +1,124 @@
+#include "train/evaluator.h"
+
+#include <stdlib.h>
+
+#include "train/check_fit.h"
+#include "train/feed.h"
+#include "train/loss.h"
+#include "train/pace.h"
+
+struct evaluator {
+    convoy_context *ctx;
+    convoy_evaluate_options options;
+    plan *plan;
+    feed *feed;
+    loss *loss;
+    size_t rows, steps;
+    int batch;
+};
+
+static convoy_status setup(evaluator *e, const convoy_model *model, const convoy_dataset *data, plan *share,
+                           convoy_error *err)
+{
+    const convoy_evaluate_options *o = &e->options;
+    TRY(check_fit(model, data, err));
+    e->rows = convoy_dataset_count(data);
+    TRY(check_batch(o->batch_size, e->rows, &e->batch, err));
+    e->steps = (e->rows + (size_t)e->batch - 1) / (size_t)e->batch;
+    plan_options options = {.batch = e->batch, .share = share};
+    TRY(plan_create(e->ctx, model, &options, &e->plan, err));
+    TRY(loss_create(e->ctx, e->batch, e->steps, &e->loss, err));
+    TRY(feed_create(e->ctx, data, e->batch, o->stream, &e->feed, err));
+    rt_list *list = plan_list(e->plan);
+    TRY(feed_add(e->feed, list, plan_input(e->plan), o->scale > 0.0 ? o->scale : 255.0, err));
+    TRY(plan_add_forward(e->plan, err));
+    return loss_add(e->loss, list, plan_output(e->plan), feed_labels(e->feed), NULL, convoy_model_output(model).dim[0],
+                    o->from_probabilities, err);
+}
+
+convoy_status evaluator_create(convoy_context *ctx, const convoy_model *model, const convoy_dataset *data,
+                               const convoy_evaluate_options *options, plan *share, evaluator **out, convoy_error *err)
+{
+    evaluator *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return OUT_OF_MEMORY(err);
+    e->ctx = ctx;
+    e->options = *options;
+    convoy_status status = setup(e, model, data, share, err);
+    if (status != CONVOY_OK) {
+        evaluator_destroy(e);
+        return status;
+    }
+    *out = e;
+    return CONVOY_OK;
+}
+
+void evaluator_destroy(evaluator *e)
+{
+    if (e == NULL)
+        return;
+    (void)rt_finish(e->ctx, NULL);
+    feed_destroy(e->feed);
+    loss_destroy(e->loss);
+    plan_destroy(e->plan);
+    free(e);
+}
+
+static int batch_at(const evaluator *e, size_t step)
+{
+    size_t left = e->rows - step * (size_t)e->batch;
+    return left < (size_t)e->batch ? (int)left : e->batch;
+}
+
+static convoy_status report(evaluator *e, size_t done, double start, convoy_error *err)
+{
+    convoy_progress progress = {.step = done, .steps = e->steps};
+    size_t bad, images = done * (size_t)e->batch < e->rows ? done * (size_t)e->batch : e->rows;
+    TRY(loss_read(e->loss, done, images, &progress.so_far, &bad, err));
+    progress.so_far.seconds = pace_clock() - start;
+    if (e->options.on_progress(e->options.user, &progress) != 0)
+        return base_fail(err, CONVOY_ERROR_INTERRUPTED, "interrupted");
+    return CONVOY_OK;
+}
+
+static convoy_status run_steps(evaluator *e, pace *p, double start, convoy_error *err)
+{
+    rt_list *list = plan_list(e->plan);
+    for (size_t step = 0; step < e->steps; step++) {
+        TRY(rt_list_set_batch(list, batch_at(e, step), err));
+        TRY(feed_begin(e->feed, list, step * (size_t)e->batch, batch_at(e, step), err));
+        rt_list_set_int(list, RT_VAR_STEP, (int)step);
+        TRY(rt_list_play(list, 0, rt_list_length(list), err));
+        TRY(feed_end(e->feed, err));
+        if (step + 1 < e->steps)
+            TRY(feed_prefetch(e->feed, (step + 1) * (size_t)e->batch, batch_at(e, step + 1), err));
+        TRY(pace_step(p, err));
+        if (e->options.on_progress && pace_report_due(p, 0.05))
+            TRY(report(e, step + 1, start, err));
+    }
+    return CONVOY_OK;
+}
+
+convoy_status evaluator_run(evaluator *e, convoy_metrics *out, convoy_error *err)
+{
+    double start = pace_clock();
+    size_t bad;
+    pace p = {.ctx = e->ctx, .last_report = start};
+    convoy_status status = run_steps(e, &p, start, err);
+    pace_end(&p);
+    TRY(status);
+    TRY(loss_read(e->loss, e->steps, e->rows, out, &bad, err));
+    out->seconds = pace_clock() - start;
+    return CONVOY_OK;
+}
+
+convoy_status convoy_evaluate(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                              const convoy_evaluate_options *options, convoy_metrics *out, convoy_error *err)
+{
+    static const convoy_evaluate_options none;
+    evaluator *e = NULL;
+    TRY(evaluator_create(ctx, model, data, options ? options : &none, NULL, &e, err));
+    convoy_status status = evaluator_run(e, out, err);
+    evaluator_destroy(e);
+    return status;
+}

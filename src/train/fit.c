@@ -1,0 +1,157 @@
+/* The training loop: epochs of steps, validation, progress. */
+#include <math.h>
+#include <string.h>
+
+#include "model/model.h"
+#include "train/evaluator.h"
+#include "train/pace.h"
+#include "train/trainer.h"
+
+/* One run of convoy_fit. */
+typedef struct fit {
+    convoy_context *ctx;
+    const convoy_fit_options *options;
+    convoy_fit_result result;
+    convoy_dataset *train_part, *held_out; /* of a validation split, owned */
+    trainer *trainer;
+    evaluator *evaluator;
+    size_t rows, steps;
+    int epochs, batch;
+    double start;
+} fit;
+
+static convoy_status check_options(const convoy_fit_options *o, convoy_error *err)
+{
+    if (o->epochs < 0)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "%d epochs; at least 1 is expected", o->epochs);
+    if (!(o->validation_split >= 0.0 && o->validation_split < 1.0))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "validation split %g; at least 0 and below 1 is expected",
+                         o->validation_split);
+    if (!(o->train_scale >= 0.0) || !(o->validation_scale >= 0.0) || isinf(o->train_scale) || isinf(o->validation_scale))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "pixels divided by %g and %g; positive numbers are expected",
+                         o->train_scale, o->validation_scale);
+    return CONVOY_OK;
+}
+
+/* Keras: the last fraction of the rows, before any shuffling. */
+static convoy_status split(fit *f, const convoy_dataset *data, convoy_error *err)
+{
+    size_t count = convoy_dataset_count(data);
+    size_t kept = (size_t)((double)count * (1.0 - f->options->validation_split));
+    if (kept == 0 || kept == count)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "validation split %g of %zu images leaves one side empty",
+                         f->options->validation_split, count);
+    TRY(convoy_dataset_slice(data, 0, kept, &f->train_part, err));
+    return convoy_dataset_slice(data, kept, 0, &f->held_out, err);
+}
+
+static convoy_status setup(fit *f, convoy_model *model, const convoy_dataset *data, convoy_error *err)
+{
+    const convoy_fit_options *o = f->options;
+    const convoy_dataset *validation = o->validation;
+    if (validation == NULL && o->validation_split > 0.0) {
+        TRY(split(f, data, err));
+        data = f->train_part;
+        validation = f->held_out;
+    }
+    TRY(trainer_create(f->ctx, model, data, o, &f->trainer, err));
+    f->rows = convoy_dataset_count(data);
+    f->batch = trainer_batch(f->trainer);
+    f->steps = (f->rows + (size_t)f->batch - 1) / (size_t)f->batch;
+    f->epochs = o->epochs ? o->epochs : 1;
+    f->result.streamed = trainer_is_streamed(f->trainer);
+    f->result.planned_bytes = trainer_planned_bytes(f->trainer);
+    if (validation == NULL)
+        return CONVOY_OK;
+    convoy_evaluate_options options = {.batch_size = f->batch, .from_probabilities = o->from_probabilities,
+                                       .scale = validation == f->held_out ? o->train_scale : o->validation_scale,
+                                       .stream = o->stream};
+    return evaluator_create(f->ctx, model, validation, &options, trainer_plan(f->trainer), &f->evaluator, err);
+}
+
+static int batch_at(const fit *f, size_t step)
+{
+    size_t left = f->rows - step * (size_t)f->batch;
+    return left < (size_t)f->batch ? (int)left : f->batch;
+}
+
+/* Reads the metrics so far, which also finds a loss that is not finite, and tells whoever wants to know. */
+static convoy_status report(fit *f, int epoch, size_t done, double start, convoy_error *err)
+{
+    convoy_progress progress = {.epoch = epoch, .epochs = f->epochs, .step = done, .steps = f->steps};
+    size_t images = done * (size_t)f->batch < f->rows ? done * (size_t)f->batch : f->rows;
+    TRY(trainer_metrics(f->trainer, epoch, done, images, &progress.so_far, err));
+    progress.so_far.seconds = pace_clock() - start;
+    if (f->options->on_progress && f->options->on_progress(f->options->user, &progress) != 0)
+        return base_fail(err, CONVOY_ERROR_INTERRUPTED, "interrupted in epoch %d, step %zu", epoch, done);
+    return CONVOY_OK;
+}
+
+static convoy_status run_steps(fit *f, int epoch, pace *p, double start, convoy_error *err)
+{
+    double interval = f->options->on_progress ? 0.05 : 0.5;
+    for (size_t step = 0; step < f->steps; step++) {
+        TRY(trainer_step(f->trainer, step * (size_t)f->batch, batch_at(f, step), NULL, err));
+        if (f->result.first_step_seconds == 0.0) {
+            TRY(rt_finish(f->ctx, err));
+            f->result.first_step_seconds = pace_clock() - f->start;
+        }
+        if (step + 1 < f->steps)
+            TRY(trainer_prefetch(f->trainer, (step + 1) * (size_t)f->batch, batch_at(f, step + 1), err));
+        TRY(pace_step(p, err));
+        if (pace_report_due(p, interval))
+            TRY(report(f, epoch, step + 1, start, err));
+    }
+    return CONVOY_OK;
+}
+
+static convoy_status run_epoch(fit *f, int epoch, convoy_epoch *out, convoy_error *err)
+{
+    double start = pace_clock();
+    pace p = {.ctx = f->ctx, .last_report = start};
+    *out = (convoy_epoch){.epoch = epoch, .has_validation = f->evaluator != NULL};
+    TRY(trainer_begin_epoch(f->trainer, f->options->seed, !f->options->no_shuffle, err));
+    convoy_status status = run_steps(f, epoch, &p, start, err);
+    pace_end(&p);
+    TRY(status);
+    TRY(trainer_metrics(f->trainer, epoch, f->steps, f->rows, &out->train, err));
+    out->train.seconds = pace_clock() - start;
+    return f->evaluator ? evaluator_run(f->evaluator, &out->validation, err) : CONVOY_OK;
+}
+
+static convoy_status run(fit *f, convoy_error *err)
+{
+    for (int epoch = 1; epoch <= f->epochs; epoch++) {
+        convoy_epoch done;
+        TRY(run_epoch(f, epoch, &done, err));
+        if (f->options->on_epoch && f->options->on_epoch(f->options->user, &done) != 0)
+            return base_fail(err, CONVOY_ERROR_INTERRUPTED, "interrupted after epoch %d", epoch);
+    }
+    return CONVOY_OK;
+}
+
+convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                         const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err)
+{
+    static const convoy_fit_options none;
+    fit f = {.ctx = ctx, .options = options ? options : &none, .start = pace_clock()};
+    convoy_status status = check_options(f.options, err);
+    if (status == CONVOY_OK)
+        status = setup(&f, model, data, err);
+    if (status == CONVOY_OK) {
+        status = run(&f, err);
+        /* An interruption keeps what was learned; so does a loss that went wrong, whose diagnosis has downloaded already. */
+        if (status == CONVOY_OK || status == CONVOY_ERROR_INTERRUPTED) {
+            convoy_status downloaded = trainer_download(f.trainer, status == CONVOY_OK ? err : NULL);
+            status = status == CONVOY_OK ? downloaded : status;
+        }
+        model->from_probabilities = f.options->from_probabilities;
+    }
+    if (result)
+        *result = f.result;
+    evaluator_destroy(f.evaluator);
+    trainer_destroy(f.trainer);
+    convoy_dataset_destroy(f.train_part);
+    convoy_dataset_destroy(f.held_out);
+    return status;
+}

@@ -1,0 +1,113 @@
+#include "train/loss.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ops/elementwise.h"
+
+struct loss {
+    convoy_context *ctx;
+    size_t steps;
+    rt_buffer *row_loss, *row_correct, *step_loss, *step_correct, *bad;
+    float *host_loss;
+    int32_t *host_correct;
+};
+
+convoy_status loss_create(convoy_context *ctx, int batch, size_t steps, loss **out, convoy_error *err)
+{
+    convoy_status status;
+    loss *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return OUT_OF_MEMORY(err);
+    l->ctx = ctx;
+    l->steps = steps;
+    l->host_loss = malloc(steps * sizeof *l->host_loss);
+    l->host_correct = malloc(steps * sizeof *l->host_correct);
+    if (l->host_loss == NULL || l->host_correct == NULL)
+        TRY_GOTO(OUT_OF_MEMORY(err));
+    TRY_GOTO(rt_buffer_create(ctx, (size_t)batch * sizeof(float), "loss of rows", &l->row_loss, err));
+    TRY_GOTO(rt_buffer_create(ctx, (size_t)batch * sizeof(int32_t), "hits of rows", &l->row_correct, err));
+    TRY_GOTO(rt_buffer_create(ctx, steps * sizeof(float), "loss of steps", &l->step_loss, err));
+    TRY_GOTO(rt_buffer_create(ctx, steps * sizeof(int32_t), "hits of steps", &l->step_correct, err));
+    TRY_GOTO(rt_buffer_create(ctx, sizeof(float), "flag", &l->bad, err));
+    TRY_GOTO(rt_buffer_fill(l->bad, 0.0f, err)); /* also the integer 0 */
+    *out = l;
+    return CONVOY_OK;
+done:
+    loss_destroy(l);
+    return status;
+}
+
+void loss_destroy(loss *l)
+{
+    if (l == NULL)
+        return;
+    rt_buffer_destroy(l->row_loss);
+    rt_buffer_destroy(l->row_correct);
+    rt_buffer_destroy(l->step_loss);
+    rt_buffer_destroy(l->step_correct);
+    rt_buffer_destroy(l->bad);
+    free(l->host_loss);
+    free(l->host_correct);
+    free(l);
+}
+
+const rt_buffer *loss_bad(const loss *l) { return l->bad; }
+
+convoy_status loss_add(loss *l, rt_list *list, const rt_buffer *z, const rt_buffer *labels, const rt_buffer *dz,
+                       int classes, bool from_probabilities, convoy_error *err)
+{
+    char options[96];
+    snprintf(options, sizeof options, "-DC=%d -DFROM_PROBABILITIES=%d -DGRADIENT=%d", classes, from_probabilities,
+             dz != NULL);
+    rt_launch rows = {.label = "loss", .source = "loss", .kernel = "loss_rows", .options = options};
+    rt_push(&rows, RT_BUFFER(z));
+    rt_push(&rows, RT_BUFFER(labels));
+    rt_push(&rows, RT_BUFFER(dz ? dz : z)); /* not touched without a gradient */
+    rt_push(&rows, RT_BUFFER(l->row_loss));
+    rt_push(&rows, RT_BUFFER(l->row_correct));
+    rt_push(&rows, RT_INVERSE_BATCH);
+    rt_push(&rows, RT_BATCH(1));
+    ops_range(&rows, l->ctx, 1, 0, 1);
+    rows.bytes_per_image = 8.0 * classes;
+    TRY(rt_list_add(list, &rows, err));
+    rt_launch sum = {.label = "metrics", .source = "loss", .kernel = "loss_sum", .options = options};
+    rt_push(&sum, RT_BUFFER(l->row_loss));
+    rt_push(&sum, RT_BUFFER(l->row_correct));
+    rt_push(&sum, RT_BUFFER(l->step_loss));
+    rt_push(&sum, RT_BUFFER(l->step_correct));
+    rt_push(&sum, RT_BUFFER(l->bad));
+    rt_push(&sum, RT_VARIABLE(RT_VAR_STEP));
+    rt_push(&sum, RT_BATCH(1));
+    sum.global[0] = RT_FIXED(1);
+    sum.local[0] = 1;
+    return rt_list_add(list, &sum, err);
+}
+
+convoy_status loss_read(loss *l, size_t steps, size_t images, convoy_metrics *out, size_t *bad_step, convoy_error *err)
+{
+    double sum = 0;
+    int64_t correct = 0;
+    TRY(rt_buffer_read(l->step_loss, 0, l->host_loss, steps * sizeof(float), err));
+    TRY(rt_buffer_read(l->step_correct, 0, l->host_correct, steps * sizeof(int32_t), err));
+    *bad_step = steps;
+    for (size_t i = 0; i < steps; i++) {
+        sum += l->host_loss[i];
+        correct += l->host_correct[i];
+        if (!isfinite(l->host_loss[i]) && *bad_step == steps)
+            *bad_step = i;
+    }
+    out->loss = images ? sum / (double)images : 0.0;
+    out->accuracy = images ? (double)correct / (double)images : 0.0;
+    out->images = images;
+    return CONVOY_OK;
+}
+
+convoy_status loss_read_step(loss *l, size_t step, int batch, double *mean, convoy_error *err)
+{
+    float sum = 0;
+    TRY(rt_buffer_read(l->step_loss, step * sizeof sum, &sum, sizeof sum, err));
+    *mean = (double)sum / batch;
+    return CONVOY_OK;
+}

@@ -1,0 +1,27 @@
+/* Loss and accuracy: the launches at the top of the model, and the sums they leave on the device, one pair a step. */
+#ifndef LOSS_H
+#define LOSS_H
+
+#include "convoy/train.h"
+#include "runtime/runtime.h"
+
+typedef struct loss loss;
+
+/* For at most `steps` steps of at most `batch` images a pass. */
+convoy_status loss_create(convoy_context *ctx, int batch, size_t steps, loss **out, convoy_error *err);
+void loss_destroy(loss *l);
+
+/* Appends the launches. z: (batch, classes); dz NULL: no gradient wanted. */
+convoy_status loss_add(loss *l, rt_list *list, const rt_buffer *z, const rt_buffer *labels, const rt_buffer *dz,
+                       int classes, bool from_probabilities, convoy_error *err);
+
+/* The flag that the optimizer obeys: not 0 once a loss was not finite. */
+const rt_buffer *loss_bad(const loss *l);
+
+/* Reads the sums of steps [0, steps), `images` images in all, into means. *bad_step is the
+ * first step whose loss is not finite, or `steps`. Waits for the device. */
+convoy_status loss_read(loss *l, size_t steps, size_t images, convoy_metrics *out, size_t *bad_step, convoy_error *err);
+/* The mean loss of one step of `batch` images. Waits. */
+convoy_status loss_read_step(loss *l, size_t step, int batch, double *mean, convoy_error *err);
+
+#endif

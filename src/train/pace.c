@@ -1,0 +1,40 @@
+#include "train/pace.h"
+
+#include <time.h>
+
+enum { STEPS_A_MARK = 8 };
+
+double pace_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+convoy_status pace_step(pace *p, convoy_error *err)
+{
+    if (++p->steps % STEPS_A_MARK != 0)
+        return CONVOY_OK;
+    if (p->older)
+        TRY(rt_event_wait(p->ctx, p->older, err));
+    rt_event_destroy(p->older);
+    p->older = p->newer;
+    p->newer = NULL;
+    return rt_marker(p->ctx, &p->newer, err);
+}
+
+bool pace_report_due(pace *p, double interval)
+{
+    double now = pace_clock();
+    if (now - p->last_report < interval)
+        return false;
+    p->last_report = now;
+    return true;
+}
+
+void pace_end(pace *p)
+{
+    rt_event_destroy(p->older);
+    rt_event_destroy(p->newer);
+    p->older = p->newer = NULL;
+}

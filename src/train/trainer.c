@@ -1,0 +1,157 @@
+#include "train/trainer.h"
+
+#include <stdlib.h>
+
+#include "train/check_fit.h"
+#include "train/diagnose.h"
+#include "train/feed.h"
+#include "train/loss.h"
+#include "train/optimizer.h"
+
+struct trainer {
+    convoy_context *ctx;
+    convoy_model *model;
+    plan *plan;
+    feed *feed;
+    loss *loss;
+    optimizer *optimizer;
+    size_t rows, steps; /* of an epoch */
+    size_t step;        /* in the epoch: where the next step's metrics go */
+    int batch;
+    size_t planned_bytes;
+};
+
+/* The launches of a step, in their order. */
+static convoy_status write_step(trainer *t, const convoy_fit_options *o, convoy_error *err)
+{
+    rt_list *list = plan_list(t->plan);
+    convoy_shape out = convoy_model_output(t->model);
+    TRY(feed_add(t->feed, list, plan_input(t->plan), o->train_scale > 0.0 ? o->train_scale : 255.0, err));
+    TRY(plan_add_forward(t->plan, err));
+    TRY(loss_add(t->loss, list, plan_output(t->plan), feed_labels(t->feed), plan_d_output(t->plan), out.dim[0],
+                 o->from_probabilities, err));
+    TRY(plan_add_backward(t->plan, err));
+    return optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err);
+}
+
+/* Both batch sizes of an epoch are set once here, so that no step builds a kernel. */
+static convoy_status prepare_batches(trainer *t, convoy_error *err)
+{
+    rt_list *list = plan_list(t->plan);
+    if (t->rows % (size_t)t->batch != 0)
+        TRY(rt_list_set_batch(list, (int)(t->rows % (size_t)t->batch), err));
+    return rt_list_set_batch(list, t->batch, err);
+}
+
+static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_fit_options *o, convoy_error *err)
+{
+    TRY(check_fit(t->model, data, err));
+    t->rows = convoy_dataset_count(data);
+    TRY(check_batch(o->batch_size, t->rows, &t->batch, err));
+    t->steps = (t->rows + (size_t)t->batch - 1) / (size_t)t->batch;
+    plan_options options = {.batch = t->batch, .training = true};
+    optimizer_options how = {o->optimizer, o->learning_rate, o->momentum};
+    TRY(plan_create(t->ctx, t->model, &options, &t->plan, err));
+    if (plan_d_output(t->plan) == NULL)
+        return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' has nothing to train: no layer has trainable weights",
+                         t->model->name);
+    TRY(optimizer_create(t->ctx, t->model, t->plan, &how, &t->optimizer, err));
+    TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
+    TRY(feed_create(t->ctx, data, t->batch, o->stream, &t->feed, err));
+    TRY(write_step(t, o, err));
+    return prepare_batches(t, err);
+}
+
+convoy_status trainer_create(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                             const convoy_fit_options *options, trainer **out, convoy_error *err)
+{
+    uint64_t before = convoy_context_counters(ctx).bytes;
+    trainer *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return OUT_OF_MEMORY(err);
+    t->ctx = ctx;
+    t->model = model;
+    convoy_status status = setup(t, data, options, err);
+    if (status != CONVOY_OK) {
+        trainer_destroy(t);
+        return status;
+    }
+    t->planned_bytes = convoy_context_counters(ctx).bytes - before;
+    *out = t;
+    return CONVOY_OK;
+}
+
+void trainer_destroy(trainer *t)
+{
+    if (t == NULL)
+        return;
+    (void)rt_finish(t->ctx, NULL);
+    feed_destroy(t->feed);
+    loss_destroy(t->loss);
+    optimizer_destroy(t->optimizer);
+    plan_destroy(t->plan);
+    free(t);
+}
+
+convoy_status trainer_begin_epoch(trainer *t, uint64_t seed, bool shuffle, convoy_error *err)
+{
+    t->step = 0;
+    uint32_t number = (uint32_t)(optimizer_steps(t->optimizer) / t->steps);
+    return shuffle ? feed_shuffle(t->feed, seed, number, err) : feed_unshuffle(t->feed, err);
+}
+
+convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, convoy_error *err)
+{
+    rt_list *list = plan_list(t->plan);
+    if (first > t->rows || (size_t)batch > t->rows - first)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "rows %zu to %zu of %zu", first, first + (size_t)batch, t->rows);
+    if (t->step == t->steps)
+        t->step = 0;
+    TRY(rt_list_set_batch(list, batch, err));
+    TRY(feed_begin(t->feed, list, first, batch, err));
+    rt_list_set_int(list, RT_VAR_STEP, (int)t->step);
+    optimizer_begin(t->optimizer, list);
+    TRY(rt_list_play(list, 0, rt_list_length(list), err));
+    TRY(feed_end(t->feed, err));
+    t->step++;
+    return loss ? loss_read_step(t->loss, t->step - 1, batch, loss, err) : CONVOY_OK;
+}
+
+convoy_status trainer_prefetch(trainer *t, size_t first, int batch, convoy_error *err)
+{
+    return feed_prefetch(t->feed, first, batch, err);
+}
+
+static convoy_status fail_not_finite(trainer *t, int epoch, size_t step, convoy_error *err)
+{
+    char what[512];
+    size_t first = step * (size_t)t->batch;
+    size_t left = t->rows - first;
+    int batch = left < (size_t)t->batch ? (int)left : t->batch;
+    TRY(trainer_download(t, err));
+    TRY(rt_list_set_batch(plan_list(t->plan), batch, err));
+    TRY(feed_begin(t->feed, plan_list(t->plan), first, batch, err));
+    TRY(diagnose(t->plan, t->model, batch, what, sizeof what, err));
+    return base_fail(err, CONVOY_ERROR_NOT_FINITE,
+                     "the loss is not finite in epoch %d, step %zu; %s. A smaller learning rate may help", epoch,
+                     step + 1, what);
+}
+
+convoy_status trainer_metrics(trainer *t, int epoch, size_t steps, size_t images, convoy_metrics *out,
+                              convoy_error *err)
+{
+    size_t bad;
+    TRY(loss_read(t->loss, steps, images, out, &bad, err));
+    return bad < steps ? fail_not_finite(t, epoch, bad, err) : CONVOY_OK;
+}
+
+convoy_status trainer_download(trainer *t, convoy_error *err)
+{
+    TRY(plan_download(t->plan, t->model, err));
+    return optimizer_download(t->optimizer, t->plan, t->model, err);
+}
+
+int trainer_batch(const trainer *t) { return t->batch; }
+bool trainer_is_streamed(const trainer *t) { return feed_is_streamed(t->feed); }
+plan *trainer_plan(trainer *t) { return t->plan; }
+size_t trainer_planned_bytes(const trainer *t) { return t->planned_bytes; }

@@ -1,0 +1,40 @@
+/* One training step after another: the plan, the data and the optimizer of a model in training. */
+#ifndef TRAINER_H
+#define TRAINER_H
+
+#include "convoy/train.h"
+#include "model/plan.h"
+
+typedef struct trainer trainer;
+
+/* Uses batch_size, optimizer, learning_rate, momentum, from_probabilities, train_scale and stream of the options. Model and data
+ * must outlive the trainer. */
+convoy_status trainer_create(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                             const convoy_fit_options *options, trainer **out, convoy_error *err);
+void trainer_destroy(trainer *t);
+
+/* Starts an epoch: shuffles by (seed, epoch number) or restores the order of the data. The epoch's number counts on from the
+ * steps that the optimizer has done before, so that a run in two parts sees what one run sees. */
+convoy_status trainer_begin_epoch(trainer *t, uint64_t seed, bool shuffle, convoy_error *err);
+
+/* One step on rows [first, first + batch) of the current order; `loss` (may be NULL: nothing is read back) gets its mean. */
+convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, convoy_error *err);
+
+/* Sends the rows of the next step while the device works (streamed data only). */
+convoy_status trainer_prefetch(trainer *t, size_t first, int batch, convoy_error *err);
+
+/* Means over the `steps` steps since the epoch began. A loss that is not finite: CONVOY_ERROR_NOT_FINITE, the message names
+ * epoch, step and the first bad layer. */
+convoy_status trainer_metrics(trainer *t, int epoch, size_t steps, size_t images, convoy_metrics *out,
+                              convoy_error *err);
+
+/* Weights and the optimizer's state back into the model. Waits. */
+convoy_status trainer_download(trainer *t, convoy_error *err);
+
+int trainer_batch(const trainer *t);
+bool trainer_is_streamed(const trainer *t);
+plan *trainer_plan(trainer *t);
+/* Device memory that the plan, the optimizer and the data hold, in bytes. */
+size_t trainer_planned_bytes(const trainer *t);
+
+#endif
