@@ -3,7 +3,8 @@
 // Formulas, shapes and compile-time names as in conv2d_plain.cl. Nothing is masked: tiles of channels overlap at the end
 // (OC >= VECTORS * VW), the last pixel is repeated, and taps in the padding read a row of zeros.
 //
-// Pixels are counted through the whole batch, so a tile may span rows and images.
+// Pixels are counted through the whole batch, so a tile may span rows and images. A work-item does `tiles` tiles, one after
+// another, so that small tiles outweigh the cost of a work-group.
 #include "vector.clh"
 #include "activation.clh"
 
@@ -12,9 +13,6 @@
 #endif
 #ifndef VECTORS
 #define VECTORS 2 // vectors of output channels in a register tile
-#endif
-#ifndef TILES
-#define TILES 1 // tiles that a work-item does one after another
 #endif
 #ifndef UNROLL
 #define UNROLL 4 // input channels in one turn of the innermost loop
@@ -46,11 +44,11 @@
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_forward_vec(global const float *restrict x, global const float *restrict w,
                                global const float *restrict bias, global float *restrict y,
-                               global const float *restrict zeros, int pixels)
+                               global const float *restrict zeros, int pixels, int tiles)
 {
     int oc = TILE_START(get_global_id(1), OC);
-    for (int t = 0; t < TILES; t++) {
-        int first = (get_global_id(0) * TILES + t) * PIXELS;
+    for (int t = 0; t < tiles; t++) {
+        int first = (get_global_id(0) * tiles + t) * PIXELS;
         if (first >= pixels)
             return;
         FV acc[PIXELS][VECTORS];
@@ -108,13 +106,13 @@ kernel void conv2d_forward_vec(global const float *restrict x, global const floa
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_data_vec(global const float *restrict dz, global const float *restrict wt,
                                      global const float *restrict x, global float *restrict dx,
-                                     global const float *restrict zeros, int pixels)
+                                     global const float *restrict zeros, int pixels, int tiles)
 {
     int ic = TILE_START(get_global_id(1), IC);
     int phase_y = get_global_id(2) / SW;
     int phase_x = get_global_id(2) % SW;
-    for (int t = 0; t < TILES; t++) {
-        int first = (get_global_id(0) * TILES + t) * PIXELS;
+    for (int t = 0; t < tiles; t++) {
+        int first = (get_global_id(0) * tiles + t) * PIXELS;
         if (first >= pixels)
             return;
         FV acc[PIXELS][VECTORS];
@@ -166,7 +164,8 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 #ifdef BACKWARD_FILTER
 // A tile is ROWS rows of the weights, seen as a matrix of KH*KW*IC rows of OC, x VECTORS vectors. Rows come in groups whose
 // inputs lie behind each other in memory: a row of the kernel (KW*IC) without padding, one tap (IC) with it. Dimension 0
-// counts row tiles, 1 tiles of channels, 2 chunks of CHUNK images; each chunk writes its own dw and db, `stride` floats apart.
+// counts row tiles, 1 tiles of channels, 2 chunks of `chunk_images`; each chunk writes its own dw and db, `stride` floats apart, db `bias_at`
+// floats behind dw where both share a buffer.
 #ifndef ROWS
 #define ROWS 4 // rows of the weights in a register tile
 #endif
@@ -181,9 +180,6 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 #define KW_OF(g) ((g) % KW)
 #define KH_OF(g) ((g) / KW)
 #endif
-#ifndef BIAS_AT
-#define BIAS_AT 0 // where a chunk's db starts behind its dw, when both share a buffer
-#endif
 #define GROUP_TILES ((GROUP + ROWS - 1) / ROWS)
 
 // First and one past the last output whose tap at offset o lies inside an axis of N.
@@ -192,14 +188,15 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_filter_vec(global const float *restrict x, global const float *restrict dz,
-                                       global float *restrict dw, global float *restrict db, int stride, int batch)
+                                       global float *restrict dw, global float *restrict db, int stride,
+                                       int bias_at, int chunk_images, int batch)
 {
     int group = get_global_id(0) / GROUP_TILES;
     int tile = get_global_id(0) % GROUP_TILES;
     int start = min(tile * ROWS, max(GROUP - ROWS, 0));
     int oc = TILE_START(get_global_id(1), OC);
     int chunk = get_global_id(2);
-    int image_end = min((chunk + 1) * CHUNK, batch);
+    int image_end = min((chunk + 1) * chunk_images, batch);
     int oy_shift = KH_OF(group) * DH - PT;
     int ox_shift = KW_OF(group) * DW - PL;
     int oy_first = FIRST_INSIDE(oy_shift, SH);
@@ -214,7 +211,7 @@ kernel void conv2d_backward_filter_vec(global const float *restrict x, global co
     UNROLLED for (int r = 0; r < ROWS; r++)
         UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][v] = (FV)0.0f;
 
-    for (int n = chunk * CHUNK; n < image_end; n++)
+    for (int n = chunk * chunk_images; n < image_end; n++)
         for (int oy = oy_first; oy < oy_end; oy++) {
             global const float *from = x + ((n * H + oy * SH + oy_shift) * W + ox_first * SW + ox_shift) * IC + start;
             global const float *grad = dz + ((n * OH + oy) * OW + ox_first) * OC + oc;
@@ -238,9 +235,9 @@ kernel void conv2d_backward_filter_vec(global const float *restrict x, global co
     if (get_global_id(0) == 0) {
         FV sum[VECTORS];
         UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] = (FV)0.0f;
-        for (int p = chunk * CHUNK * OH * OW; p < image_end * OH * OW; p++)
+        for (int p = chunk * chunk_images * OH * OW; p < image_end * OH * OW; p++)
             UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] += VLOAD(dz + p * OC + oc + v * VW);
-        global float *bias_to = db + BIAS_AT + chunk * stride + oc;
+        global float *bias_to = db + bias_at + chunk * stride + oc;
         UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(sum[v], bias_to + v * VW);
     }
 #endif

@@ -3,7 +3,7 @@
 //
 // _plain: one value a work-item, any shape. _vec: a work-item takes one row of windows and all channels in vectors of VW;
 // its backward needs windows that do not overlap and no padding (SH == PH, SW == PW, PT == PL == 0).
-// INPUT_SLOPE (1): dx *= slope of ACTIVATION, whose output x is.
+// INPUT_SLOPE (1): dx *= SLOPE of the activation whose output x is.
 #include "vector.clh"
 #include "activation.clh"
 

@@ -74,7 +74,8 @@ static convoy_status add_bias(const layer *l, const layer_io *io, const activati
 {
     const dense_state *s = l->state;
     char options_text[96], label[160];
-    snprintf(options_text, sizeof options_text, "-DCHANNELS=%d -DACTIVATION=%s", s->units, act->name);
+    snprintf(options_text, sizeof options_text, "-DCHANNELS=%d" ACTIVATION_OPTIONS, s->units, act->name,
+             act->name);
     snprintf(label, sizeof label, "%s bias", l->name);
     rt_launch launch = {.label = label, .source = "bias", .kernel = "bias_activation", .options = options_text};
     rt_push(&launch, RT_BUFFER(z));

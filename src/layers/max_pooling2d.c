@@ -68,9 +68,9 @@ static void describe(const layer *l, const layer_io *io, bool vec, const activat
     const int *in = l->input[0].dim, *o = l->output.dim;
     snprintf(out, size,
              "-DVW=%u -DH=%d -DW=%d -DC=%d -DOH=%d -DOW=%d -DPH=%d -DPW=%d -DSH=%d -DSW=%d -DPT=%d -DPL=%d "
-             "-DINPUT_SLOPE=%d -DACTIVATION=%s",
+             "-DINPUT_SLOPE=%d" ACTIVATION_OPTIONS,
              width_for(l, io->ctx, vec), in[0], in[1], in[2], o[0], o[1], s->pool_size[0], s->pool_size[1], s->step[0],
-             s->step[1], s->pad[0], s->pad[1], slope != NULL, slope ? slope->name : "linear");
+             s->step[1], s->pad[0], s->pad[1], slope != NULL, slope ? slope->name : "linear", slope ? slope->name : "linear");
 }
 
 static void set_range(rt_launch *launch, const layer *l, const layer_io *io, bool vec, size_t count)

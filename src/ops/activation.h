@@ -13,6 +13,9 @@ typedef struct activation {
     double (*slope)(double z, double y); /* dy/dz at input z, output y */
 } activation;
 
+/* -D options that choose an activation in cl/activation.clh; printf takes the name twice. */
+#define ACTIVATION_OPTIONS " -DACTIVATE=act_%s -DSLOPE=slope_%s"
+
 /* The row of a name, NULL when unknown. */
 const activation *activation_find(const char *name);
 /* All names, comma-separated. */

@@ -70,16 +70,16 @@ static void begin(pass *p, const char *layer, const char *what, const conv_shape
     p->launch.bytes = 4.0 * (double)weight_count(s);
 }
 
-static void add_options(pass *p, const char *format, int a, int b, int c, int d)
+static void add_options(pass *p, const char *format, int a, int b, int c)
 {
     size_t used = strlen(p->options);
-    snprintf(p->options + used, sizeof p->options - used, format, a, b, c, d);
+    snprintf(p->options + used, sizeof p->options - used, format, a, b, c);
 }
 
 static void add_activation(pass *p, const activation *act)
 {
     size_t used = strlen(p->options);
-    snprintf(p->options + used, sizeof p->options - used, " -DACTIVATION=%s", act->name);
+    snprintf(p->options + used, sizeof p->options - used, ACTIVATION_OPTIONS, act->name, act->name);
 }
 
 /* ---- forward ---- */
@@ -104,9 +104,10 @@ convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char 
     vec_tile t = channel_tile(ctx, s->out);
     int pixels = s->out_height * s->out_width;
     t.tiles = tiles_for((long)t.pixels * t.vectors * s->in * s->kernel[0] * s->kernel[1], (long)pixels * batch, t.pixels);
-    add_options(&p, " -DFORWARD -DVW=%d -DVECTORS=%d -DPIXELS=%d -DTILES=%d", t.width, t.vectors, t.pixels, t.tiles);
+    add_options(&p, " -DFORWARD -DVW=%d -DVECTORS=%d -DPIXELS=%d", t.width, t.vectors, t.pixels);
     rt_push(&p.launch, RT_BUFFER(b->zeros));
     rt_push(&p.launch, RT_BATCH(pixels));
+    rt_push(&p.launch, RT_INT(t.tiles));
     int channels = t.vectors * t.width;
     p.launch.global[0] = RT_PER_IMAGE((size_t)pixels, (size_t)t.pixels * t.tiles);
     p.launch.global[1] = RT_FIXED((size_t)(s->out + channels - 1) / channels);
@@ -141,7 +142,7 @@ static convoy_status backward_data(rt_list *list, convoy_context *ctx, const cha
           vec ? "conv2d_backward_data_vec" : "conv2d_backward_data_plain");
     if (slope) {
         add_activation(&p, slope);
-        add_options(&p, " -DINPUT_SLOPE=%d", 1, 0, 0, 0);
+        add_options(&p, " -DINPUT_SLOPE=%d", 1, 0, 0);
     }
     rt_push(&p.launch, RT_BUFFER(b->dz));
     rt_push(&p.launch, RT_BUFFER(vec ? b->scratch : b->w));
@@ -157,10 +158,10 @@ static convoy_status backward_data(rt_list *list, convoy_context *ctx, const cha
     int pixels = ((s->height + sh - 1) / sh) * ((s->width + sw - 1) / sw);
     long products = (long)t.pixels * t.vectors * s->out * s->kernel[0] * s->kernel[1] / ((long)sh * sw);
     t.tiles = tiles_for(products, (long)pixels * batch, t.pixels);
-    add_options(&p, " -DBACKWARD_DATA -DVW=%d -DVECTORS=%d -DPIXELS=%d -DTILES=%d", t.width, t.vectors, t.pixels,
-                t.tiles);
+    add_options(&p, " -DBACKWARD_DATA -DVW=%d -DVECTORS=%d -DPIXELS=%d", t.width, t.vectors, t.pixels);
     rt_push(&p.launch, RT_BUFFER(b->zeros));
     rt_push(&p.launch, RT_BATCH(pixels));
+    rt_push(&p.launch, RT_INT(t.tiles));
     int channels = t.vectors * t.width;
     p.launch.global[0] = RT_PER_IMAGE((size_t)pixels, (size_t)t.pixels * t.tiles);
     p.launch.global[1] = RT_FIXED((size_t)(s->in + channels - 1) / channels);
@@ -226,14 +227,14 @@ static convoy_status backward_filter(rt_list *list, convoy_context *ctx, const c
     int groups = rows_joined ? s->kernel[0] : s->kernel[0] * s->kernel[1];
     if (t.rows > group)
         t.rows = group;
-    add_options(&p, " -DBACKWARD_FILTER -DVW=%d -DVECTORS=%d -DROWS=%d -DCHUNK=%d", t.width, t.vectors, t.rows,
-                chunk_images(ctx, s, batch));
-    add_options(&p, chunks > 1 ? " -DBIAS_AT=%d" : "", weights, 0, 0, 0);
+    add_options(&p, " -DBACKWARD_FILTER -DVW=%d -DVECTORS=%d -DROWS=%d", t.width, t.vectors, t.rows);
     rt_push(&p.launch, RT_BUFFER(b->x));
     rt_push(&p.launch, RT_BUFFER(b->dz));
     rt_push(&p.launch, RT_BUFFER(chunks > 1 ? b->scratch : b->dw));
     rt_push(&p.launch, RT_BUFFER(chunks > 1 ? b->scratch : s->bias ? b->dbias : b->dw));
     rt_push(&p.launch, RT_INT(stride));
+    rt_push(&p.launch, RT_INT(chunks > 1 ? weights : 0));
+    rt_push(&p.launch, RT_INT(chunk_images(ctx, s, batch)));
     rt_push(&p.launch, RT_BATCH(1));
     int channels = t.vectors * t.width;
     p.launch.global[0] = RT_FIXED((size_t)groups * ((group + t.rows - 1) / t.rows));

@@ -31,8 +31,8 @@ convoy_status ops_activation_forward(rt_list *list, convoy_context *ctx, const c
 {
     if (!act->elementwise)
         return softmax(list, ctx, label, "softmax_forward", (const rt_buffer *[]){z, y}, 2, rows, channels, err);
-    char options[64];
-    snprintf(options, sizeof options, "-DVW=%u -DACTIVATION=%s", ops_width(ctx), act->name);
+    char options[128];
+    snprintf(options, sizeof options, "-DVW=%u" ACTIVATION_OPTIONS, ops_width(ctx), act->name, act->name);
     rt_launch launch = {.label = label, .source = "activation", .kernel = "activation_forward", .options = options};
     rt_push(&launch, RT_BUFFER(z));
     rt_push(&launch, RT_BUFFER(y));
@@ -48,8 +48,8 @@ convoy_status ops_activation_backward(rt_list *list, convoy_context *ctx, const 
 {
     if (!act->elementwise)
         return softmax(list, ctx, label, "softmax_backward", (const rt_buffer *[]){y, dy, dz}, 3, rows, channels, err);
-    char options[64];
-    snprintf(options, sizeof options, "-DVW=%u -DACTIVATION=%s", ops_width(ctx), act->name);
+    char options[128];
+    snprintf(options, sizeof options, "-DVW=%u" ACTIVATION_OPTIONS, ops_width(ctx), act->name, act->name);
     rt_launch launch = {.label = label, .source = "activation", .kernel = "activation_backward", .options = options};
     rt_push(&launch, RT_BUFFER(from));
     rt_push(&launch, RT_BUFFER(y));
@@ -100,11 +100,13 @@ convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *
                                 const rt_buffer *out, int count, int chunks, int stride, int first, convoy_error *err)
 {
     char options[160];
-    snprintf(options, sizeof options, "-DVW=%u -DCOUNT=%d -DCHUNKS=%d -DSTRIDE=%d -DFIRST=%d", ops_width(ctx), count,
-             chunks, stride, first);
+    snprintf(options, sizeof options, "-DVW=%u -DCOUNT=%d", ops_width(ctx), count);
     rt_launch launch = {.label = label, .source = "reduce", .kernel = "reduce_chunks", .options = options};
     rt_push(&launch, RT_BUFFER(partial));
     rt_push(&launch, RT_BUFFER(out));
+    rt_push(&launch, RT_INT(chunks));
+    rt_push(&launch, RT_INT(stride));
+    rt_push(&launch, RT_INT(first));
     ops_range(&launch, ctx, 0, (size_t)count, ops_width(ctx));
     launch.bytes = 4.0 * count * (chunks + 1);
     launch.flops = (double)count * chunks;

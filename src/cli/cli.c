@@ -1,0 +1,208 @@
+/* Messages, results, the device and the model: what every command does the same way. */
+#include "cli/cli.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/progress.h"
+
+const char *const cli_gemms[] = {"clblast", "builtin", NULL};
+const char *const cli_variants[] = {"vec", "plain", NULL};
+const char *const cli_vector_widths[] = {"4", "8", "16", NULL};
+
+/* ---- messages ---- */
+
+void cli_say(const char *format, ...)
+{
+    va_list args;
+    progress_break_line();
+    fputs("convoy: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+int cli_report(const convoy_error *err)
+{
+    cli_say("%s", err->message);
+    bool usage = err->status == CONVOY_ERROR_ARGUMENT || err->status == CONVOY_ERROR_NO_DEVICE;
+    return usage ? CLI_USAGE : CLI_FAILED;
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    va_list args;
+    fputs("convoy: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nTry 'convoy %s%s--help'.\n", command, *command ? " " : "");
+    return CLI_USAGE;
+}
+
+bool cli_wants_colour(int fd)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fd) && (no == NULL || *no == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+static double monotonic(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double cli_seconds(void)
+{
+    static double start;
+    if (start == 0)
+        start = monotonic(); /* main calls this first */
+    return monotonic() - start;
+}
+
+/* ---- results ---- */
+
+int cli_print_json(json_t *value)
+{
+    if (value == NULL) {
+        cli_say("out of host memory");
+        return CLI_FAILED;
+    }
+    /* A write that fails is seen by main, which flushes stdout. */
+    (void)json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+    json_decref(value);
+    putchar('\n');
+    return CLI_DONE;
+}
+
+json_t *cli_json_number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* ---- the nearest word ---- */
+
+/* Levenshtein's distance; words are short. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[64], columns = strlen(b);
+    if (columns >= sizeof row / sizeof row[0])
+        return (size_t)-1;
+    for (size_t j = 0; j <= columns; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        size_t corner = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= columns; j++) {
+            size_t best = corner + (a[i - 1] != b[j - 1]);
+            corner = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[columns];
+}
+
+const char *cli_nearest(const char *word, const char *const *known, size_t stride)
+{
+    const char *nearest = NULL;
+    size_t least = strlen(word) / 3 + 1; /* a third of the letters, and one, may be wrong */
+    for (const char *at = (const char *)known; *(const char *const *)at != NULL; at += stride) {
+        size_t d = distance(word, *(const char *const *)at);
+        if (d <= least && (nearest == NULL || d < least)) {
+            least = d;
+            nearest = *(const char *const *)at;
+        }
+    }
+    return nearest;
+}
+
+/* ---- the device ---- */
+
+static void on_message(void *user, const char *text)
+{
+    (void)user;
+    cli_say("%s", text);
+}
+
+int cli_open_device(const cli_device *device, bool quiet, convoy_context **out)
+{
+    convoy_error err = {0};
+    convoy_context_options options = {.device = device->device,
+                                      .gemm = device->gemm,
+                                      .variant = device->variant,
+                                      .vector_width = device->vector_width ? (unsigned)atoi(device->vector_width) : 0};
+    if (convoy_context_create(&options, out, &err) != CONVOY_OK)
+        return cli_report(&err);
+    convoy_context_on_message(*out, on_message, NULL);
+    if (!quiet) {
+        const convoy_device_info *d = convoy_context_device(*out);
+        fprintf(stderr, "device: %d:%d %s (%s, %u compute units; %s)\n", d->platform, d->device, d->name,
+                convoy_device_type_name(d->type), d->compute_units, d->platform_name);
+    }
+    return CLI_RUN;
+}
+
+/* ---- models ---- */
+
+/* A config or a built-in name leaves every weight at zero, which no training would. */
+static bool any_weight(convoy_model *model)
+{
+    size_t all = 0;
+    for (size_t layer = 0; layer < convoy_model_layer_count(model); layer++) {
+        float *values;
+        convoy_shape shape;
+        size_t count;
+        for (size_t i = 0; (count = convoy_model_weights(model, layer, i, &values, &shape)) != 0; i++) {
+            all += count;
+            for (size_t k = 0; k < count; k++)
+                if (values[k] != 0)
+                    return true;
+        }
+    }
+    return all == 0;
+}
+
+int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weights)
+{
+    convoy_error err = {0};
+    if (convoy_model_load(name_or_path, out, &err) != CONVOY_OK)
+        return cli_report(&err);
+    *has_weights = any_weight(*out);
+    return CLI_RUN;
+}
+
+/* The last layer's class or activation, as Keras's config has it. */
+static bool ends_in_softmax(const json_t *model)
+{
+    const json_t *layers = json_object_get(json_object_get(model, "config"), "layers");
+    const json_t *layer = json_array_get(layers, json_array_size(layers) - 1);
+    const char *class_name = json_string_value(json_object_get(layer, "class_name"));
+    const char *activation = json_string_value(json_object_get(json_object_get(layer, "config"), "activation"));
+    return (class_name != NULL && strcmp(class_name, "Softmax") == 0) ||
+           (activation != NULL && strcmp(activation, "softmax") == 0);
+}
+
+void cli_check_probabilities(const convoy_model *model, bool from_probabilities)
+{
+    char *text = NULL;
+    if (convoy_model_to_json(model, &text, NULL) != CONVOY_OK)
+        return; /* only a hint is lost */
+    json_t *config = json_loads(text, 0, NULL);
+    if (ends_in_softmax(config) && !from_probabilities)
+        cli_say("the model ends in softmax, but its outputs are taken for logits: add --from-probabilities");
+    if (!ends_in_softmax(config) && from_probabilities)
+        cli_say("--from-probabilities, but the model does not end in softmax: its outputs must be probabilities");
+    json_decref(config);
+    free(text);
+}

@@ -1,0 +1,137 @@
+/* What the commands share: option tables, the device, messages and results. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "convoy/convoy.h"
+
+/* Exit codes. CLI_RUN is no exit code: parsing went well, go on. */
+enum { CLI_RUN = -1, CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* ---- options: one row each drives parsing, --help and the messages ---- */
+
+typedef enum cli_kind {
+    CLI_FLAG,   /* bool: set to true */
+    CLI_OFF,    /* bool: set to false */
+    CLI_TEXT,   /* const char * (not empty) */
+    CLI_CHOICE, /* const char *: one of `choices` */
+    CLI_INT,    /* int within [least, most] */
+    CLI_SEED,   /* uint64_t */
+    CLI_REAL,   /* double within [least, most]; `above` and `below` exclude the bounds */
+} cli_kind;
+
+typedef struct cli_option {
+    const char *name;  /* without the dashes */
+    char letter;       /* 0: none */
+    cli_kind kind;
+    void *value;       /* where it goes; holds the default before */
+    const char *meta;  /* "N", "FILE": what --help calls the value; NULL for flags and choices */
+    const char *help;  /* a few words; a newline breaks the line */
+    double least, most;
+    bool above, below;
+    const char *const *choices; /* NULL-terminated */
+    const char *given;          /* set by cli_parse: the text given, "" for a flag, NULL when absent */
+} cli_option;
+
+typedef struct cli_command {
+    const char *name;      /* "train" */
+    const char *arguments; /* "MODEL --data DATA"; "" for none */
+    const char *purpose;   /* one sentence */
+    const char *details;   /* printed after the options by --help; may be NULL */
+    cli_option *options;   /* ends with a row whose name is NULL */
+    int least, most;       /* how many arguments there must be besides options */
+    const char *missing;   /* what to say when there are too few: "a MODEL is missing" */
+} cli_command;
+
+/* Reads argv[1 ..]; arguments go to args[0 .. most-1] (NULL past the last one).
+ * CLI_RUN, or the code to exit with: --help was printed, or a message about the wrong usage was. */
+int cli_parse(cli_command *command, int argc, char **argv, const char **args);
+
+/* ---- the device ---- */
+
+typedef struct cli_device {
+    const char *device, *gemm, *variant, *vector_width;
+} cli_device;
+
+extern const char *const cli_gemms[], *const cli_variants[], *const cli_vector_widths[];
+
+/* Rows for a command's table; `d` is a cli_device *. */
+#define CLI_DEVICE_OPTIONS(d)                                                                                          \
+    {.name = "device", .letter = 'd', .kind = CLI_TEXT, .value = &(d)->device, .meta = "DEV",                          \
+     .help = "P:D as convoy devices lists them, gpu, cpu, accelerator, or a part\n"                                    \
+             "of the name (default: CONVOY_DEVICE, else the fastest class)"},                                          \
+    {.name = "gemm", .kind = CLI_CHOICE, .value = &(d)->gemm, .choices = cli_gemms,                                    \
+     .help = "matrix product of the dense layers (default: what suits the device)"},                                   \
+    {.name = "variant", .kind = CLI_CHOICE, .value = &(d)->variant, .choices = cli_variants,                           \
+     .help = "kernel family (default: what suits the device)"},                                                        \
+    {.name = "vector-width", .kind = CLI_CHOICE, .value = &(d)->vector_width, .choices = cli_vector_widths,            \
+     .help = "floats in a vector of the vec kernels (default: the device's)"}
+
+#define CLI_QUIET_OPTION(q)                                                                                            \
+    {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .value = (q), .help = "no progress and no device line"}
+#define CLI_JSON_OPTION(j)                                                                                             \
+    {.name = "json", .kind = CLI_FLAG, .value = (j), .help = "the result as one JSON object"}
+
+/* Opens the device, sends its warnings to stderr and, unless quiet, says there which device it is. CLI_RUN or an exit
+ * code (the message is printed). */
+int cli_open_device(const cli_device *device, bool quiet, convoy_context **out);
+
+/* ---- messages and results ---- */
+
+/* "convoy: ..." on stderr. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints err's message and returns the exit code that goes with its status. */
+int cli_report(const convoy_error *err);
+
+/* A wrong usage: "convoy: ..." and where help is. Returns CLI_USAGE. */
+int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints `value` (stolen; NULL: out of memory) on stdout. CLI_DONE or CLI_FAILED. */
+int cli_print_json(json_t *value);
+
+/* A number, or null when it is not finite: JSON has no NaN. */
+json_t *cli_json_number(double value);
+
+/* Of `known` (names at `stride` bytes' distance, the last NULL), the one that `word` may have meant, or NULL. */
+const char *cli_nearest(const char *word, const char *const *known, size_t stride);
+
+/* The command line that `options` came from, one row per option given, words quoted for the shell, on stderr. */
+void cli_print_options(const cli_option *options);
+void cli_print_word(const char *word);
+
+/* True when the terminal behind fd wants colour and bold (NO_COLOR unset, TERM not dumb). */
+bool cli_wants_colour(int fd);
+
+/* Is it worth starting to work for a result in `path`? Its folder must be there and writable, its name must end in
+ * `ending`. CLI_RUN or an exit code (the message is printed). */
+int cli_check_output(const char *path, const char *ending);
+
+/* From now on Ctrl-C (and SIGTERM) is only noted; a second one ends the command as usual. */
+void cli_watch_interrupts(void);
+bool cli_interrupted(void);
+
+/* Seconds since the command started. */
+double cli_seconds(void);
+
+/* ---- models ---- */
+
+/* Loads MODEL; *has_weights is false when it came without any (a JSON config, a built-in name). CLI_RUN or an exit code. */
+int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weights);
+
+/* Says so when what the model ends in and --from-probabilities do not go together. */
+void cli_check_probabilities(const convoy_model *model, bool from_probabilities);
+
+/* ---- the commands: argv[0] is the command's name; they return the exit code ---- */
+
+int cmd_check(int argc, char **argv);
+int cmd_devices(int argc, char **argv);
+int cmd_evaluate(int argc, char **argv);
+int cmd_summary(int argc, char **argv);
+int cmd_train(int argc, char **argv);
+
+#endif

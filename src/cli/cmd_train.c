@@ -1,0 +1,302 @@
+/* convoy train */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+#include "cli/progress.h"
+
+#define DEFAULT_SEED 1
+
+typedef struct training {
+    cli_device device;
+    const char *model_name, *data_name, *output, *validation_name;
+    double test_scale;
+    bool validate, json, quiet;
+    convoy_fit_options fit;
+
+    cli_option *options;
+    progress progress;
+    convoy_epoch *epochs; /* the finished ones */
+    int epoch_count;
+    convoy_context *ctx;
+    convoy_model *model;
+    convoy_dataset *train, *test, *validation;
+} training;
+
+/* ---- what happens meanwhile ---- */
+
+static int on_progress(void *user, const convoy_progress *now)
+{
+    training *t = user;
+    if (now->epoch == t->epoch_count + 1) /* neither a validation nor news from an epoch that is over */
+        progress_step(&t->progress, now->step, now->steps, &now->so_far);
+    return cli_interrupted();
+}
+
+static int on_test_progress(void *user, const convoy_progress *now)
+{
+    training *t = user;
+    progress_step(&t->progress, now->step, now->steps, &now->so_far);
+    return cli_interrupted();
+}
+
+static size_t steps_of(const training *t, size_t images)
+{
+    size_t batch = (size_t)t->fit.batch_size;
+    return (images + batch - 1) / batch;
+}
+
+static int on_epoch(void *user, const convoy_epoch *epoch)
+{
+    training *t = user;
+    t->epochs[t->epoch_count++] = *epoch;
+    progress_end(&t->progress, epoch->epoch, t->fit.epochs, steps_of(t, epoch->train.images), &epoch->train,
+                 epoch->has_validation ? &epoch->validation : NULL);
+    if (epoch->epoch < t->fit.epochs)
+        progress_epoch(&t->progress, epoch->epoch + 1, t->fit.epochs);
+    return cli_interrupted();
+}
+
+/* ---- before ---- */
+
+static int check_usage(const training *t)
+{
+    bool sgd = t->fit.optimizer != NULL && strcmp(t->fit.optimizer, "sgd") == 0;
+    if (t->data_name == NULL)
+        return cli_usage("train", "--data is missing: which images? (--data sample is built in)");
+    if (t->fit.momentum != 0 && !sgd)
+        return cli_usage("train", "--momentum goes with --optimizer sgd only; adam has moments of its own");
+    if (t->validation_name != NULL && t->fit.validation_split != 0)
+        return cli_usage("train", "--validation and --validation-split exclude each other");
+    if (t->output == NULL)
+        return CLI_RUN;
+    return cli_check_output(t->output, ".keras");
+}
+
+static int open_data(training *t)
+{
+    convoy_error err = {0};
+    struct stat info;
+    if (convoy_dataset_open(t->data_name, "train", &t->train, &err) != CONVOY_OK ||
+        convoy_dataset_open(t->data_name, "test", &t->test, &err) != CONVOY_OK)
+        return cli_report(&err);
+    if (stat(t->data_name, &info) == 0 && S_ISREG(info.st_mode))
+        cli_say("%s is one file: the test images are the training images", t->data_name);
+    if (!t->validate)
+        t->fit.validation_split = 0;
+    if (!t->validate || t->validation_name == NULL)
+        return CLI_RUN;
+    t->fit.validation_scale = t->test_scale;
+    t->fit.validation = t->test;
+    if (strcmp(t->validation_name, "test") == 0)
+        return CLI_RUN;
+    if (convoy_dataset_open(t->validation_name, "test", &t->validation, &err) != CONVOY_OK)
+        return cli_report(&err);
+    t->fit.validation = t->validation;
+    return CLI_RUN;
+}
+
+static int prepare(training *t)
+{
+    convoy_error err = {0};
+    bool has_weights;
+    int code = cli_load_model(t->model_name, &t->model, &has_weights);
+    if (code == CLI_RUN)
+        code = open_data(t);
+    if (code == CLI_RUN)
+        cli_check_probabilities(t->model, t->fit.from_probabilities);
+    if (code == CLI_RUN)
+        code = cli_open_device(&t->device, t->quiet, &t->ctx);
+    if (code != CLI_RUN)
+        return code;
+    if (!t->quiet)
+        fprintf(stderr, "seed: %llu%s\n", (unsigned long long)t->fit.seed,
+                has_weights ? " (the order of the images; the weights are those of the file)" : "");
+    if (!has_weights && convoy_model_initialize(t->model, t->fit.seed, &err) != CONVOY_OK)
+        return cli_report(&err);
+    t->epochs = calloc((size_t)t->fit.epochs, sizeof *t->epochs);
+    if (t->epochs == NULL) {
+        cli_say("out of host memory");
+        return CLI_FAILED;
+    }
+    return CLI_RUN;
+}
+
+/* ---- after ---- */
+
+static int save(training *t)
+{
+    convoy_error err = {0};
+    if (t->output == NULL)
+        return CLI_RUN;
+    if (convoy_model_save(t->model, t->output, &err) != CONVOY_OK)
+        return cli_report(&err);
+    return CLI_RUN;
+}
+
+/* The weights so far are kept, and the command that goes on from them is the one that was given, less what is done. */
+static int stop(training *t)
+{
+    int left = t->fit.epochs - t->epoch_count;
+    if (t->output == NULL) {
+        cli_say("interrupted in epoch %d of %d; nothing is kept without -o FILE.keras", t->epoch_count + 1,
+                t->fit.epochs);
+        return CLI_FAILED;
+    }
+    if (save(t) != CLI_RUN)
+        return CLI_FAILED;
+    cli_say("interrupted in epoch %d of %d; the weights so far are in %s", t->epoch_count + 1, t->fit.epochs, t->output);
+    char epochs[16];
+    snprintf(epochs, sizeof epochs, "%d", left);
+    for (cli_option *o = t->options; o->name != NULL; o++)
+        if (o->value == &t->fit.epochs)
+            o->given = epochs;
+    fputs("To go on: convoy train", stderr);
+    cli_print_word(t->output);
+    cli_print_options(t->options);
+    fputc('\n', stderr);
+    return CLI_FAILED;
+}
+
+static int test(training *t, convoy_metrics *out)
+{
+    convoy_error err = {0};
+    convoy_evaluate_options how = {.batch_size = t->fit.batch_size,
+                                   .from_probabilities = t->fit.from_probabilities,
+                                   .scale = t->test_scale,
+                                   .stream = t->fit.stream,
+                                   .on_progress = on_test_progress,
+                                   .user = t};
+    progress_epoch(&t->progress, 0, 0);
+    if (convoy_evaluate(t->ctx, t->model, t->test, &how, out, &err) != CONVOY_OK)
+        return cli_report(&err);
+    progress_end(&t->progress, 0, 0, steps_of(t, out->images), out, NULL);
+    return CLI_RUN;
+}
+
+static json_t *epoch_json(const convoy_epoch *e)
+{
+    bool v = e->has_validation;
+    double rate = (double)e->train.images / e->train.seconds;
+    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "epoch", e->epoch, "loss", cli_json_number(e->train.loss),
+                     "accuracy", cli_json_number(e->train.accuracy), "val_loss",
+                     v ? cli_json_number(e->validation.loss) : json_null(), "val_accuracy",
+                     v ? cli_json_number(e->validation.accuracy) : json_null(), "seconds",
+                     cli_json_number(e->train.seconds), "images_per_second", cli_json_number(rate));
+}
+
+static int print_json(const training *t, double first_step, const convoy_metrics *tested)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    json_t *epochs = json_array();
+    for (int i = 0; i < t->epoch_count; i++)
+        json_array_append_new(epochs, epoch_json(&t->epochs[i]));
+    return cli_print_json(json_pack(
+        "{s:s, s:o, s:o, s:{s:o, s:o}, s:I, s:I}", "device", convoy_context_device(t->ctx)->name, "epochs", epochs,
+        "first_step_seconds", cli_json_number(first_step), "test", "loss", cli_json_number(tested->loss), "accuracy",
+        cli_json_number(tested->accuracy), "peak_device_bytes", (json_int_t)convoy_context_counters(t->ctx).peak_bytes,
+        "peak_host_bytes", (json_int_t)usage.ru_maxrss * 1024));
+}
+
+static int train(training *t)
+{
+    convoy_error err = {0};
+    convoy_fit_result result = {0};
+    convoy_metrics tested;
+    int code = prepare(t);
+    if (code != CLI_RUN)
+        return code;
+    progress_begin(&t->progress, t->quiet);
+    progress_epoch(&t->progress, 1, t->fit.epochs);
+    cli_watch_interrupts();
+    double before = cli_seconds();
+    convoy_status status = convoy_fit(t->ctx, t->model, t->train, &t->fit, &result, &err);
+    if (status == CONVOY_ERROR_INTERRUPTED && t->epoch_count < t->fit.epochs)
+        return stop(t);
+    if (status != CONVOY_OK && status != CONVOY_ERROR_INTERRUPTED)
+        return cli_report(&err);
+    if (result.streamed && !t->quiet && !t->fit.stream)
+        cli_say("the images did not fit the device and were streamed");
+    code = save(t); /* before the test: an interrupt there loses nothing */
+    if (code == CLI_RUN)
+        code = test(t, &tested);
+    if (code != CLI_RUN)
+        return code;
+    if (t->json)
+        return print_json(t, before + result.first_step_seconds, &tested);
+    printf("test accuracy %.4f, loss %.4f (%zu images)\n", tested.accuracy, tested.loss, tested.images);
+    if (t->output != NULL)
+        printf("saved %s\n", t->output);
+    return CLI_DONE;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    static const char *const optimizers[] = {"adam", "sgd", NULL};
+    training t = {.validate = true,
+                  .test_scale = 255,
+                  .fit = {.epochs = 1, .batch_size = 32, .seed = DEFAULT_SEED, .optimizer = optimizers[0],
+                          .on_progress = on_progress, .on_epoch = on_epoch}};
+    cli_option options[] = {
+        {.name = "data", .kind = CLI_TEXT, .value = &t.data_name, .meta = "DATA",
+         .help = "a folder of CIFAR-10 binary files, one such file, or sample"},
+        {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = &t.output, .meta = "FILE.keras",
+         .help = "save the trained model"},
+        {.name = "epochs", .kind = CLI_INT, .value = &t.fit.epochs, .meta = "N", .least = 1, .most = 1e6,
+         .help = "times through the training images (default: 1)"},
+        {.name = "batch-size", .kind = CLI_INT, .value = &t.fit.batch_size, .meta = "N", .least = 1, .most = 1e6,
+         .help = "images in a step (default: 32)"},
+        {.name = "optimizer", .kind = CLI_CHOICE, .value = &t.fit.optimizer, .choices = optimizers,
+         .help = "default: adam"},
+        {.name = "learning-rate", .kind = CLI_REAL, .value = &t.fit.learning_rate, .meta = "X", .above = true,
+         .help = "default: adam 0.001, sgd 0.01"},
+        {.name = "momentum", .kind = CLI_REAL, .value = &t.fit.momentum, .meta = "X", .most = 1, .below = true,
+         .help = "of sgd (default: 0)"},
+        {.name = "seed", .kind = CLI_SEED, .value = &t.fit.seed, .meta = "N",
+         .help = "first weights and order of the images (default: 1)"},
+        {.name = "no-shuffle", .kind = CLI_FLAG, .value = &t.fit.no_shuffle, .help = "keep the order of the images"},
+        {.name = "validation-split", .kind = CLI_REAL, .value = &t.fit.validation_split, .meta = "X", .above = true,
+         .most = 1, .below = true, .help = "hold out this last fraction, evaluate it after each epoch"},
+        {.name = "validation", .kind = CLI_TEXT, .value = &t.validation_name, .meta = "DATA",
+         .help = "evaluate the test images of DATA after each epoch;\nthe word test: those of --data"},
+        {.name = "no-validation", .kind = CLI_OFF, .value = &t.validate, .help = "no such evaluation (the default)"},
+        {.name = "test-scale", .kind = CLI_REAL, .value = &t.test_scale, .meta = "X", .above = true,
+         .help = "test pixels are divided by X (default: 255; the\ntutorial as written: 225)"},
+        {.name = "from-probabilities", .kind = CLI_FLAG, .value = &t.fit.from_probabilities,
+         .help = "the model ends in probabilities, not logits"},
+        {.name = "stream", .kind = CLI_FLAG, .value = &t.fit.stream, .help = "keep the images on the host"},
+        CLI_DEVICE_OPTIONS(&t.device),
+        CLI_JSON_OPTION(&t.json),
+        CLI_QUIET_OPTION(&t.quiet),
+        {0},
+    };
+    cli_command command = {
+        .name = "train",
+        .arguments = "MODEL --data DATA",
+        .purpose = "Trains a model on the training images of DATA, then tests it on its test images.",
+        .details = "A .keras file goes on from its weights; a JSON config or a built-in name starts from the seed.\n"
+                   "Ctrl-C saves the weights so far to the -o file and says how to go on.\n\n"
+                   "Example: convoy train cifar10 --data sample --epochs 10 --batch-size 64 -o sample.keras",
+        .options = options,
+        .least = 1,
+        .most = 1,
+        .missing = "a MODEL is missing"};
+    t.options = options;
+    t.fit.user = &t;
+    int code = cli_parse(&command, argc, argv, &t.model_name);
+    if (code == CLI_RUN)
+        code = check_usage(&t);
+    if (code == CLI_RUN)
+        code = train(&t);
+    convoy_dataset_destroy(t.validation);
+    convoy_dataset_destroy(t.test);
+    convoy_dataset_destroy(t.train);
+    convoy_model_destroy(t.model);
+    convoy_context_destroy(t.ctx);
+    free(t.epochs);
+    return code;
+}

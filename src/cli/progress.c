@@ -1,0 +1,207 @@
+/* After keras/src/utils/progbar.py: the same cells, times and numbers. */
+#include "cli/progress.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+#define CELLS 20
+#define INTERVAL 0.05 /* seconds between redraws */
+
+/* True while a line on the terminal has no newline yet. */
+static bool line_is_open;
+
+void progress_break_line(void)
+{
+    if (line_is_open)
+        fputc('\n', stderr);
+    line_is_open = false;
+}
+
+void progress_begin(progress *p, bool quiet)
+{
+    const char *term = getenv("TERM");
+    *p = (progress){.quiet = quiet};
+    p->terminal = isatty(STDERR_FILENO) && (term == NULL || strcmp(term, "dumb") != 0);
+    p->colour = cli_wants_colour(STDERR_FILENO);
+    setlocale(LC_CTYPE, ""); /* only to learn the character set: numbers keep their point */
+    p->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+void progress_epoch(progress *p, int epoch, int epochs)
+{
+    p->start = cli_seconds();
+    p->drawn = -INTERVAL;
+    p->first = 0;
+    p->first_step = 0;
+    p->width = 0;
+    if (!p->quiet && p->terminal && epochs > 0)
+        fprintf(stderr, "Epoch %d/%d\n", epoch, epochs);
+}
+
+static double seconds_per_step(progress *p, size_t step, double now)
+{
+    if (step == 0)
+        return 0;
+    if (p->first_step == 0) {
+        p->first = now;
+        p->first_step = step;
+    }
+    if (step > p->first_step)
+        return (now - p->first) / (double)(step - p->first_step);
+    return (now - p->start) / (double)step;
+}
+
+/* ---- pieces of the line; each returns how many columns it takes ---- */
+
+static size_t put(const char *text)
+{
+    fputs(text, stderr);
+    return strlen(text);
+}
+
+static size_t put_in(const progress *p, const char *escape, const char *text, size_t columns)
+{
+    if (p->colour)
+        fputs(escape, stderr);
+    fputs(text, stderr);
+    if (p->colour)
+        fputs("\x1b[0m", stderr);
+    return columns;
+}
+
+static size_t put_bar(const progress *p, size_t step, size_t steps)
+{
+    /* Without colour the cells to come need a shape of their own. */
+    const char *full = p->utf8 ? "━" : "=", *empty = !p->utf8 ? "." : p->colour ? "━" : "─";
+    size_t done = step * CELLS / steps;
+    char cells[CELLS * 4 + 1] = "";
+    for (size_t i = 0; i < done; i++)
+        strcat(cells, full);
+    if (done > 0)
+        put_in(p, "\x1b[32m", cells, done);
+    cells[0] = '\0';
+    for (size_t i = done; i < CELLS; i++)
+        strcat(cells, empty);
+    put_in(p, "\x1b[37m", cells, CELLS - done);
+    return CELLS;
+}
+
+static size_t put_time_per_step(double seconds)
+{
+    char text[48];
+    if (seconds >= 1 || seconds == 0)
+        snprintf(text, sizeof text, " %.0fs/step", seconds);
+    else if (seconds >= 1e-3)
+        snprintf(text, sizeof text, " %.0fms/step", seconds * 1e3);
+    else
+        snprintf(text, sizeof text, " %.0fus/step", seconds * 1e6);
+    return put(text);
+}
+
+static size_t put_value(const char *name, double value)
+{
+    char text[80];
+    snprintf(text, sizeof text, fabs(value) > 1e-3 ? " - %s: %.4f" : " - %s: %.4e", name, value);
+    return put(text);
+}
+
+static size_t put_metrics(const convoy_metrics *train, const convoy_metrics *validation)
+{
+    size_t width = put_value("accuracy", train->accuracy) + put_value("loss", train->loss);
+    if (validation != NULL)
+        width += put_value("val_accuracy", validation->accuracy) + put_value("val_loss", validation->loss);
+    return width;
+}
+
+static void format_remaining(char *out, size_t size, double seconds)
+{
+    long s = (long)seconds;
+    if (s > 3600)
+        snprintf(out, size, "%ld:%02ld:%02ld", s / 3600, s % 3600 / 60, s % 60);
+    else if (s > 60)
+        snprintf(out, size, "%ld:%02ld", s / 60, s % 60);
+    else
+        snprintf(out, size, "%lds", s);
+}
+
+static int digits(size_t number)
+{
+    int n = 1;
+    while (number >= 10) {
+        number /= 10;
+        n++;
+    }
+    return n;
+}
+
+/* ---- lines ---- */
+
+static void draw(progress *p, size_t step, size_t steps, const convoy_metrics *train, const convoy_metrics *validation,
+                 bool last)
+{
+    double now = cli_seconds(), per_step = seconds_per_step(p, step, now);
+    char text[64];
+    size_t width = 2;
+    fputc('\r', stderr);
+    int n = snprintf(text, sizeof text, "%*zu/%zu", digits(steps), step, steps);
+    width += put_in(p, "\x1b[1m", text, (size_t)n);
+    fputc(' ', stderr);
+    width += put_bar(p, step, steps);
+    fputc(' ', stderr);
+    if (last)
+        snprintf(text, sizeof text, "%.0fs", now - p->start);
+    else
+        format_remaining(text, sizeof text, per_step * (double)(steps - step));
+    width += put_in(p, "\x1b[1m", text, strlen(text));
+    width += put_time_per_step(per_step);
+    width += put_metrics(train, validation);
+    if (width < p->width)
+        fprintf(stderr, "%*s", (int)(p->width - width), "");
+    if (last)
+        fputc('\n', stderr);
+    fflush(stderr);
+    line_is_open = !last;
+    p->width = width;
+    p->drawn = now;
+}
+
+void progress_step(progress *p, size_t step, size_t steps, const convoy_metrics *so_far)
+{
+    double now = cli_seconds();
+    if (p->quiet || steps == 0)
+        return;
+    if (!p->terminal || now - p->drawn < INTERVAL) {
+        seconds_per_step(p, step, now); /* notes the first step */
+        return;
+    }
+    draw(p, step, steps, so_far, NULL, false);
+}
+
+/* Keras's line with verbose=2, after the epoch's number. */
+static void plain_line(progress *p, int epoch, int epochs, size_t steps, const convoy_metrics *train,
+                       const convoy_metrics *validation)
+{
+    double now = cli_seconds();
+    fprintf(stderr, "Epoch %d/%d - %zu/%zu - %.0fs -", epoch, epochs, steps, steps, now - p->start);
+    put_time_per_step(seconds_per_step(p, steps, now));
+    put_metrics(train, validation);
+    fputc('\n', stderr);
+}
+
+void progress_end(progress *p, int epoch, int epochs, size_t steps, const convoy_metrics *so_far,
+                  const convoy_metrics *validation)
+{
+    if (p->quiet || steps == 0)
+        return;
+    if (p->terminal)
+        draw(p, steps, steps, so_far, validation, true);
+    else if (epochs > 0) /* an evaluation's result goes to stdout */
+        plain_line(p, epoch, epochs, steps, so_far, validation);
+}

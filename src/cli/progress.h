@@ -1,0 +1,34 @@
+/* How training goes, on stderr: Keras's progress line on a terminal, one plain line an epoch elsewhere. */
+#ifndef PROGRESS_H
+#define PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "convoy/train.h"
+
+typedef struct progress {
+    bool quiet, terminal, colour, utf8;
+    double start;             /* of the epoch, by cli_seconds */
+    double drawn;             /* when the line was drawn last */
+    double first;             /* when the first step was seen done; the time for a step counts from there ... */
+    size_t first_step;        /* ... and from here: the first one is not like the others */
+    size_t width;             /* of the line that stands on the terminal */
+} progress;
+
+void progress_begin(progress *p, bool quiet);
+
+/* An epoch starts; epochs 0: an evaluation, which has no heading. */
+void progress_epoch(progress *p, int epoch, int epochs);
+
+/* Redraws the line at most every 50 ms. */
+void progress_step(progress *p, size_t step, size_t steps, const convoy_metrics *so_far);
+
+/* The last line of an epoch or an evaluation; `validation` may be NULL. */
+void progress_end(progress *p, int epoch, int epochs, size_t steps, const convoy_metrics *so_far,
+                  const convoy_metrics *validation);
+
+/* Ends a line that is being redrawn, so that a message starts on one of its own. */
+void progress_break_line(void);
+
+#endif

@@ -1,0 +1,306 @@
+/* Compares a layer's kernels with its reference, forward and backward.
+ *
+ * Inputs and weights are multiples of 1/8 and biases odd multiples of 1/128, so that sums are exact and no value falls on the
+ * kink of an activation by rounding. Device memory is filled with NaN first: what a kernel forgets shows. */
+#include "convoy/check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/philox.h"
+#include "base/text.h"
+#include "layers/layer.h"
+#include "ops/activation.h"
+
+/* A tensor on both sides. */
+typedef struct pair {
+    const char *name;
+    size_t count, played;  /* values in the largest batch; in the batch that is played */
+    rt_buffer *buffer;
+    double *reference;
+} pair;
+
+enum { P_INPUT, P_OUTPUT, P_D_OUTPUT, P_D_INPUT, P_PARAM, P_D_PARAM = P_PARAM + LAYER_MAX_PARAMS,
+       P_SAVED = P_D_PARAM + LAYER_MAX_PARAMS, P_SCRATCH_F, P_SCRATCH_B, P_ZEROS, P_COUNT };
+
+typedef struct check {
+    convoy_context *ctx;
+    layer *layer;
+    int max_batch, batch;
+    bool fused; /* d_output has the slope already, and the input's slope is wanted */
+    uint64_t seed;
+    pair pairs[P_COUNT];
+    double *scratch;
+    rt_list *forward, *backward;
+    convoy_check_row *row;
+} check;
+
+static double draw(const check *c, int which, size_t i)
+{
+    double u = philox_uniform(c->seed, PHILOX_TEST, (uint32_t)which, i);
+    return floor(u * 17.0 - 8.0) / 8.0;
+}
+
+static convoy_status make(check *c, int which, const char *name, size_t count, size_t played, convoy_error *err)
+{
+    pair *p = &c->pairs[which];
+    *p = (pair){.name = name, .count = count, .played = played};
+    if (count == 0)
+        return CONVOY_OK;
+    p->reference = calloc(count, sizeof *p->reference);
+    if (p->reference == NULL)
+        return OUT_OF_MEMORY(err);
+    size_t bytes = (count * sizeof(float) + 63) / 64 * 64; /* as a plan pads its tensors */
+    TRY(rt_buffer_create(c->ctx, bytes, name, &p->buffer, err));
+    return rt_buffer_fill(p->buffer, which == P_ZEROS ? 0.0f : NAN, err);
+}
+
+static convoy_status make_all(check *c, convoy_error *err)
+{
+    const layer *l = c->layer;
+    size_t in = shape_count(&l->input[0]), out = shape_count(&l->output), most = (size_t)c->max_batch;
+    size_t batch = (size_t)c->batch;
+    TRY(make(c, P_INPUT, "input", in * most, in * batch, err));
+    TRY(make(c, P_OUTPUT, "output", out * most, out * batch, err));
+    TRY(make(c, P_D_OUTPUT, "gradient of the output", out * most, out * batch, err));
+    TRY(make(c, P_D_INPUT, "gradient of the input", in * most, in * batch, err));
+    for (int k = 0; k < l->param_count; k++) {
+        TRY(make(c, P_PARAM + k, l->param[k].name, l->param[k].count, l->param[k].count, err));
+        TRY(make(c, P_D_PARAM + k, k == 0 ? "gradient of the kernel" : "gradient of the bias", l->param[k].count,
+                 l->param[k].count, err));
+    }
+    TRY(make(c, P_SAVED, "saved", l->saved_per_image * most, 0, err));
+    TRY(make(c, P_SCRATCH_F, "scratch", l->forward_scratch ? l->forward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
+    TRY(make(c, P_SCRATCH_B, "scratch", l->backward_scratch ? l->backward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
+    TRY(make(c, P_ZEROS, "zeros", l->zeros_needed, 0, err));
+    c->scratch = malloc(3 * out * most * sizeof *c->scratch);
+    return c->scratch ? CONVOY_OK : OUT_OF_MEMORY(err);
+}
+
+static convoy_status send(check *c, int which, convoy_error *err)
+{
+    pair *p = &c->pairs[which];
+    float *values = malloc((p->played + 1) * sizeof *values);
+    if (values == NULL)
+        return OUT_OF_MEMORY(err);
+    for (size_t i = 0; i < p->played; i++) {
+        p->reference[i] = draw(c, which, i);
+        if (which == P_PARAM + 1) /* biases */
+            p->reference[i] = (2.0 * floor(p->reference[i] * 8.0) + 1.0) / 128.0;
+        values[i] = (float)p->reference[i];
+    }
+    convoy_status status = rt_buffer_write(p->buffer, 0, values, p->played * sizeof *values, err);
+    free(values);
+    return status;
+}
+
+static layer_io io_of(const check *c)
+{
+    const pair *p = c->pairs;
+    layer_io io = {.ctx = c->ctx, .batch = c->max_batch, .input = {p[P_INPUT].buffer}, .output = p[P_OUTPUT].buffer,
+                   .saved = p[P_SAVED].buffer, .scratch = p[P_SCRATCH_F].buffer, .d_input = {p[P_D_INPUT].buffer},
+                   .d_output = p[P_D_OUTPUT].buffer,
+                   .zeros = p[P_ZEROS].buffer ? p[P_ZEROS].buffer : p[P_INPUT].buffer};
+    for (int k = 0; k < c->layer->param_count; k++) {
+        io.param[k] = p[P_PARAM + k].buffer;
+        io.d_param[k] = p[P_D_PARAM + k].buffer;
+    }
+    return io;
+}
+
+static convoy_status play(check *c, convoy_error *err)
+{
+    const layer_class *class = c->layer->class;
+    layer_io io = io_of(c);
+    TRY(rt_list_create(c->ctx, c->max_batch, &c->forward, err));
+    TRY(class->forward(c->layer, &io, c->forward, err));
+    io.scratch = c->pairs[P_SCRATCH_B].buffer;
+    if (c->fused) {
+        io.d_output_has_slope = c->layer->activation != NULL;
+        io.input_slope = class->applies_input_slope ? activation_find("relu") : NULL;
+    }
+    TRY(rt_list_create(c->ctx, c->max_batch, &c->backward, err));
+    TRY(class->backward(c->layer, &io, c->backward, err));
+    TRY(rt_list_set_batch(c->forward, c->batch, err));
+    TRY(rt_list_set_batch(c->backward, c->batch, err));
+    /* Warming up a GEMM has written results: forget them. */
+    TRY(rt_buffer_fill(c->pairs[P_OUTPUT].buffer, NAN, err));
+    TRY(rt_buffer_fill(c->pairs[P_D_INPUT].buffer, NAN, err));
+    TRY(rt_list_play(c->forward, 0, rt_list_length(c->forward), err));
+    return rt_list_play(c->backward, 0, rt_list_length(c->backward), err);
+}
+
+/* The reference gives dz from dy; with the slope applied already, its dy must be dz divided by the slope: instead the layer's
+ * activation is taken as it is and dy is set so that both sides see the same dz. That is exact for relu, whose slope is 0 or 1,
+ * when dz is 0 wherever the slope is. */
+static void mask_by_output(check *c)
+{
+    pair *dy = &c->pairs[P_D_OUTPUT];
+    for (size_t i = 0; i < dy->played; i++)
+        if (c->pairs[P_OUTPUT].reference[i] <= 0.0)
+            dy->reference[i] = 0.0;
+}
+
+static void run_reference(check *c)
+{
+    const layer_class *class = c->layer->class;
+    const pair *p = c->pairs;
+    layer_reference r = {.batch = c->batch, .input = {p[P_INPUT].reference}, .output = p[P_OUTPUT].reference,
+                         .d_input = {p[P_D_INPUT].reference}, .d_output = p[P_D_OUTPUT].reference, .scratch = c->scratch};
+    for (int k = 0; k < c->layer->param_count; k++) {
+        r.param[k] = p[P_PARAM + k].reference;
+        r.d_param[k] = p[P_D_PARAM + k].reference;
+    }
+    class->reference_forward(c->layer, &r);
+    if (c->fused && c->layer->activation)
+        mask_by_output(c);
+    class->reference_backward(c->layer, &r);
+    if (c->fused && class->applies_input_slope)
+        for (size_t i = 0; i < p[P_D_INPUT].played; i++)
+            if (p[P_INPUT].reference[i] <= 0.0)
+                p[P_D_INPUT].reference[i] = 0.0;
+}
+
+/* Sends the masked gradient, so that the device starts from what the reference starts from. */
+static convoy_status resend_d_output(check *c, convoy_error *err)
+{
+    pair *p = &c->pairs[P_D_OUTPUT];
+    float *values = malloc((p->played + 1) * sizeof *values);
+    if (values == NULL)
+        return OUT_OF_MEMORY(err);
+    for (size_t i = 0; i < p->played; i++)
+        values[i] = (float)p->reference[i];
+    convoy_status status = rt_buffer_write(p->buffer, 0, values, p->played * sizeof *values, err);
+    free(values);
+    return status;
+}
+
+/* Errors grow with the square root of a sum's length; 32 units more for what OpenCL allows exp and its kin. */
+static double tolerance(const check *c, const pair *p)
+{
+    double largest = 1.0, length = 1.0;
+    for (size_t i = 0; i < p->played; i++)
+        largest = fmax(largest, fabs(p->reference[i]));
+    if (c->layer->class->reduction)
+        length = (double)c->layer->class->reduction(c->layer, c->batch);
+    return 0x1p-23 * (32.0 + 2.0 * sqrt(length)) * largest;
+}
+
+static convoy_status compare(check *c, int which, convoy_error *err)
+{
+    pair *p = &c->pairs[which];
+    if (p->count == 0)
+        return CONVOY_OK;
+    float *values = malloc(p->count * sizeof *values);
+    if (values == NULL)
+        return OUT_OF_MEMORY(err);
+    convoy_status status = rt_buffer_read(p->buffer, 0, values, p->count * sizeof *values, err);
+    double tolerated = tolerance(c, p);
+    for (size_t i = 0; status == CONVOY_OK && i < p->played; i++) {
+        double error = fabs((double)values[i] - p->reference[i]) / tolerated;
+        if (error <= c->row->error)
+            continue;
+        c->row->error = isnan(error) ? INFINITY : error;
+        if (!(error <= 1.0) && c->row->message[0] == '\0')
+            snprintf(c->row->message, sizeof c->row->message, "%s: value %zu of %zu is %.9g, the reference says %.9g "
+                     "(batch %d of %d%s)", p->name, i, p->played, (double)values[i], p->reference[i], c->batch,
+                     c->max_batch, c->fused ? ", slopes fused" : "");
+    }
+    free(values);
+    return status;
+}
+
+static void release(check *c)
+{
+    (void)rt_finish(c->ctx, NULL);
+    rt_list_destroy(c->forward);
+    rt_list_destroy(c->backward);
+    for (int i = 0; i < P_COUNT; i++) {
+        rt_buffer_destroy(c->pairs[i].buffer);
+        free(c->pairs[i].reference);
+    }
+    free(c->scratch);
+}
+
+static convoy_status run(check *c, convoy_error *err)
+{
+    TRY(make_all(c, err));
+    TRY(send(c, P_INPUT, err));
+    TRY(send(c, P_D_OUTPUT, err));
+    for (int k = 0; k < c->layer->param_count; k++)
+        TRY(send(c, P_PARAM + k, err));
+    run_reference(c);
+    TRY(resend_d_output(c, err));
+    TRY(play(c, err));
+    TRY(compare(c, P_OUTPUT, err));
+    TRY(compare(c, P_D_INPUT, err));
+    for (int k = 0; k < c->layer->param_count; k++)
+        TRY(compare(c, P_D_PARAM + k, err));
+    return CONVOY_OK;
+}
+
+/* A full batch; a part of a larger one; and one with the slopes of neighbours fused in. */
+static convoy_status check_layer(convoy_context *ctx, layer *l, uint64_t seed, convoy_check_row *row, convoy_error *err)
+{
+    static const struct { int max_batch, batch; bool fused; } ways[] = {{2, 2, false}, {5, 3, false}, {2, 1, true}};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        /* dz = dy only for relu and for no activation: see mask_by_output. */
+        if (ways[i].fused && l->activation != NULL && l->activation != activation_find("relu"))
+            continue;
+        check c = {.ctx = ctx, .layer = l, .max_batch = ways[i].max_batch, .batch = ways[i].batch,
+                   .fused = ways[i].fused, .seed = seed, .row = row};
+        convoy_status status = run(&c, err);
+        release(&c);
+        if (status != CONVOY_OK)
+            return base_fail_in(err, status, "%s (%s)", row->layer, row->options);
+    }
+    row->passed = row->error <= 1.0;
+    return CONVOY_OK;
+}
+
+static convoy_status check_sample(convoy_context *ctx, const layer_class *class, const layer_sample *sample,
+                                  uint64_t seed, convoy_check_row *row, convoy_error *err)
+{
+    json_t *config = NULL;
+    layer *l = NULL;
+    *row = (convoy_check_row){.layer = class->name, .options = sample->options};
+    shape_text(&sample->input, row->input, sizeof row->input);
+    TRY(option_parse_text(sample->options, &config, err));
+    convoy_status status = layer_create(class, config, &l, err);
+    json_decref(config);
+    if (status == CONVOY_OK)
+        status = layer_connect(l, &sample->input, 1, err);
+    if (status == CONVOY_OK)
+        status = check_layer(ctx, l, seed, row, err);
+    layer_destroy(l);
+    return status;
+}
+
+convoy_status convoy_check(convoy_context *ctx, const convoy_check_options *options, size_t *failed, convoy_error *err)
+{
+    static const convoy_check_options none;
+    const convoy_check_options *o = options ? options : &none;
+    const layer_class *class;
+    *failed = 0;
+    if (o->layer && layer_class_find(o->layer) == NULL) {
+        char known[512];
+        layer_class_names(known, sizeof known);
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "layer '%s' is not known; known: %s", o->layer, known);
+    }
+    for (size_t i = 0; (class = layer_class_at(i)) != NULL; i++) {
+        if (class->forward == NULL || (o->layer && strcmp(o->layer, class->name) != 0))
+            continue;
+        for (const layer_sample *s = class->samples; s->options; s++) {
+            convoy_check_row row;
+            if (o->most_values && shape_count(&s->input) > o->most_values)
+                continue;
+            TRY(check_sample(ctx, class, s, o->seed, &row, err));
+            *failed += !row.passed;
+            if (o->on_row)
+                o->on_row(o->user, &row);
+        }
+    }
+    return CONVOY_OK;
+}
