@@ -1,6 +1,5 @@
-// Elementwise activations. A tensor's memory is padded to whole vectors, so the last one may run over its end.
+// Elementwise activations over `count` floats, a vector a work-item.
 //   forward:  y = act(z)            backward: dz = dy * act'(z, y)
-// Only `count` vectors hold data; the range is rounded up to whole work-groups.
 #include "vector.clh"
 #include "activation.clh"
 
@@ -8,7 +7,7 @@ kernel void activation_forward(global const float *z, global float *y, int count
 {
     int i = get_global_id(0) * VW;
     if (i < count)
-        VSTORE(ACTIVATE(VLOAD(z + i)), y + i);
+        store_part(ACTIVATE(load_part(z + i, count - i)), y + i, count - i);
 }
 
 // `z` may be the same buffer as `y` where the slope follows from the output alone. dz may be dy.
@@ -16,6 +15,7 @@ kernel void activation_backward(global const float *z, global const float *y, gl
                                 int count)
 {
     int i = get_global_id(0) * VW;
-    if (i < count)
-        VSTORE(VLOAD(dy + i) * SLOPE(VLOAD(z + i), VLOAD(y + i)), dz + i);
+    int n = count - i;
+    if (n > 0)
+        store_part(load_part(dy + i, n) * SLOPE(load_part(z + i, n), load_part(y + i, n)), dz + i, n);
 }

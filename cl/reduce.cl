@@ -8,17 +8,8 @@ kernel void reduce_chunks(global const float *partial, global float *out, int ch
     int i = get_global_id(0) * VW;
     if (i >= COUNT)
         return;
-    if (i + VW <= COUNT) {
-        FV sum = VLOAD(partial + first + i);
-        for (int c = 1; c < chunks; c++)
-            sum += VLOAD(partial + c * stride + first + i);
-        VSTORE(sum, out + i);
-        return;
-    }
-    for (; i < COUNT; i++) {
-        float sum = partial[first + i];
-        for (int c = 1; c < chunks; c++)
-            sum += partial[c * stride + first + i];
-        out[i] = sum;
-    }
+    FV sum = load_part(partial + first + i, COUNT - i);
+    for (int c = 1; c < chunks; c++)
+        sum += load_part(partial + c * stride + first + i, COUNT - i);
+    store_part(sum, out + i, COUNT - i);
 }

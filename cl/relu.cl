@@ -1,6 +1,6 @@
 // Keras's ReLU layer in full, as Keras computes it:
 //   v = x > THRESHOLD ? x : 0;   v = clamp(v, 0, MAX_VALUE) when HAS_MAX;   y = v - NEGATIVE_SLOPE * max(THRESHOLD - x, 0)
-// A tensor's memory is padded to whole vectors; `count` floats hold data.
+// over `count` floats, a vector a work-item.
 #include "vector.clh"
 
 kernel void relu_forward(global const float *x, global float *y, int count)
@@ -8,12 +8,12 @@ kernel void relu_forward(global const float *x, global float *y, int count)
     int i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    FV v = VLOAD(x + i);
+    FV v = load_part(x + i, count - i);
     FV r = select(v, (FV)0.0f, islessequal(v, (FV)THRESHOLD));
 #if HAS_MAX
     r = clamp(r, (FV)0.0f, (FV)MAX_VALUE);
 #endif
-    VSTORE(r - NEGATIVE_SLOPE * fmax(THRESHOLD - v, (FV)0.0f), y + i);
+    store_part(r - NEGATIVE_SLOPE * fmax(THRESHOLD - v, (FV)0.0f), y + i, count - i);
 }
 
 kernel void relu_backward(global const float *x, global const float *dy, global float *dx, int count)
@@ -21,12 +21,12 @@ kernel void relu_backward(global const float *x, global const float *dy, global 
     int i = get_global_id(0) * VW;
     if (i >= count)
         return;
-    FV v = VLOAD(x + i);
+    FV v = load_part(x + i, count - i);
     FV slope = select((FV)0.0f, (FV)1.0f, isgreater(v, (FV)THRESHOLD));
 #if HAS_MAX
     slope = select(slope, (FV)0.0f, isless(v, (FV)0.0f));
     slope = select(slope, (FV)0.0f, isgreater(v, (FV)MAX_VALUE));
 #endif
     slope += select((FV)0.0f, (FV)NEGATIVE_SLOPE, isless(v, (FV)THRESHOLD));
-    VSTORE(VLOAD(dy + i) * slope, dx + i);
+    store_part(load_part(dy + i, count - i) * slope, dx + i, count - i);
 }

@@ -16,7 +16,7 @@ kernel void scale_shift(global const float *x, global float *y, float scale, flo
         y[i] = scale * x[i] + shift;
 }
 
-/* out[i] = the global size of dimension i, from which tests see the range that was launched; out[3] = the local size. */
+/* out[i] = the global size of dimension i, so that tests see what range was launched; out[3] = the local size. */
 kernel void ranges(global int *out)
 {
     if (get_global_id(0) == 0 && get_global_id(1) == 0 && get_global_id(2) == 0) {

@@ -52,8 +52,7 @@ static convoy_status make(check *c, int which, const char *name, size_t count, s
     p->reference = calloc(count, sizeof *p->reference);
     if (p->reference == NULL)
         return OUT_OF_MEMORY(err);
-    size_t bytes = (count * sizeof(float) + 63) / 64 * 64; /* as a plan pads its tensors */
-    TRY(rt_buffer_create(c->ctx, bytes, name, &p->buffer, err));
+    TRY(rt_buffer_create(c->ctx, count * sizeof(float), name, &p->buffer, err));
     return rt_buffer_fill(p->buffer, which == P_ZEROS ? 0.0f : NAN, err);
 }
 

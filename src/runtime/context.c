@@ -8,6 +8,10 @@
 #include "base/text.h"
 #include "runtime/internal.h"
 
+#ifdef HAVE_CLBLAST
+#include <clblast_c.h>
+#endif
+
 static bool one_of(const char *value, const char *a, const char *b)
 {
     return value == NULL || strcmp(value, a) == 0 || strcmp(value, b) == 0;
@@ -106,6 +110,10 @@ void convoy_context_destroy(convoy_context *ctx)
 {
     if (ctx == NULL)
         return;
+#ifdef HAVE_CLBLAST
+    if (ctx->used_gemm)
+        CLBlastClearCache(); /* it would hold our context, and free its programs after the driver is gone */
+#endif
     rt_programs_destroy(ctx);
     if (ctx->transfer)
         clReleaseCommandQueue(ctx->transfer);

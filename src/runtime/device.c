@@ -1,5 +1,5 @@
-/* Lists platforms and devices. Drivers differ in how broken they are, so listing asks with clGet* calls and nothing else:
- * no context, no queue, no build. */
+/* Lists platforms and devices. Some drivers crash or hang when they are used, so listing makes clGet* calls
+ * only: no context, no queue, no build. */
 #include "runtime/device.h"
 
 #include <stdio.h>

@@ -49,10 +49,11 @@ convoy_status gemm_prepare(const rt_list *list, list_item *item, convoy_error *e
 {
     size_t bytes = 0;
     cl_int code;
+    convoy_context *ctx = list->ctx;
+    ctx->used_gemm = true;
     TRY(temporary_size(list, item, &bytes, err));
     if (bytes == 0)
         return CONVOY_OK;
-    convoy_context *ctx = list->ctx;
     item->gemm.temporary = clCreateBuffer(ctx->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     if (code != CL_SUCCESS) {
         item->gemm.temporary = NULL;

@@ -21,7 +21,7 @@ struct convoy_context {
     cl_context context;
     cl_command_queue queue;    /* in order: all the work */
     cl_command_queue transfer; /* in order: copies that run beside it */
-    bool profile;
+    bool profile, used_gemm;
     char cache_dir[1024];      /* empty: no disk cache */
     char gemm[16], variant[16];
     unsigned vector_width;

@@ -56,8 +56,10 @@ static convoy_status new_item(rt_list *list, item_kind kind, const char *label, 
     list_item *item = &list->items[list->count];
     *item = (list_item){.kind = kind, .label = strdup(label), .source = strdup(source), .kernel_name = strdup(kernel)};
     list->count++;
-    if (item->label == NULL || item->source == NULL || item->kernel_name == NULL)
+    if (item->label == NULL || item->source == NULL || item->kernel_name == NULL) {
+        release_item(list, &list->items[--list->count]);
         return OUT_OF_MEMORY(err);
+    }
     *out = item;
     return CONVOY_OK;
 }
@@ -94,13 +96,18 @@ static convoy_status fit_local(const rt_list *list, list_item *item, convoy_erro
     return CONVOY_OK;
 }
 
-convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err)
+/* Takes a failed launch out again. */
+static convoy_status drop_last(rt_list *list, convoy_status status)
+{
+    if (status != CONVOY_OK)
+        release_item(list, &list->items[--list->count]);
+    return status;
+}
+
+static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_launch *launch, cl_program program,
+                                      convoy_error *err)
 {
     convoy_context *ctx = list->ctx;
-    list_item *item = NULL;
-    cl_program program;
-    TRY(rt_program_get(ctx, launch->source, launch->options ? launch->options : "", &program, err));
-    TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, &item, err));
     cl_int code;
     item->kernel = clCreateKernel(program, launch->kernel, &code);
     if (code != CL_SUCCESS) {
@@ -125,6 +132,15 @@ convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *
     return list_set_args(list, item, ARGS_ALL, err);
 }
 
+convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err)
+{
+    list_item *item = NULL;
+    cl_program program;
+    TRY(rt_program_get(list->ctx, launch->source, launch->options ? launch->options : "", &program, err));
+    TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, &item, err));
+    return drop_last(list, fill_kernel_item(list, item, launch, program, err));
+}
+
 convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err)
 {
     list_item *item = NULL;
@@ -132,7 +148,7 @@ convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy
     item->gemm.launch = *gemm;
     double product = 2.0 * (gemm->m > 0 ? gemm->m : 1) * (gemm->n > 0 ? gemm->n : 1) * (gemm->k > 0 ? gemm->k : 1);
     item->flops_per_image = product; /* one of the sizes is the batch in every dense layer */
-    return gemm_prepare(list, item, err);
+    return drop_last(list, gemm_prepare(list, item, err));
 }
 
 convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer *from, const rt_buffer *to,

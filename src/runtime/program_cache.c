@@ -3,8 +3,8 @@
  *   magic, length of the key, length of the binary, checksum of both | key | binary
  *
  * The file's name is a hash of the key; the key itself is in the file and compared, so a clash of names, an entry of
- * another driver or a damaged one is never used: it counts as missing, and the next store overwrites it. Entries appear by
- * rename, so two processes can share a folder. */
+ * another driver or a damaged one is never used: it counts as missing, and the next store overwrites it. Entries appear
+ * by rename, so two processes can share a folder. */
 #include "config.h"
 
 #include <limits.h>

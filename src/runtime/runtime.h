@@ -31,7 +31,7 @@ convoy_status rt_buffer_slice(rt_buffer *parent, size_t offset, size_t bytes, rt
 void rt_buffer_destroy(rt_buffer *buffer);
 size_t rt_buffer_bytes(const rt_buffer *buffer);
 
-/* Blocking copies; fill sets every float. They wait for what was enqueued before. */
+/* Blocking copies; fill sets every float, for set-up. They wait for what was enqueued before. */
 convoy_status rt_buffer_write(rt_buffer *buffer, size_t offset, const void *data, size_t bytes, convoy_error *err);
 convoy_status rt_buffer_read(rt_buffer *buffer, size_t offset, void *data, size_t bytes, convoy_error *err);
 convoy_status rt_buffer_fill(rt_buffer *buffer, float value, convoy_error *err);
