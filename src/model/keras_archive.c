@@ -22,13 +22,16 @@ convoy_status keras_archive_open(const char *path, keras_archive **out, convoy_e
     if (archive->zip == NULL) {
         zip_error_t error;
         zip_error_init_with_code(&error, code);
-        bool unopened = code == ZIP_ER_OPEN || code == ZIP_ER_NOENT;
-        base_fail(err, unopened ? CONVOY_ERROR_FILE : CONVOY_ERROR_FORMAT,
-                  unopened ? "can't open: %s" : "not a .keras file, or a damaged or truncated one: it can't be read as a "
-                  "zip archive (%s)", zip_error_strerror(&error));
+        convoy_status status = CONVOY_ERROR_FORMAT;
+        const char *format = "not a .keras file, or a damaged or truncated one: it can't be read as a zip archive (%s)";
+        if (code == ZIP_ER_OPEN || code == ZIP_ER_NOENT) {
+            status = CONVOY_ERROR_FILE;
+            format = "can't open: %s";
+        }
+        base_fail(err, status, format, zip_error_strerror(&error));
         zip_error_fini(&error);
         free(archive);
-        return unopened ? CONVOY_ERROR_FILE : CONVOY_ERROR_FORMAT;
+        return status;
     }
     *out = archive;
     return CONVOY_OK;
@@ -75,8 +78,8 @@ static convoy_status read_member(zip_file_t *file, const char *name, char *data,
     if (n < 0)
         return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: %s", name, zip_file_strerror(file));
     if (got < size || n > 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: it is %s than the %zu bytes that the archive says", name,
-                         n > 0 ? "longer" : "shorter", size);
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: it is %s than the %zu bytes that the archive says",
+                         name, n > 0 ? "longer" : "shorter", size);
     return CONVOY_OK;
 }
 
@@ -146,7 +149,8 @@ static convoy_status take_bytes(zip_source_t *archive, char **out, size_t *size,
     return data ? CONVOY_OK : OUT_OF_MEMORY(err);
 }
 
-convoy_status keras_archive_build(const keras_member *members, size_t count, char **out, size_t *size, convoy_error *err)
+convoy_status keras_archive_build(const keras_member *members, size_t count, char **out, size_t *size,
+                                  convoy_error *err)
 {
     zip_source_t *archive = zip_source_buffer_create(NULL, 0, 0, NULL);
     zip_t *zip = archive ? zip_open_from_source(archive, ZIP_TRUNCATE, NULL) : NULL;

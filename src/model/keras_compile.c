@@ -70,10 +70,15 @@ void keras_compile_read(const json_t *config, convoy_model *model)
 
 /* ---- writing ---- */
 
+double keras_compile_rate(const convoy_model *model)
+{
+    const optimizer_kind *kind = find_kind(model->optimizer);
+    return model->learning_rate > 0 || kind == NULL ? model->learning_rate : kind->learning_rate;
+}
+
 static json_t *write_optimizer(const convoy_model *model, const optimizer_kind *kind)
 {
-    double rate = model->learning_rate > 0 ? model->learning_rate : kind->learning_rate;
-    json_t *config = json_pack("{s:s, s:f}", "name", kind->name, "learning_rate", rate);
+    json_t *config = json_pack("{s:s, s:f}", "name", kind->name, "learning_rate", keras_compile_rate(model));
     if (config != NULL && strcmp(kind->name, "sgd") == 0)
         json_object_set_new(config, "momentum", json_real(model->momentum));
     return json_pack("{s:s, s:s, s:o}", "module", "keras.optimizers", "class_name", kind->class_name, "config", config);
@@ -93,8 +98,8 @@ convoy_status keras_compile_write(const convoy_model *model, json_t *config, con
     if (kind == NULL)
         return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "optimizer '%s' can't be written; known: adam, sgd",
                          model->optimizer);
-    json_t *compile = json_pack("{s:o, s:o, s:[s]}", "optimizer", write_optimizer(model, kind), "loss", write_loss(model),
-                                "metrics", "accuracy");
+    json_t *compile = json_pack("{s:o, s:o, s:[s]}", "optimizer", write_optimizer(model, kind), "loss",
+                                write_loss(model), "metrics", "accuracy");
     if (compile == NULL || json_object_set_new(config, "compile_config", compile) != 0)
         return OUT_OF_MEMORY(err);
     return CONVOY_OK;

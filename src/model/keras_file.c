@@ -16,8 +16,8 @@
 
 /* ---- reading ---- */
 
-/* What the weights can take: double precision for each value and four slots of an optimizer, with room to spare. It keeps
- * an archive that unpacks to far more than its model needs from filling the memory. */
+/* What the weights can take: double precision for each value and four slots of an optimizer, with room to spare. It
+ * keeps an archive that unpacks to far more than its model needs from filling the memory. */
 static size_t weights_limit(const convoy_model *model)
 {
     size_t bytes;

@@ -1,5 +1,5 @@
-/* The pieces of a .keras file: a zip archive (libzip) with the model's config and compile_config as JSON (jansson) and its
- * weights as HDF5 (libhdf5). Messages of these functions do not name the file: keras_file_load and _save do. */
+/* The pieces of a .keras file: a zip archive (libzip) with the model's config and compile_config as JSON (jansson) and
+ * its weights as HDF5 (libhdf5). Messages of these functions do not name the file: keras_file_load and _save do. */
 #ifndef KERAS_FILE_H
 #define KERAS_FILE_H
 
@@ -16,18 +16,21 @@ typedef struct keras_member {
 
 convoy_status keras_archive_open(const char *path, keras_archive **out, convoy_error *err);
 void keras_archive_close(keras_archive *archive);
-/* Reads a member of at most `limit` bytes and checks its checksum. *out has one NUL byte more than *size; the caller frees
- * it. */
+/* Reads a member of at most `limit` bytes and checks its checksum. *out has one NUL byte more than *size; the caller
+ * frees it. */
 convoy_status keras_archive_read(keras_archive *archive, const char *name, size_t limit, char **out, size_t *size,
                                  convoy_error *err);
 /* An archive with the members stored as they are; the same members give the same bytes. The caller frees *out. */
-convoy_status keras_archive_build(const keras_member *members, size_t count, char **out, size_t *size, convoy_error *err);
+convoy_status keras_archive_build(const keras_member *members, size_t count, char **out, size_t *size,
+                                  convoy_error *err);
 
 /* ---- compile_config (keras_compile.c) ---- */
 
-/* Takes optimizer, learning rate, momentum and the kind of loss from a model's config. What Convoy has no counterpart for
- * is left out: such a file can be evaluated and trained anew, but not resumed. */
+/* Takes optimizer, learning rate, momentum and the kind of loss from a model's config. What Convoy has no counterpart
+ * for is left out: such a file can be evaluated and trained anew, but not resumed. */
 void keras_compile_read(const json_t *config, convoy_model *model);
+/* The optimizer's learning rate; Keras's default where the model has none. */
+double keras_compile_rate(const convoy_model *model);
 /* Adds compile_config when the model has an optimizer. */
 convoy_status keras_compile_write(const convoy_model *model, json_t *config, convoy_error *err);
 
@@ -35,7 +38,8 @@ convoy_status keras_compile_write(const convoy_model *model, json_t *config, con
 
 #define KERAS_PATH_SIZE 256
 
-/* The group of a layer's weights, "layers/conv2d_1/vars": Keras counts the layers of each class, whatever their names. */
+/* The group of a layer's weights, "layers/conv2d_1/vars": Keras counts the layers of each class, whatever their
+ * names. */
 const char *keras_weights_group(const convoy_model *model, size_t node, char out[KERAS_PATH_SIZE]);
 
 /* Fills the model's weights, and its optimizer's slots when it has an optimizer and the file holds them all. */

@@ -39,7 +39,8 @@ static void be_as_before(const hdf5_file *file)
 static hid_t memory_access(void)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    if (access >= 0 && (H5Pset_fapl_core(access, GROWTH, 0) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0)) {
+    if (access >= 0 &&
+        (H5Pset_fapl_core(access, GROWTH, 0) < 0 || H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) < 0)) {
         H5Pclose(access);
         return -1;
     }
@@ -62,7 +63,8 @@ convoy_status hdf5_open_image(const char *data, size_t size, hdf5_file *out, con
     if (access >= 0 && size > 0 && H5Pset_file_image(access, (void *)data, size) >= 0)
         out->id = H5Fopen(name, H5F_ACC_RDONLY, access);
     if (out->id < 0) {
-        base_fail(err, CONVOY_ERROR_FORMAT, "damaged, or not an HDF5 file: %s", size ? hdf5_reason(reason) : "it is empty");
+        base_fail(err, CONVOY_ERROR_FORMAT, "damaged, or not an HDF5 file: %s",
+                  size ? hdf5_reason(reason) : "it is empty");
         be_as_before(out);
     }
     if (access >= 0)

@@ -8,7 +8,8 @@
 
 #define HDF5_REASON_SIZE 256
 
-/* An HDF5 file in memory. While one is open, libhdf5's printing of errors is off; closing restores the caller's setting. */
+/* An HDF5 file in memory. While one is open, libhdf5's printing of errors is off; closing restores the caller's
+ * setting. */
 typedef struct hdf5_file {
     hid_t id;
     H5E_auto2_t hook;

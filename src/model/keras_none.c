@@ -4,8 +4,8 @@
 static convoy_status unsupported(const char *path, convoy_error *err)
 {
     return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
-                     "%s: .keras files need libzip and libhdf5, which this build lacks; install libzip-dev and libhdf5-dev "
-                     "(as Debian calls them) and build again", path);
+                     "%s: .keras files need libzip and libhdf5, which this build lacks; install libzip-dev and "
+                     "libhdf5-dev (as Debian calls them) and build again", path);
 }
 
 convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err)

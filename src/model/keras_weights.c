@@ -1,5 +1,5 @@
-/* Reads the weights of a .keras file. Nothing in the file is believed: links may not lead out of it, shapes must be those of
- * the model before anything is read, and libhdf5 converts whatever kind of float it finds. */
+/* Reads the weights of a .keras file. Nothing in the file is believed: links may not lead out of it, and shapes must be
+ * those of the model before anything is read. libhdf5 converts whatever kind of float it finds. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,8 +120,8 @@ static convoy_status check_shape(hid_t data, const char *path, const array *expe
                          array_text(expected, a));
     found.rank = rank;
     if (!same_array(&found, expected))
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has the shape %s; the model needs %s", path, array_text(&found, a),
-                         array_text(expected, b));
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has the shape %s; the model needs %s", path,
+                         array_text(&found, a), array_text(expected, b));
     return CONVOY_OK;
 }
 
@@ -156,8 +156,8 @@ static convoy_status check_storage(hid_t data, const char *path, const array *ex
     if (list >= 0)
         H5Pclose(list);
     if (!inside)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is stored in a way that is not read: outside the file, virtual, or "
-                         "in absurdly large chunks", path);
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is stored in a way that is not read: outside the file, virtual, "
+                         "or in absurdly large chunks", path);
     return CONVOY_OK;
 }
 
@@ -193,7 +193,8 @@ static convoy_status read_layer(const hdf5_file *file, convoy_model *model, size
         return base_fail(err, CONVOY_ERROR_MODEL, "the class name is too long");
     TRY(count_variables(file->id, group, &count, err));
     if (count != (size_t)l->param_count)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%zu weights in %s; the model needs %d", count, group, l->param_count);
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%zu weights in %s; the model needs %d", count, group,
+                         l->param_count);
     for (int p = 0; p < l->param_count; p++) {
         array shape = array_of(&l->param[p].shape);
         snprintf(path, sizeof path, "%s/%d", group, p);

@@ -1,4 +1,5 @@
-/* Writes the weights of a .keras file, laid out as Keras does. The same weights give the same bytes: no times are kept. */
+/* Writes the weights of a .keras file, laid out as Keras does. The same weights give the same bytes: no times are
+ * kept. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,8 +65,8 @@ static convoy_status write_array(const hdf5_file *file, const char *path, const 
     return status;
 }
 
-static convoy_status write_floats(const hdf5_file *file, const char *path, const convoy_shape *shape, const float *values,
-                                  convoy_error *err)
+static convoy_status write_floats(const hdf5_file *file, const char *path, const convoy_shape *shape,
+                                  const float *values, convoy_error *err)
 {
     return write_array(file, path, shape, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, values, err);
 }
@@ -110,7 +111,7 @@ static convoy_status write_slots(const hdf5_file *file, const convoy_model *mode
 static convoy_status write_optimizer(const hdf5_file *file, const convoy_model *model, convoy_error *err)
 {
     const convoy_shape scalar = {0};
-    float rate = (float)model->learning_rate;
+    float rate = (float)keras_compile_rate(model);
     TRY(write_group(file, "optimizer/vars", model->optimizer, err));
     TRY(write_array(file, "optimizer/vars/0", &scalar, H5T_STD_I64LE, H5T_NATIVE_UINT64, &model->optimizer_steps, err));
     TRY(write_floats(file, "optimizer/vars/1", &scalar, &rate, err));

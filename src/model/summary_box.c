@@ -85,8 +85,8 @@ static void wrap(const char *string, int width, bool fold, lines *out)
         strip_excess(&out->at[i], width);
 }
 
-/* Columns between the borders, blanks at their sides included. Keras gives each column its share of the whole width; rich
- * then adds the blanks and takes the excess away evenly (rounding halves to even, as Python does). */
+/* Columns between the borders, blanks at their sides included. Keras gives each column its share of the whole width;
+ * rich then adds the blanks and takes the excess away evenly (rounding halves to even, as Python does). */
 static void column_widths(int columns, int widths[COLUMNS])
 {
     static const double positions[COLUMNS] = {0.45, 0.80, 1.0};

@@ -1,5 +1,5 @@
-/* The table of Keras up to 2.12, which the tutorial shows. Its first column breaks a long name after 27 characters although
- * 26 fit, and so pushes the rest of that line one to the right: kept, since the text is to be Keras's own. */
+/* The table of Keras up to 2.12, which the tutorial shows. Its first column breaks a long name after 27 characters
+ * although 26 fit, and so pushes the rest of that line one to the right: kept, since the text is to be Keras's own. */
 #include "model/summary.h"
 
 #include <stdio.h>

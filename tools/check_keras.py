@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Loads a .keras file with Keras and says what it holds; with a second file, whether Keras finds the same in both.
+
+    pip install keras tensorflow-cpu
+    tools/check_keras.py model.keras
+    tools/check_keras.py model.keras other.keras
+
+"The same": the layers' configs and shapes, every weight and every variable of the optimizer bit for bit, the outputs on
+random inputs, and the losses of three further training steps. Exits with 1 when something differs.
+"""
+import argparse
+import hashlib
+import os
+import sys
+import warnings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+
+def load(path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Keras only warns when it leaves an optimizer's variables out
+        return keras.models.load_model(path)
+
+
+def digest(arrays):
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
+
+
+def describe(path, model):
+    weights = model.get_weights()
+    print(f"{path}: {model.name}, {len(model.layers)} layers, {model.count_params()} parameters")
+    for layer in model.layers:
+        print(f"  {layer.name} ({layer.__class__.__name__}) {layer.output.shape}, "
+              f"weights {digest(layer.get_weights())}")
+    print(f"  weights {digest(weights)}, all finite: {all(np.isfinite(w).all() for w in weights)}")
+    optimizer = getattr(model, "optimizer", None)  # a model that was never compiled has none
+    if optimizer:
+        step = int(optimizer.iterations)
+        print(f"  optimizer {optimizer.name}, step {step}, learning rate {float(optimizer.learning_rate):g}, "
+              f"variables {digest([v.numpy() for v in optimizer.variables])}")
+
+
+def inputs(model, count):
+    return np.random.default_rng(7).random((count, *model.input_shape[1:]), dtype="float32")
+
+
+def losses(model):
+    x = inputs(model, 24)
+    y = np.random.default_rng(8).integers(0, model.output_shape[-1], 24)
+    return [float(model.train_on_batch(x[i:i + 8], y[i:i + 8])[0]) for i in (0, 8, 16)]
+
+
+def same_arrays(a, b):
+    return len(a) == len(b) and all(x.shape == y.shape and x.dtype == y.dtype and x.tobytes() == y.tobytes()
+                                    for x, y in zip(a, b))
+
+
+def checks(a, b):
+    """Yields what was compared and whether it was the same. The last one changes the models."""
+    configs = [[layer.get_config() for layer in model.layers] for model in (a, b)]
+    shapes = [[layer.output.shape for layer in model.layers] for model in (a, b)]
+    yield "layers", configs[0] == configs[1] and shapes[0] == shapes[1]
+    yield "weights", same_arrays(a.get_weights(), b.get_weights())
+    yield "outputs", same_arrays([a.predict(inputs(a, 8), verbose=0)], [b.predict(inputs(b, 8), verbose=0)])
+    optimizers = [getattr(model, "optimizer", None) for model in (a, b)]
+    yield "kind of optimizer", type(optimizers[0]) is type(optimizers[1])
+    if all(optimizers):
+        yield "optimizer's variables", same_arrays(*([v.numpy() for v in o.variables] for o in optimizers))
+        found = losses(a), losses(b)
+        yield f"losses {found[0]} and {found[1]}", found[0] == found[1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file")
+    parser.add_argument("other", nargs="?")
+    args = parser.parse_args()
+    model = load(args.file)
+    describe(args.file, model)
+    if not args.other:
+        return 0
+    other = load(args.other)
+    describe(args.other, other)
+    failed = 0
+    for what, same in checks(model, other):
+        print(f"  {what}: {'the same' if same else 'DIFFERENT'}")
+        failed += not same
+    return 1 if failed else 0
+
+
+sys.exit(main())
