@@ -18,9 +18,7 @@ static const struct command {
     {"summary", cmd_summary, "print a model's layers, as Keras does"},
     {"train", cmd_train, "train a model, test it and save it"},
     {"evaluate", cmd_evaluate, "loss and accuracy of a trained model"},
-#ifdef HAVE_CMD_CHECK
     {"check", cmd_check, "compare every kernel with its reference on your device"},
-#endif
     {NULL, NULL, NULL},
 };
 
@@ -90,9 +88,10 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write that fails: seen below */
     setvbuf(stderr, NULL, _IOLBF, 0);
     int code = run(argc, argv);
+    errno = 0;
     bool written = fflush(stdout) == 0 && !ferror(stdout);
     if (!written && errno != EPIPE)
-        cli_say("can't write to standard output: %s", strerror(errno));
+        cli_say("can't write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
     fflush(stderr);
     return written ? code : CLI_FAILED;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#define FIXED_OPTIONS "-cl-std=CL1.2 -cl-kernel-arg-info" /* the latter for the checks of rt_list_add */
+#define FIXED_OPTIONS "-cl-std=CL1.2 -w -cl-kernel-arg-info" /* the latter for the checks of rt_list_add */
 #define LONG_BUILD 1.0                                     /* seconds after which the user is told */
 
 static double now(void)
