@@ -3,7 +3,7 @@
 //
 // _plain: one value a work-item, any shape. _vec: a work-item takes one row of windows and all channels in vectors of VW;
 // its backward needs windows that do not overlap and no padding (SH == PH, SW == PW, PT == PL == 0).
-// INPUT_SLOPE (1): dx *= SLOPE of the activation whose output x is.
+// FORWARD chooses the pass. INPUT_SLOPE (1): dx *= SLOPE of the activation whose output x is.
 #include "vector.clh"
 #include "activation.clh"
 
@@ -33,7 +33,7 @@ inline int winner(global const float *x, int n, int oy, int ox, int c)
     return found;
 }
 
-#if VW == 1
+#if defined(FORWARD) && VW == 1
 kernel void max_pool2d_forward_plain(global const float *x, global float *y, int count)
 {
     int i = get_global_id(0);
@@ -42,6 +42,7 @@ kernel void max_pool2d_forward_plain(global const float *x, global float *y, int
     y[i] = x[winner(x, i / (C * OW * OH), i / (C * OW) % OH, i / C % OW, i % C)];
 }
 
+#elif VW == 1
 // Each input asks every window that covers it.
 kernel void max_pool2d_backward_plain(global const float *x, global const float *dy, global float *dx, int count)
 {
@@ -71,6 +72,7 @@ kernel void max_pool2d_backward_plain(global const float *x, global const float 
 #define CHANNEL(v) min((v) * VW, C - VW)
 #define VECTORS ((C + VW - 1) / VW)
 
+#ifdef FORWARD
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void max_pool2d_forward_vec(global const float *restrict x, global float *restrict y, int rows)
 {
@@ -93,7 +95,7 @@ kernel void max_pool2d_forward_vec(global const float *restrict x, global float 
         }
     }
 }
-
+#else
 // A work-item owns input rows oy*SH .. oy*SH+PH-1; the last one of an image also clears what no window covers.
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void max_pool2d_backward_vec(global const float *restrict x, global const float *restrict dy,
@@ -131,4 +133,5 @@ kernel void max_pool2d_backward_vec(global const float *restrict x, global const
         for (int i = OH * PH * W * C; i < H * W * C; i++)
             dx[i] = 0.0f;
 }
+#endif
 #endif

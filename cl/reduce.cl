@@ -1,15 +1,15 @@
 // Sums partial results in a fixed order, so that the same run gives the same bits:
-//   out[i] = sum over c < chunks of partial[c * stride + first + i], i < COUNT
+//   out[i] = sum over c < chunks of partial[c * stride + first + i], i < count
 #include "vector.clh"
 
 kernel void reduce_chunks(global const float *partial, global float *out, int chunks, int stride,
-                          int first)
+                          int first, int count)
 {
     int i = get_global_id(0) * VW;
-    if (i >= COUNT)
+    if (i >= count)
         return;
-    FV sum = load_part(partial + first + i, COUNT - i);
+    FV sum = load_part(partial + first + i, count - i);
     for (int c = 1; c < chunks; c++)
-        sum += load_part(partial + c * stride + first + i, COUNT - i);
-    store_part(sum, out + i, COUNT - i);
+        sum += load_part(partial + c * stride + first + i, count - i);
+    store_part(sum, out + i, count - i);
 }

@@ -113,15 +113,20 @@ static convoy_status play(check *c, convoy_error *err)
 {
     const layer_class *class = c->layer->class;
     layer_io io = io_of(c);
-    TRY(rt_list_create(c->ctx, c->max_batch, &c->forward, err));
-    TRY(class->forward(c->layer, &io, c->forward, err));
-    io.scratch = c->pairs[P_SCRATCH_B].buffer;
+    layer_io back = io;
+    back.scratch = c->pairs[P_SCRATCH_B].buffer;
     if (c->fused) {
-        io.d_output_has_slope = c->layer->activation != NULL;
-        io.input_slope = class->applies_input_slope ? activation_find("relu") : NULL;
+        back.d_output_has_slope = c->layer->activation != NULL;
+        back.input_slope = class->applies_input_slope ? activation_find("relu") : NULL;
     }
+    TRY(rt_list_create(c->ctx, c->max_batch, &c->forward, err));
     TRY(rt_list_create(c->ctx, c->max_batch, &c->backward, err));
-    TRY(class->backward(c->layer, &io, c->backward, err));
+    rt_list_collect(c->forward);
+    TRY(class->forward(c->layer, &io, c->forward, err));
+    TRY(class->backward(c->layer, &back, c->forward, err));
+    TRY(rt_list_build(c->forward, err));
+    TRY(class->forward(c->layer, &io, c->forward, err));
+    TRY(class->backward(c->layer, &back, c->backward, err));
     TRY(rt_list_set_batch(c->forward, c->batch, err));
     TRY(rt_list_set_batch(c->backward, c->batch, err));
     /* Warming up a GEMM has written results: forget them. */

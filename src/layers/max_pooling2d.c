@@ -1,5 +1,6 @@
 /* MaxPooling2D: the maximum of each window. Kernels: cl/max_pool2d.cl. */
 #include <stdio.h>
+#include <string.h>
 
 #include "layers/layer.h"
 #include "ops/conv2d.h"
@@ -88,7 +89,8 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
 {
     char text[320], label[160];
     bool vec = suits_vec(l, io->ctx, false);
-    describe(l, io, vec, NULL, text, sizeof text);
+    describe(l, io, vec, NULL, text, sizeof text - 10);
+    strcat(text, " -DFORWARD");
     snprintf(label, sizeof label, "%s forward", l->name);
     rt_launch launch = {.label = label, .source = "max_pool2d", .options = text,
                         .kernel = vec ? "max_pool2d_forward_vec" : "max_pool2d_forward_plain"};

@@ -120,12 +120,14 @@ convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char 
 static convoy_status transpose(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                const conv_buffers *b, convoy_error *err)
 {
-    char options[96], label[160];
-    snprintf(options, sizeof options, "-DTAPS=%d -DROWS=%d -DCOLUMNS=%d", s->kernel[0] * s->kernel[1], s->in, s->out);
+    char label[160];
     snprintf(label, sizeof label, "%s transpose", layer);
-    rt_launch launch = {.label = label, .source = "transpose", .kernel = "transpose", .options = options};
+    rt_launch launch = {.label = label, .source = "transpose", .kernel = "transpose"};
     rt_push(&launch, RT_BUFFER(b->w));
     rt_push(&launch, RT_BUFFER(b->scratch));
+    rt_push(&launch, RT_INT(s->kernel[0] * s->kernel[1]));
+    rt_push(&launch, RT_INT(s->in));
+    rt_push(&launch, RT_INT(s->out));
     ops_range(&launch, ctx, 0, weight_count(s), 1);
     launch.bytes = 8.0 * (double)weight_count(s);
     return rt_list_add(list, &launch, err);

@@ -99,14 +99,15 @@ void ops_activation_reference_backward(const activation *act, const double *z, c
 convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,
                                 const rt_buffer *out, int count, int chunks, int stride, int first, convoy_error *err)
 {
-    char options[160];
-    snprintf(options, sizeof options, "-DVW=%u -DCOUNT=%d", ops_width(ctx), count);
+    char options[32];
+    snprintf(options, sizeof options, "-DVW=%u", ops_width(ctx));
     rt_launch launch = {.label = label, .source = "reduce", .kernel = "reduce_chunks", .options = options};
     rt_push(&launch, RT_BUFFER(partial));
     rt_push(&launch, RT_BUFFER(out));
     rt_push(&launch, RT_INT(chunks));
     rt_push(&launch, RT_INT(stride));
     rt_push(&launch, RT_INT(first));
+    rt_push(&launch, RT_INT(count));
     ops_range(&launch, ctx, 0, (size_t)count, ops_width(ctx));
     launch.bytes = 4.0 * count * (chunks + 1);
     launch.flops = (double)count * chunks;

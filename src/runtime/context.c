@@ -57,7 +57,7 @@ static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
     ctx->vector_width = o->vector_width ? o->vector_width : native >= 16 ? 16 : native >= 8 ? 8 : 4;
     text_copy(ctx->variant, sizeof ctx->variant, o->variant ? o->variant : native >= 4 ? "vec" : "plain");
 #ifdef HAVE_CLBLAST
-    text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : "clblast");
+    text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : native >= 4 ? "builtin" : "clblast");
 #else
     text_copy(ctx->gemm, sizeof ctx->gemm, "builtin");
 #endif

@@ -12,6 +12,7 @@
 typedef struct rt_program {
     char *source, *options; /* the key */
     cl_program program;
+    char prefix[24];        /* of its kernels' names: programs that were built together share one cl_program */
     struct rt_program *next;
 } rt_program;
 
@@ -27,6 +28,7 @@ struct convoy_context {
     unsigned vector_width;
     size_t alignment, max_local; /* bytes, work-items */
     rt_program *programs;
+    struct rt_pending *pending; /* binaries to keep when the context goes */
     convoy_counters counters;
     double build_seconds;      /* spent on compiling from source so far */
     void (*on_message)(void *user, const char *text);
@@ -68,6 +70,24 @@ convoy_status rt_device_select(const char *selector, cl_device_id *out, convoy_d
 convoy_status rt_program_get(convoy_context *ctx, const char *source, const char *options, cl_program *out,
                              convoy_error *err);
 void rt_programs_destroy(convoy_context *ctx);
+/* The same, with the prefix of the kernels' names. */
+convoy_status rt_program_find(convoy_context *ctx, const char *source, const char *options, const rt_program **out,
+                              convoy_error *err);
+
+/* bundle.c: several programs compiled as one, because each compilation has a fixed cost of a tenth of a second and more. */
+typedef struct rt_unit {
+    char *source, *options; /* owned */
+} rt_unit;
+typedef struct rt_units {
+    rt_unit *items;
+    size_t count;
+} rt_units;
+/* Notes a program to build, unless the context or the list has it. */
+convoy_status rt_units_add(const convoy_context *ctx, rt_units *units, const char *source, const char *options,
+                           convoy_error *err);
+void rt_units_clear(rt_units *units);
+/* Builds them all as one program. If that does not build nothing is kept: built one by one, the bad one will say why. */
+convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err);
 
 /* program_cache.c: binaries on disk, keyed by source text, options, device and driver. A miss, a corrupt or a stale entry
  * gives NULL; storing is best effort and atomic (two processes may share the folder). */
@@ -77,5 +97,7 @@ void rt_cache_store(const convoy_context *ctx, const char *text, const char *opt
 
 /* kernels.c, generated from cl/ at build time: the text of a file, its includes expanded; NULL when there is none. */
 const char *rt_kernel_source(const char *name);
+/* What that text defines, separated by spaces: its macros, or its functions and types. */
+const char *rt_kernel_defined(const char *name, int macros);
 
 #endif

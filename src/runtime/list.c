@@ -1,6 +1,7 @@
 /* Launch lists: everything is decided when a launch is added; playing one only enqueues. */
 #include "runtime/list.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,18 @@ void rt_list_destroy(rt_list *list)
     for (size_t i = 0; i < list->count; i++)
         release_item(list, &list->items[i]);
     free(list->items);
+    rt_units_clear(&list->wanted);
     free(list);
+}
+
+void rt_list_collect(rt_list *list) { list->collecting = true; }
+
+convoy_status rt_list_build(rt_list *list, convoy_error *err)
+{
+    list->collecting = false;
+    convoy_status status = rt_bundle_build(list->ctx, &list->wanted, err);
+    rt_units_clear(&list->wanted);
+    return status;
 }
 
 /* Appends an empty item. Pointers to items stay valid only until the next call. */
@@ -104,12 +116,14 @@ static convoy_status drop_last(rt_list *list, convoy_status status)
     return status;
 }
 
-static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_launch *launch, cl_program program,
-                                      convoy_error *err)
+static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_launch *launch,
+                                      const rt_program *program, convoy_error *err)
 {
     convoy_context *ctx = list->ctx;
     cl_int code;
-    item->kernel = clCreateKernel(program, launch->kernel, &code);
+    char name[160];
+    snprintf(name, sizeof name, "%s%s", program->prefix, launch->kernel);
+    item->kernel = clCreateKernel(program->program, name, &code);
     if (code != CL_SUCCESS) {
         item->kernel = NULL;
         return base_fail_in(err, rt_fail(ctx, "clCreateKernel", code, err), "%s, kernel %s", launch->label,
@@ -135,8 +149,11 @@ static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_l
 convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err)
 {
     list_item *item = NULL;
-    cl_program program;
-    TRY(rt_program_get(list->ctx, launch->source, launch->options ? launch->options : "", &program, err));
+    const rt_program *program;
+    const char *options = launch->options ? launch->options : "";
+    if (list->collecting)
+        return rt_units_add(list->ctx, &list->wanted, launch->source, options, err);
+    TRY(rt_program_find(list->ctx, launch->source, options, &program, err));
     TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, &item, err));
     return drop_last(list, fill_kernel_item(list, item, launch, program, err));
 }
@@ -144,6 +161,8 @@ convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *
 convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err)
 {
     list_item *item = NULL;
+    if (list->collecting)
+        return CONVOY_OK;
     TRY(new_item(list, ITEM_GEMM, gemm->label, "clblast", "gemm", &item, err));
     item->gemm.launch = *gemm;
     double product = 2.0 * (gemm->m > 0 ? gemm->m : 1) * (gemm->n > 0 ? gemm->n : 1) * (gemm->k > 0 ? gemm->k : 1);
@@ -155,6 +174,8 @@ convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer
                                size_t bytes_per_image, convoy_error *err)
 {
     list_item *item = NULL;
+    if (list->collecting)
+        return CONVOY_OK;
     TRY(new_item(list, ITEM_COPY, label, "copy", "copy", &item, err));
     item->from = from;
     item->to = to;

@@ -40,6 +40,8 @@ struct rt_list {
     int warmed[8]; /* batch sizes whose GEMMs have been run once, so that no step builds */
     list_item *items;
     size_t count, capacity;
+    bool collecting;
+    rt_units wanted; /* programs noted while collecting */
     int ints[RT_VAR_COUNT];
     float floats[RT_VAR_COUNT];
 };

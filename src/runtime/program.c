@@ -6,8 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-#define FIXED_OPTIONS "-cl-std=CL1.2 -w -cl-kernel-arg-info" /* the latter for the checks of rt_list_add */
-#define LONG_BUILD 1.0                                     /* seconds after which the user is told */
+#include "base/text.h"
+
+#define LONG_BUILD 1.0 /* seconds after which the user is told */
 
 static double now(void)
 {
@@ -43,7 +44,7 @@ static void count_build_time(convoy_context *ctx, double seconds)
                    ctx->info.name);
 }
 
-static convoy_status build_from_source(convoy_context *ctx, const char *source, const char *options, const char *text,
+convoy_status program_build_from_source(convoy_context *ctx, const char *source, const char *options, const char *text,
                                        cl_program *out, convoy_error *err)
 {
     cl_int code;
@@ -65,8 +66,7 @@ static convoy_status build_from_source(convoy_context *ctx, const char *source, 
     return CONVOY_OK;
 }
 
-/* NULL when the cache has no program that this driver takes: then the source is built. */
-static cl_program build_from_cache(convoy_context *ctx, const char *text, const char *options)
+cl_program program_build_from_cache(convoy_context *ctx, const char *text, const char *options)
 {
     size_t size;
     unsigned char *binary = rt_cache_load(ctx, text, options, &size);
@@ -87,10 +87,11 @@ static cl_program build_from_cache(convoy_context *ctx, const char *text, const 
     return NULL;
 }
 
-/* Best effort: a driver that hands out no binary only costs the cache. */
-static void keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options)
+void program_keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options)
 {
     size_t size = 0;
+    if (ctx->cache_dir[0] == '\0')
+        return;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0)
         return;
     unsigned char *binary = malloc(size);
@@ -99,9 +100,8 @@ static void keep_binary(const convoy_context *ctx, cl_program program, const cha
     free(binary);
 }
 
-/* Appends to the context's list; takes the program. */
-static convoy_status remember(convoy_context *ctx, const char *source, const char *options, cl_program program,
-                              convoy_error *err)
+convoy_status program_remember(convoy_context *ctx, const char *source, const char *options, cl_program program,
+                               const char *prefix, convoy_error *err)
 {
     rt_program *entry = calloc(1, sizeof *entry);
     char *source_copy = strdup(source), *options_copy = strdup(options);
@@ -113,20 +113,14 @@ static convoy_status remember(convoy_context *ctx, const char *source, const cha
         return OUT_OF_MEMORY(err);
     }
     *entry = (rt_program){.source = source_copy, .options = options_copy, .program = program, .next = ctx->programs};
+    text_copy(entry->prefix, sizeof entry->prefix, prefix);
     ctx->programs = entry;
     ctx->counters.live_objects++;
     return CONVOY_OK;
 }
 
-convoy_status rt_program_get(convoy_context *ctx, const char *source, const char *options, cl_program *out,
-                             convoy_error *err)
+static convoy_status build_alone(convoy_context *ctx, const char *source, const char *options, convoy_error *err)
 {
-    for (rt_program *p = ctx->programs; p != NULL; p = p->next) {
-        if (strcmp(p->source, source) == 0 && strcmp(p->options, options) == 0) {
-            *out = p->program;
-            return CONVOY_OK;
-        }
-    }
     const char *text = rt_kernel_source(source);
     if (text == NULL)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "cl/%s.cl: there is no such kernel file", source);
@@ -137,21 +131,48 @@ convoy_status rt_program_get(convoy_context *ctx, const char *source, const char
     snprintf(all_options, size, "%s%s" FIXED_OPTIONS, options, options[0] ? " " : "");
 
     convoy_status status = CONVOY_OK;
-    cl_program program = build_from_cache(ctx, text, all_options);
+    cl_program program = program_build_from_cache(ctx, text, all_options);
     if (program == NULL) {
-        TRY_GOTO(build_from_source(ctx, source, all_options, text, &program, err));
-        if (ctx->cache_dir[0] != '\0')
-            keep_binary(ctx, program, text, all_options);
+        TRY_GOTO(program_build_from_source(ctx, source, all_options, text, &program, err));
+        program_keep_binary(ctx, program, text, all_options);
     }
-    TRY_GOTO(remember(ctx, source, options, program, err));
-    *out = program;
+    status = program_remember(ctx, source, options, program, "", err);
 done:
     free(all_options);
     return status;
 }
 
+const rt_program *program_known(const convoy_context *ctx, const char *source, const char *options)
+{
+    for (const rt_program *p = ctx->programs; p != NULL; p = p->next)
+        if (strcmp(p->source, source) == 0 && strcmp(p->options, options) == 0)
+            return p;
+    return NULL;
+}
+
+convoy_status rt_program_find(convoy_context *ctx, const char *source, const char *options, const rt_program **out,
+                              convoy_error *err)
+{
+    *out = program_known(ctx, source, options);
+    if (*out == NULL) {
+        TRY(build_alone(ctx, source, options, err));
+        *out = ctx->programs; /* the newest comes first */
+    }
+    return CONVOY_OK;
+}
+
+convoy_status rt_program_get(convoy_context *ctx, const char *source, const char *options, cl_program *out,
+                             convoy_error *err)
+{
+    const rt_program *found;
+    TRY(rt_program_find(ctx, source, options, &found, err));
+    *out = found->program;
+    return CONVOY_OK;
+}
+
 void rt_programs_destroy(convoy_context *ctx)
 {
+    bundle_keep_binaries(ctx);
     while (ctx->programs != NULL) {
         rt_program *p = ctx->programs;
         ctx->programs = p->next;

@@ -1,11 +1,29 @@
-/* Shared by program.c and build_log.c. */
+/* Shared by program.c, bundle.c and build_log.c. */
 #ifndef RUNTIME_PROGRAM_H
 #define RUNTIME_PROGRAM_H
 
 #include "runtime/internal.h"
 
+#define FIXED_OPTIONS "-cl-std=CL1.2 -w -cl-kernel-arg-info" /* the latter for the checks of rt_list_add */
+
 /* Fails with CONVOY_ERROR_BUILD: what was built and for which device, the compiler's log, the lines of `text` it names. */
 convoy_status build_fail(const convoy_context *ctx, const char *source, const char *options, const char *text,
                          const char *log, cl_int code, convoy_error *err);
+
+convoy_status program_build_from_source(convoy_context *ctx, const char *source, const char *options, const char *text,
+                                        cl_program *out, convoy_error *err);
+/* NULL when the cache has no program that this driver takes: then the source is built. */
+cl_program program_build_from_cache(convoy_context *ctx, const char *text, const char *options);
+/* Best effort: a driver that hands out no binary only costs the cache. */
+void program_keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options);
+/* Appends to the context's list; takes the program. */
+convoy_status program_remember(convoy_context *ctx, const char *source, const char *options, cl_program program,
+                               const char *prefix, convoy_error *err);
+/* NULL when the context has not built it. */
+const rt_program *program_known(const convoy_context *ctx, const char *source, const char *options);
+
+/* Stores the binaries of the bundles built so far. Late, because PoCL compiles every kernel once more to hand out a binary:
+ * not while the user waits for the first step. */
+void bundle_keep_binaries(convoy_context *ctx);
 
 #endif

@@ -133,6 +133,10 @@ typedef struct rt_gemm_launch {
 
 convoy_status rt_list_create(convoy_context *ctx, int batch, rt_list **out, convoy_error *err);
 void rt_list_destroy(rt_list *list);
+/* Compiles the programs of a whole list as one, which is much faster than one by one: after rt_list_collect, additions only
+ * note what they need; rt_list_build compiles it; then the same additions are made once more, in earnest. */
+void rt_list_collect(rt_list *list);
+convoy_status rt_list_build(rt_list *list, convoy_error *err);
 /* Builds (or finds) the program, checks the arguments' number and types, appends. */
 convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err);
 convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err);

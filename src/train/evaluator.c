@@ -17,6 +17,16 @@ struct evaluator {
     int batch;
 };
 
+/* The launches of a pass, in their order. */
+static convoy_status write_pass(evaluator *e, const convoy_model *model, convoy_error *err)
+{
+    rt_list *list = plan_list(e->plan);
+    TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale > 0.0 ? e->options.scale : 255.0, err));
+    TRY(plan_add_forward(e->plan, err));
+    return loss_add(e->loss, list, plan_output(e->plan), feed_labels(e->feed), NULL, convoy_model_output(model).dim[0],
+                    e->options.from_probabilities, err);
+}
+
 static convoy_status setup(evaluator *e, const convoy_model *model, const convoy_dataset *data, plan *share,
                            convoy_error *err)
 {
@@ -29,13 +39,11 @@ static convoy_status setup(evaluator *e, const convoy_model *model, const convoy
     TRY(plan_create(e->ctx, model, &options, &e->plan, err));
     TRY(loss_create(e->ctx, e->batch, e->steps, &e->loss, err));
     TRY(feed_create(e->ctx, data, e->batch, o->stream, &e->feed, err));
-    rt_list *list = plan_list(e->plan);
-    TRY(feed_add(e->feed, list, plan_input(e->plan), o->scale > 0.0 ? o->scale : 255.0, err));
-    TRY(plan_add_forward(e->plan, err));
-    return loss_add(e->loss, list, plan_output(e->plan), feed_labels(e->feed), NULL, convoy_model_output(model).dim[0],
-                    o->from_probabilities, err);
+    rt_list_collect(plan_list(e->plan));
+    TRY(write_pass(e, model, err));
+    TRY(rt_list_build(plan_list(e->plan), err));
+    return write_pass(e, model, err);
 }
-
 convoy_status evaluator_create(convoy_context *ctx, const convoy_model *model, const convoy_dataset *data,
                                const convoy_evaluate_options *options, plan *share, evaluator **out, convoy_error *err)
 {

@@ -8,6 +8,9 @@ static convoy_status run(plan *p, const convoy_model *model, const float *inputs
 {
     convoy_shape in = convoy_model_input(model), out = convoy_model_output(model);
     size_t in_count = shape_count(&in), out_count = shape_count(&out);
+    rt_list_collect(plan_list(p));
+    TRY(plan_add_forward(p, err));
+    TRY(rt_list_build(plan_list(p), err));
     TRY(plan_add_forward(p, err));
     for (size_t first = 0; first < count; first += (size_t)batch) {
         size_t n = count - first < (size_t)batch ? count - first : (size_t)batch;

@@ -58,6 +58,9 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     TRY(optimizer_create(t->ctx, t->model, t->plan, &how, &t->optimizer, err));
     TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
     TRY(feed_create(t->ctx, data, t->batch, o->stream, &t->feed, err));
+    rt_list_collect(plan_list(t->plan));
+    TRY(write_step(t, o, err));
+    TRY(rt_list_build(plan_list(t->plan), err));
     TRY(write_step(t, o, err));
     return prepare_batches(t, err);
 }

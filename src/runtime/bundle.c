@@ -1,0 +1,159 @@
+/* Several programs compiled as one. In the joint text each unit stands between the definitions of its options and the removal of
+ * all its macros, and its functions and types get a prefix of its own. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "runtime/program.h"
+
+typedef struct rt_pending {
+    cl_program program;
+    char *text;
+    struct rt_pending *next;
+} rt_pending;
+
+convoy_status rt_units_add(const convoy_context *ctx, rt_units *units, const char *source, const char *options,
+                           convoy_error *err)
+{
+    if (program_known(ctx, source, options))
+        return CONVOY_OK;
+    for (size_t i = 0; i < units->count; i++)
+        if (strcmp(units->items[i].source, source) == 0 && strcmp(units->items[i].options, options) == 0)
+            return CONVOY_OK;
+    rt_unit *items = realloc(units->items, (units->count + 1) * sizeof *items);
+    if (items == NULL)
+        return OUT_OF_MEMORY(err);
+    units->items = items;
+    items[units->count] = (rt_unit){strdup(source), strdup(options)};
+    units->count++;
+    return items[units->count - 1].source && items[units->count - 1].options ? CONVOY_OK : OUT_OF_MEMORY(err);
+}
+
+void rt_units_clear(rt_units *units)
+{
+    for (size_t i = 0; i < units->count; i++) {
+        free(units->items[i].source);
+        free(units->items[i].options);
+    }
+    free(units->items);
+    *units = (rt_units){0};
+}
+
+/* Calls back for each word of a list separated by spaces. */
+static void for_words(const char *words, void (*fn)(text *t, const char *word, int length, size_t unit), text *t,
+                      size_t unit)
+{
+    while (*words) {
+        size_t length = strcspn(words, " ");
+        if (length > 0)
+            fn(t, words, (int)length, unit);
+        words += length + strspn(words + length, " ");
+    }
+}
+
+static void undefine(text *t, const char *word, int length, size_t unit)
+{
+    (void)unit;
+    text_add(t, "#undef %.*s\n", length, word);
+}
+
+static void rename_word(text *t, const char *word, int length, size_t unit)
+{
+    text_add(t, "#define %.*s u%zu_%.*s\n", length, word, unit, length, word);
+}
+
+/* "-DNAME=VALUE" or "-DNAME". */
+static void define_option(text *t, const char *word, int length, size_t unit)
+{
+    (void)unit;
+    int name = (int)strcspn(word, "= ");
+    if (strncmp(word, "-D", 2) != 0)
+        return;
+    if (name < length)
+        text_add(t, "#define %.*s %.*s\n", name - 2, word + 2, length - name - 1, word + name + 1);
+    else
+        text_add(t, "#define %.*s 1\n", length - 2, word + 2);
+}
+
+static void undefine_option(text *t, const char *word, int length, size_t unit)
+{
+    int name = (int)strcspn(word, "= ");
+    if (strncmp(word, "-D", 2) == 0)
+        undefine(t, word + 2, (name < length ? name : length) - 2, unit);
+}
+
+static void add_unit(text *t, const rt_unit *unit, size_t i)
+{
+    for_words(unit->options, define_option, t, i);
+    for_words(rt_kernel_defined(unit->source, 0), rename_word, t, i);
+    text_add(t, "%s", rt_kernel_source(unit->source));
+    for_words(rt_kernel_defined(unit->source, 0), undefine, t, i);
+    for_words(rt_kernel_defined(unit->source, 1), undefine, t, i);
+    for_words(unit->options, undefine_option, t, i);
+}
+
+/* Keeps text and program until bundle_keep_binaries; takes the text. Best effort. */
+static void note_pending(convoy_context *ctx, cl_program program, char *joint)
+{
+    rt_pending *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        free(joint);
+        return;
+    }
+    clRetainProgram(program);
+    *p = (rt_pending){program, joint, ctx->pending};
+    ctx->pending = p;
+}
+
+void bundle_keep_binaries(convoy_context *ctx)
+{
+    while (ctx->pending) {
+        rt_pending *p = ctx->pending;
+        ctx->pending = p->next;
+        program_keep_binary(ctx, p->program, p->text, FIXED_OPTIONS);
+        clReleaseProgram(p->program);
+        free(p->text);
+        free(p);
+    }
+}
+
+static convoy_status remember_units(convoy_context *ctx, const rt_units *units, cl_program program, convoy_error *err)
+{
+    for (size_t i = 0; i < units->count; i++) {
+        char prefix[24];
+        snprintf(prefix, sizeof prefix, "u%zu_", i);
+        clRetainProgram(program);
+        TRY(program_remember(ctx, units->items[i].source, units->items[i].options, program, prefix, err));
+    }
+    return CONVOY_OK;
+}
+
+convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err)
+{
+    text t = {0};
+    char *joint = NULL;
+    if (units->count < 2)
+        return CONVOY_OK; /* nothing to join */
+    for (size_t i = 0; i < units->count; i++) {
+        if (rt_kernel_source(units->items[i].source) == NULL) {
+            text_free(&t);
+            return CONVOY_OK;
+        }
+        add_unit(&t, &units->items[i], i);
+    }
+    TRY(text_take(&t, &joint, err));
+    cl_program program = program_build_from_cache(ctx, joint, FIXED_OPTIONS);
+    bool cached = program != NULL;
+    if (!cached && program_build_from_source(ctx, "several", FIXED_OPTIONS, joint, &program, NULL) != CONVOY_OK) {
+        free(joint);
+        return CONVOY_OK;
+    }
+    convoy_status status = remember_units(ctx, units, program, err);
+    if (cached)
+        free(joint);
+    else
+        note_pending(ctx, program, joint);
+    clReleaseProgram(program);
+    return status;
+}
