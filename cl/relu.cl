@@ -27,6 +27,7 @@ kernel void relu_backward(global const float *x, global const float *dy, global 
     slope = select(slope, (FV)0.0f, isless(v, (FV)0.0f));
     slope = select(slope, (FV)0.0f, isgreater(v, (FV)MAX_VALUE));
 #endif
-    slope += select((FV)0.0f, (FV)NEGATIVE_SLOPE, isless(v, (FV)THRESHOLD));
+    // At the kink Keras takes the left slope where its ReLU is a plain leaky one (LEAKY), and none otherwise.
+    slope += select((FV)0.0f, (FV)NEGATIVE_SLOPE, LEAKY ? islessequal(v, (FV)THRESHOLD) : isless(v, (FV)THRESHOLD));
     store_part(load_part(dy + i, count - i) * slope, dx + i, count - i);
 }

@@ -28,15 +28,19 @@ static convoy_status build(layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
+/* Keras computes this case as its leaky_relu, whose slope at 0 is the left one. */
+static bool is_leaky(const relu_state *s) { return isnan(s->max_value) && s->threshold == 0.0; }
+
 static convoy_status add(const layer *l, const layer_io *io, const char *kernel, const rt_buffer *const *buffers,
                          int count, rt_list *list, convoy_error *err)
 {
     const relu_state *s = l->state;
-    char text[256], label[160];
+    char text[288], label[160];
     unsigned width = ops_width(io->ctx);
     size_t values = shape_count(&l->output);
-    snprintf(text, sizeof text, "-DVW=%u -DHAS_MAX=%d -DMAX_VALUE=%.9ef -DNEGATIVE_SLOPE=%.9ef -DTHRESHOLD=%.9ef",
-             width, !isnan(s->max_value), isnan(s->max_value) ? 0.0 : s->max_value, s->negative_slope, s->threshold);
+    snprintf(text, sizeof text, "-DVW=%u -DHAS_MAX=%d -DMAX_VALUE=%.9ef -DNEGATIVE_SLOPE=%.9ef -DTHRESHOLD=%.9ef -DLEAKY=%d",
+             width, !isnan(s->max_value), isnan(s->max_value) ? 0.0 : s->max_value, s->negative_slope, s->threshold,
+             is_leaky(s));
     snprintf(label, sizeof label, "%s %s", l->name, count == 2 ? "forward" : "backward");
     rt_launch launch = {.label = label, .source = "relu", .kernel = kernel, .options = text};
     for (int i = 0; i < count; i++)
@@ -77,7 +81,7 @@ static void reference_backward(const layer *l, const layer_reference *r)
         double x = r->input[0][i], slope = x > s->threshold ? 1.0 : 0.0;
         if (!isnan(s->max_value) && (x < 0.0 || x > s->max_value))
             slope = 0.0;
-        if (x < s->threshold)
+        if (x < s->threshold || (x == s->threshold && is_leaky(s)))
             slope += s->negative_slope;
         r->d_input[0][i] = r->d_output[i] * slope;
     }

@@ -1,0 +1,202 @@
+/* The layers' references against Keras: tests/golden/layers.json holds its answers (tools/make_golden_layers.py). */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "layers/layer.h"
+
+#define TOLERANCE 1e-5
+
+static json_t *golden;
+
+/* ---- tensors ---- */
+
+/* The integer formula that the golden values were made with: `pattern` in tools/make_golden_layers.py. */
+static double *pattern(size_t count, long seed, long levels, double shift)
+{
+    double *values = malloc(count * sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < count; i++) {
+        long k = (long)((i * 7919 + (size_t)seed * 104729) % 2003) % levels;
+        float value = (float)(k - levels / 2) / (float)(levels / 2);
+        values[i] = value + (float)shift;
+    }
+    return values;
+}
+
+static double *zeros(size_t count)
+{
+    double *values = calloc(count, sizeof *values);
+    assert_non_null(values);
+    return values;
+}
+
+static convoy_shape read_shape(const json_t *list)
+{
+    convoy_shape shape = {.rank = (int)json_array_size(list)};
+    assert_true(shape.rank > 0 && shape.rank <= CONVOY_MAX_RANK);
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = (int)json_integer_value(json_array_get(list, (size_t)i));
+    return shape;
+}
+
+static void compare(const char *label, const char *what, const double *found, size_t count, const json_t *expected)
+{
+    if (json_array_size(expected) != count)
+        fail_msg("%s: %s has %zu values; Keras has %zu", label, what, count, json_array_size(expected));
+    for (size_t i = 0; i < count; i++) {
+        double e = json_number_value(json_array_get(expected, i));
+        if (!(fabs(found[i] - e) <= TOLERANCE * fmax(1, fabs(e))))
+            fail_msg("%s: %s[%zu] is %.9g; Keras has %.9g", label, what, i, found[i], e);
+    }
+}
+
+/* ---- one case ---- */
+
+static layer *make_layer(const json_t *c, const char *label, convoy_shape input)
+{
+    convoy_error err = {0};
+    const layer_class *class = layer_class_find(json_string_value(json_object_get(c, "class")));
+    json_t *config = NULL;
+    layer *l = NULL;
+    if (class == NULL)
+        fail_msg("%s: no such layer", label);
+    if (option_parse_text(json_string_value(json_object_get(c, "options")), &config, &err) != CONVOY_OK ||
+        layer_create(class, config, &l, &err) != CONVOY_OK || layer_connect(l, &input, 1, &err) != CONVOY_OK)
+        fail_msg("%s: %s", label, err.message);
+    json_decref(config);
+    return l;
+}
+
+static void run_case(const json_t *c, const char *label)
+{
+    int batch = (int)json_integer_value(json_object_get(c, "batch"));
+    long seed = (long)json_integer_value(json_object_get(c, "seed"));
+    convoy_shape input = read_shape(json_object_get(c, "input"));
+    convoy_shape output = read_shape(json_object_get(c, "output_shape"));
+    const json_t *d_params = json_object_get(c, "d_params");
+    layer *l = make_layer(c, label, input);
+
+    assert_int_equal(l->output.rank, output.rank);
+    assert_memory_equal(l->output.dim, output.dim, (size_t)output.rank * sizeof output.dim[0]);
+    assert_int_equal(l->param_count, json_array_size(d_params));
+
+    size_t in = (size_t)batch * shape_count(&input), out = (size_t)batch * shape_count(&output);
+    double *x = pattern(in, seed, (long)json_integer_value(json_object_get(c, "levels")),
+                        json_number_value(json_object_get(c, "shift")));
+    double *y = zeros(out), *d_x = zeros(in), *upstream = pattern(out, seed + 9, 2003, 0), *scratch = zeros(3 * out);
+    double *params[LAYER_MAX_PARAMS] = {NULL};
+    layer_reference r = {
+        .batch = batch, .input = {x}, .output = y, .d_input = {d_x}, .d_output = upstream, .scratch = scratch};
+    for (int p = 0; p < l->param_count; p++) {
+        r.param[p] = params[p] = pattern(l->param[p].count, seed + 1 + p, 2003, 0);
+        r.d_param[p] = zeros(l->param[p].count);
+    }
+
+    l->class->reference_forward(l, &r);
+    l->class->reference_backward(l, &r);
+    compare(label, "output", y, out, json_object_get(c, "output"));
+    compare(label, "input gradient", d_x, in, json_object_get(c, "d_input"));
+    for (int p = 0; p < l->param_count; p++) {
+        char what[80];
+        snprintf(what, sizeof what, "%s gradient", l->param[p].name);
+        compare(label, what, r.d_param[p], l->param[p].count, json_array_get(d_params, (size_t)p));
+        free(params[p]);
+        free(r.d_param[p]);
+    }
+    free(x);
+    free(y);
+    free(d_x);
+    free(upstream);
+    free(scratch);
+    layer_destroy(l);
+}
+
+/* ---- one test for each class ---- */
+
+/* Runs the cases of a class; there must be at least `least`. */
+static void run_class(const char *class_name, size_t least)
+{
+    size_t index, done = 0;
+    const json_t *c;
+    json_array_foreach(json_object_get(golden, "cases"), index, c) {
+        char label[256];
+        if (strcmp(json_string_value(json_object_get(c, "class")), class_name) != 0)
+            continue;
+        snprintf(label, sizeof label, "case %zu, %s(%s)", index, class_name,
+                 json_string_value(json_object_get(c, "options")));
+        run_case(c, label);
+        done++;
+    }
+    assert_true(done >= least);
+}
+
+static void test_conv2d(void **state)
+{
+    (void)state;
+    run_class("Conv2D", 20);
+}
+
+static void test_max_pooling2d(void **state)
+{
+    (void)state;
+    run_class("MaxPooling2D", 10);
+}
+
+static void test_dense(void **state)
+{
+    (void)state;
+    run_class("Dense", 10);
+}
+
+static void test_activation(void **state)
+{
+    (void)state;
+    run_class("Activation", 10);
+}
+
+static void test_relu(void **state)
+{
+    (void)state;
+    run_class("ReLU", 8);
+}
+
+static void test_softmax(void **state)
+{
+    (void)state;
+    run_class("Softmax", 2);
+}
+
+static int load_golden(void **state)
+{
+    (void)state;
+    json_error_t error;
+    golden = json_load_file(TEST_GOLDEN_DIR "/layers.json", 0, &error);
+    if (golden == NULL)
+        fprintf(stderr, "%s:%d: %s\n", error.source, error.line, error.text);
+    return golden == NULL;
+}
+
+static int free_golden(void **state)
+{
+    (void)state;
+    json_decref(golden);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv2d),     cmocka_unit_test(test_max_pooling2d), cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_activation), cmocka_unit_test(test_relu),          cmocka_unit_test(test_softmax),
+    };
+    return cmocka_run_group_tests(tests, load_golden, free_golden);
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Writes tests/golden/layers.json: what Keras's layers answer, forward and backward, on small odd shapes.
+
+    pip install keras tensorflow-cpu numpy
+    tools/make_golden_layers.py
+
+Inputs, weights and upstream gradients follow from an integer formula (`pattern`) that the test repeats, so the file holds
+Keras's answers alone. They are computed in float64 from float32 values: what is pinned is the meaning of a layer, to more
+digits than float32 has.
+"""
+import argparse
+import json
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import numpy as np  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax", "elu", "gelu", "silu", "leaky_relu")
+
+# (class, options, input shape, batch), then: levels of the input's pattern (few: ties and exact zeros) and a shift of it.
+CASES = [
+    # convolution: kernels, strides, both paddings
+    ("Conv2D", "filters=2, kernel_size=3", (5, 6, 3), 2),
+    ("Conv2D", "filters=3, kernel_size=(2, 3), padding='same'", (5, 4, 2), 2),
+    ("Conv2D", "filters=2, kernel_size=(3, 2), strides=(2, 1)", (7, 5, 3), 2),
+    ("Conv2D", "filters=2, kernel_size=(3, 2), strides=(1, 2), padding='same'", (4, 7, 2), 2),
+    ("Conv2D", "filters=3, kernel_size=4, strides=2, padding='same'", (7, 8, 1), 2),
+    ("Conv2D", "filters=2, kernel_size=4, strides=3, padding='same'", (8, 7, 2), 2),
+    ("Conv2D", "filters=2, kernel_size=2, strides=3", (7, 8, 2), 2),
+    ("Conv2D", "filters=2, kernel_size=2, strides=3, padding='same'", (7, 8, 2), 2),
+    ("Conv2D", "filters=4, kernel_size=1", (3, 4, 5), 1),
+    ("Conv2D", "filters=1, kernel_size=(5, 1), padding='same'", (3, 2, 2), 3),
+    ("Conv2D", "filters=3, kernel_size=(1, 3), use_bias=False", (2, 5, 2), 2),
+    ("Conv2D", "filters=2, kernel_size=5", (5, 5, 1), 2),
+    ("Conv2D", "filters=2, kernel_size=7, padding='same'", (3, 2, 1), 2),
+    ("Conv2D", "filters=2, kernel_size=3, dilation_rate=2, padding='same'", (6, 7, 2), 1),
+    ("Conv2D", "filters=2, kernel_size=(2, 3), dilation_rate=(3, 2)", (7, 6, 2), 1),
+    *[("Conv2D", f"filters=3, kernel_size=2, activation='{name}'", (3, 4, 2), 2) for name in ACTIVATIONS],
+    # pooling: overlapping, skipping, ties, padding beside negative values only
+    ("MaxPooling2D", "", (4, 6, 2), 2),
+    ("MaxPooling2D", "pool_size=2", (5, 7, 2), 2),
+    ("MaxPooling2D", "pool_size=2, padding='same'", (5, 7, 2), 2),
+    ("MaxPooling2D", "pool_size=(2, 3), strides=1", (4, 5, 2), 2),
+    ("MaxPooling2D", "pool_size=3, strides=2, padding='same'", (6, 5, 2), 2),
+    ("MaxPooling2D", "pool_size=2, strides=3", (7, 8, 2), 1),
+    ("MaxPooling2D", "pool_size=2, strides=(3, 1), padding='same'", (7, 5, 2), 1),
+    ("MaxPooling2D", "pool_size=2", (6, 6, 2), 2, 3),
+    ("MaxPooling2D", "pool_size=3, strides=1, padding='same'", (5, 4, 2), 2, 3),
+    ("MaxPooling2D", "pool_size=(3, 2), strides=(2, 1)", (7, 5, 2), 2, 5),
+    ("MaxPooling2D", "pool_size=3, strides=2, padding='same'", (6, 7, 2), 2, 2003, -1.5),
+    ("MaxPooling2D", "pool_size=(2, 3), strides=(2, 1), padding='same'", (5, 4, 1), 2, 3, -2.0),
+    # dense
+    ("Dense", "units=5", (7,), 3),
+    ("Dense", "units=1", (4,), 2),
+    ("Dense", "units=6, use_bias=False", (3,), 4),
+    ("Dense", "units=4", (2, 3, 5), 2),
+    *[("Dense", f"units=4, activation='{name}'", (5,), 3) for name in ACTIVATIONS],
+    # activations alone; five levels meet the kink at 0
+    *[("Activation", f"activation='{name}'", (3, 7), 2) for name in ACTIVATIONS],
+    *[("Activation", f"activation='{name}'", (11,), 1, 5) for name in ("relu", "elu", "leaky_relu", "gelu", "silu")],
+    ("Activation", "activation='softmax'", (5,), 2, 2003, 60.0),
+    ("ReLU", "", (3, 5), 2),
+    ("ReLU", "", (9,), 1, 5),
+    ("ReLU", "max_value=0.25", (3, 5), 2),
+    ("ReLU", "max_value=0.5", (9,), 1, 5),
+    ("ReLU", "max_value=6", (3, 5), 2, 2003, 5.5),
+    ("ReLU", "negative_slope=0.1", (3, 5), 2),
+    ("ReLU", "negative_slope=0.1", (9,), 1, 5),
+    ("ReLU", "threshold=0.3", (3, 5), 2),
+    ("ReLU", "threshold=0.5", (9,), 1, 5),
+    ("ReLU", "max_value=0.75, negative_slope=0.2, threshold=0.25", (4, 5), 2),
+    ("ReLU", "max_value=0.5, negative_slope=0.2", (4, 5), 2),
+    ("ReLU", "max_value=0.5, negative_slope=0.2", (9,), 1, 5),
+    ("ReLU", "negative_slope=0.2, threshold=0.5", (9,), 1, 5),
+    ("Softmax", "", (6,), 3),
+    ("Softmax", "", (2, 3, 4), 2),
+]
+
+
+def pattern(count, seed, levels=2003, shift=0.0):
+    """Value i of a tensor: -1 .. 1 in `levels` steps (2003 is a prime), then shifted; float32."""
+    i = np.arange(count, dtype=np.int64)
+    k = ((i * 7919 + seed * 104729) % 2003) % levels
+    return (k - levels // 2).astype(np.float32) / np.float32(levels // 2) + np.float32(shift)
+
+
+def tensor(shape, seed, *rest):
+    return pattern(int(np.prod(shape)), seed, *rest).reshape(shape).astype(np.float64)
+
+
+def rounded(array):
+    return [float(f"{v:.7g}") + 0.0 for v in np.asarray(array, np.float64).reshape(-1)]
+
+
+def run_case(keras, tf, number, class_name, options, shape, batch, levels=2003, shift=0.0):
+    """Seeds: input 10 n, parameters 10 n + 1, 10 n + 2, upstream gradient 10 n + 9."""
+    layer = getattr(keras.layers, class_name)(dtype="float64", **eval(f"dict({options})"))
+    layer.build((batch, *shape))
+    parameters = layer.trainable_variables
+    for i, variable in enumerate(parameters):
+        variable.assign(tensor(variable.shape, 10 * number + 1 + i))
+    x = tf.constant(tensor((batch, *shape), 10 * number, levels, shift))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x)
+        upstream = tf.constant(tensor(y.shape, 10 * number + 9))
+        loss = tf.reduce_sum(y * upstream)
+    d_x, *d_parameters = tape.gradient(loss, [x] + [v.value for v in parameters])
+    return {
+        "class": class_name,
+        "options": options,
+        "input": list(shape),
+        "batch": batch,
+        "seed": 10 * number,
+        "levels": levels,
+        "shift": shift,
+        "output_shape": list(y.shape[1:]),
+        "output": rounded(y),
+        "d_input": rounded(d_x),
+        "d_params": [rounded(d) for d in d_parameters],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=pathlib.Path, default=ROOT / "tests/golden/layers.json")
+    args = parser.parse_args()
+
+    import keras
+    import tensorflow as tf
+    tf.config.experimental.enable_op_determinism()
+
+    golden = {
+        "made_by": f"tools/make_golden_layers.py, Keras {keras.__version__}, TensorFlow {tf.__version__}",
+        "cases": [run_case(keras, tf, number, *case) for number, case in enumerate(CASES, 1)],
+    }
+    text = json.dumps(golden, separators=(",", ":")).replace('{"class"', '\n{"class"') + "\n"
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(text)
+    print(f"{args.output}: {len(golden['cases'])} cases, {len(text)} bytes")
+
+
+if __name__ == "__main__":
+    main()
