@@ -1,5 +1,5 @@
-/* The first training steps against Keras: same start weights, same batches, its losses to 1e-4 (relative) and its weights to
- * 1e-4. tests/golden/parity.json holds Keras's side (tools/make_golden_parity.py). */
+/* The first training steps against Keras: same start weights, same batches, its losses to 1e-4 (relative) and its
+ * weights to 1e-4. tests/golden/parity.json holds Keras's side (tools/make_golden_parity.py). */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ static convoy_model *make_model(const json_t *run)
 
 typedef void check_tensor(const char *run, const json_t *expected, const float *found, size_t count);
 
-/* Calls `check` for every tensor of the model with Keras's record of it; there must be as many of the one as of the other. */
+/* Calls `check` for every tensor of the model with Keras's record of it; there must be as many of each. */
 static void for_each_tensor(const json_t *run, convoy_model *model, check_tensor *check)
 {
     const json_t *records = json_object_get(run, "weights");
@@ -236,7 +236,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    uint64_t left = convoy_context_counters(ctx).bytes;
+    uint64_t left = ctx != NULL ? convoy_context_counters(ctx).bytes : 0;
     convoy_context_destroy(ctx);
     convoy_dataset_destroy(data);
     json_decref(golden);

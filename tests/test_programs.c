@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "runtime/internal.h"
+#include "runtime/program.h"
 
 #define ENTRY_LIMIT ((size_t)64 << 20)
 
@@ -287,12 +288,44 @@ static void test_new_driver_is_a_miss(void **state)
     convoy_context_destroy(ctx);
 }
 
+/* Two programs compiled as one, with other options each; and one that breaks the joint program, which is then not kept. */
+static void test_bundle(void **state)
+{
+    (void)state;
+    convoy_error err = {0};
+    convoy_context *ctx = open_context("");
+    rt_units units = {0};
+    const rt_program *first, *second;
+    assert_int_equal(rt_units_add(ctx, &units, "selftest", "", &err), CONVOY_OK);
+    assert_int_equal(rt_units_add(ctx, &units, "selftest", "-DOTHER=1", &err), CONVOY_OK);
+    assert_int_equal(rt_units_add(ctx, &units, "selftest", "", &err), CONVOY_OK);
+    assert_int_equal(units.count, 2);
+    assert_int_equal(rt_bundle_build(ctx, &units, &err), CONVOY_OK);
+    rt_units_clear(&units);
+    assert_int_equal(rt_program_find(ctx, "selftest", "", &first, &err), CONVOY_OK);
+    assert_int_equal(rt_program_find(ctx, "selftest", "-DOTHER=1", &second, &err), CONVOY_OK);
+    assert_ptr_equal(first->program, second->program);
+    assert_string_not_equal(first->prefix, second->prefix);
+    assert_int_equal(convoy_context_counters(ctx).builds, 1);
+
+    assert_int_equal(rt_units_add(ctx, &units, "selftest", "-DOTHER=2", &err), CONVOY_OK);
+    assert_int_equal(rt_units_add(ctx, &units, "selftest", "-DBROKEN", &err), CONVOY_OK);
+    assert_int_equal(rt_bundle_build(ctx, &units, &err), CONVOY_OK);
+    rt_units_clear(&units);
+    assert_int_equal(convoy_context_counters(ctx).builds, 1);
+    assert_int_equal(rt_program_find(ctx, "selftest", "-DBROKEN", &first, &err), CONVOY_ERROR_BUILD);
+    assert_int_equal(rt_program_find(ctx, "selftest", "-DOTHER=2", &second, &err), CONVOY_OK);
+    rt_programs_destroy(ctx);
+    assert_int_equal(convoy_context_counters(ctx).live_objects, 0);
+    convoy_context_destroy(ctx);
+}
+
 /* A whole entry whose binary the driver does not take. */
 static void test_refused_binary_is_rebuilt(void **state)
 {
     (void)state;
     convoy_context *ctx = open_context(folder);
-    const char *options = "-cl-std=CL1.2 -cl-kernel-arg-info";
+    const char *options = FIXED_OPTIONS;
     unsigned char junk[256];
     size_t size = 0;
     if (strcmp(convoy_context_device(ctx)->platform_name, "rusticl") == 0) {
@@ -382,6 +415,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(test_refused_binary_is_rebuilt, clean),
         cmocka_unit_test_setup(test_unusable_folder_is_no_error, clean),
         cmocka_unit_test_setup(test_two_processes_share, clean),
+        cmocka_unit_test_setup(test_bundle, clean),
     };
     if (argc > 1)
         return use_cache(argv[1]);
