@@ -133,8 +133,10 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
 {
     text t = {0};
     char *joint = NULL;
-    if (units->count < 2)
-        return CONVOY_OK; /* nothing to join */
+    /* Only PoCL: the fixed cost is its own, and Intel's runtime (2026.2) compiled joint programs wrongly: `convoy check` showed
+     * NaN where the same kernels, compiled one by one, are right. */
+    if (units->count < 2 || strcmp(ctx->info.platform_name, "Portable Computing Language") != 0)
+        return CONVOY_OK;
     for (size_t i = 0; i < units->count; i++) {
         if (rt_kernel_source(units->items[i].source) == NULL) {
             text_free(&t);

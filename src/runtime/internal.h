@@ -86,7 +86,7 @@ typedef struct rt_units {
 convoy_status rt_units_add(const convoy_context *ctx, rt_units *units, const char *source, const char *options,
                            convoy_error *err);
 void rt_units_clear(rt_units *units);
-/* Builds them all as one program. If that does not build nothing is kept: built one by one, the bad one will say why. */
+/* Builds them all as one program, on PoCL. If that does not build nothing is kept: built one by one, the bad one will say why. */
 convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err);
 
 /* program_cache.c: binaries on disk, keyed by source text, options, device and driver. A miss, a corrupt or a stale entry
