@@ -3,13 +3,14 @@
 
     tools/bench_peers.py --convoy build/src/cli/convoy --data DIR --keras-python VENV/bin/python
 
-A machine's speed wanders, so single numbers say little. For each peer, processes alternate in pairs, Convoy first in one
-pair and second in the next; what counts is the ratio within a pair. Every process reads the same images, trains one
+A machine's speed wanders, so single numbers say little. For each peer, processes alternate in pairs, Convoy first in
+one pair and second in the next; what counts is the ratio within a pair. Every process reads the same images, trains one
 epoch to warm up, then the epochs that are timed, and tells its images per second over those; starting, reading and
 compiling are left out for all alike.
 
 Peers: keras (model.fit as a user calls it), torch (contiguous NCHW), torch-cl (channels_last), torch-compiled
-(torch.compile of the channels_last model). Keras: pip install keras tensorflow-cpu numpy; PyTorch: pip install torch numpy.
+(torch.compile of the channels_last model). They come by `pip install keras tensorflow-cpu numpy` and
+`pip install torch numpy`.
 """
 import argparse
 import json
@@ -165,7 +166,7 @@ def choose_peers(args):
 def output_of(command):
     """What a command printed to stdout; ends with its stderr if it fails."""
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{command[0]} failed with {done.returncode}:\n{done.stderr.strip()[-3000:]}")
     return done.stdout
@@ -202,8 +203,8 @@ def run_pairs(peer, args, folder):
 
 
 def print_table(results, args):
-    print(f"training the tutorial network, batch {args.batch}, {args.images} images an epoch, {args.epochs} epochs timed, "
-          f"{args.pairs} pairs, {len(os.sched_getaffinity(0))} cores")
+    print(f"training the tutorial network, batch {args.batch}, {args.images} images an epoch, "
+          f"{args.epochs} epochs timed, {args.pairs} pairs, {len(os.sched_getaffinity(0))} cores")
     print(f"{'':16}{'images/s, median':>22}{'convoy / peer':>28}")
     print(f"{'peer':16}{'peer':>11}{'convoy':>11}{'min':>12}{'median':>8}{'max':>8}")
     for peer, pairs in results.items():
@@ -220,9 +221,9 @@ def main():
         write_data(args.data, args.images, folder)
         results = {peer: run_pairs(peer, args, folder) for peer in peers}
     if args.json:
+        rates = {peer: [{"convoy": ours, "peer": theirs} for ours, theirs in pairs] for peer, pairs in results.items()}
         print(json.dumps({"batch": args.batch, "images": args.images, "epochs": args.epochs,
-                          "cores": len(os.sched_getaffinity(0)),
-                          "pairs": {peer: [{"convoy": o, "peer": t} for o, t in pairs] for peer, pairs in results.items()}}))
+                          "cores": len(os.sched_getaffinity(0)), "pairs": rates}))
     else:
         print_table(results, args)
 

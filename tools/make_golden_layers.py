@@ -4,9 +4,9 @@
     pip install keras tensorflow-cpu numpy
     tools/make_golden_layers.py
 
-Inputs, weights and upstream gradients follow from an integer formula (`pattern`) that the test repeats, so the file holds
-Keras's answers alone. They are computed in float64 from float32 values: what is pinned is the meaning of a layer, to more
-digits than float32 has.
+Inputs, weights and upstream gradients follow from an integer formula (`pattern`) that the test repeats, so the file
+holds Keras's answers alone. They are computed in float64 from float32 values: what is pinned is the meaning of a layer,
+to as many digits as float32 has.
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ import numpy as np  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax", "elu", "gelu", "silu", "leaky_relu")
 
-# (class, options, input shape, batch), then: levels of the input's pattern (few: ties and exact zeros) and a shift of it.
+# (class, options, input shape, batch), then levels of the input's pattern (few: ties and exact zeros) and its shift.
 CASES = [
     # convolution: kernels, strides, both paddings
     ("Conv2D", "filters=2, kernel_size=3", (5, 6, 3), 2),

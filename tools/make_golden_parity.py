@@ -6,11 +6,11 @@
 
 The start weights are the library's own (convoy_model_initialize), drawn again here by the same counter-based generator.
 
-relu and max pooling are decisions: where a value lies within the last bits of the border, two correct float32 programs
-decide differently, and Adam, which divides by the size of the gradient, makes 1e-3 out of it within a few steps. For more
-than half of all seeds Keras's own float64 run is that far from its float32 run, and no implementation could be held to 1e-4.
-So every run is repeated in float64 and a few times with all weights moved by a last bit before each step; the largest
-distance (the drift) is printed and kept in the file. SEED is one whose runs meet no such border; `--scan` looks for others.
+relu and max pooling are decisions: where a value lies within the last bits of the border, two correct float32
+programs decide differently, and Adam, which divides by the size of the gradient, makes 1e-3 out of it within a few
+steps. So every run is repeated in float64 and a few times with all weights moved by a last bit before each step; the
+largest distance (the drift) is printed and kept in the file. For most seeds Keras is further than 1e-4 from itself in
+this way, and no implementation could be held to that. SEED is one whose runs meet no such border; `--scan` finds others.
 """
 import argparse
 import hashlib
@@ -131,8 +131,8 @@ def compiled(keras, run, floatx):
 
 
 def train(keras, run, images, labels, seed, floatx="float32", jitter=0):
-    """Names, start weights, losses, and the weights after the last step. A jitter moves every weight up or down by about
-    its last bit before each step, differently for each number."""
+    """Names, start weights, losses, and the weights after the last step. A jitter moves every weight up or down by
+    about its last bit before each step, differently for each number."""
     model, fresh = compiled(keras, run, floatx)
     for variable, value in zip(model.optimizer.variables, fresh):
         variable.assign(value)
@@ -153,8 +153,8 @@ def train(keras, run, images, labels, seed, floatx="float32", jitter=0):
 
 
 def drift(keras, run, images, labels, seed, losses, end):
-    """How far correct programs end from each other: losses (relative) and weights (absolute), at most. Gives up once that
-    is too far."""
+    """How far correct programs end from each other: losses (relative) and weights (absolute), at most. Gives up once
+    that is too far."""
     loss_drift = weight_drift = 0.0
     for settings in [dict(floatx="float64")] + [dict(jitter=i) for i in range(1, JITTERS + 1)]:
         _, _, other_losses, other_end = train(keras, run, images, labels, seed, **settings)
