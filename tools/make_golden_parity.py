@@ -10,7 +10,8 @@ relu and max pooling are decisions: where a value lies within the last bits of t
 programs decide differently, and Adam, which divides by the size of the gradient, makes 1e-3 out of it within a few
 steps. So every run is repeated in float64 and a few times with all weights moved by a last bit before each step; the
 largest distance (the drift) is printed and kept in the file. For most seeds Keras is further than 1e-4 from itself in
-this way, and no implementation could be held to that. SEED is one whose runs meet no such border; `--scan` finds others.
+this way, and no implementation could be held to that. SEED is one whose runs meet no such border; `--scan` looks for
+others.
 """
 import argparse
 import hashlib
