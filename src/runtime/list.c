@@ -30,6 +30,7 @@ static void release_item(rt_list *list, list_item *item)
     free(item->label);
     free(item->source);
     free(item->kernel_name);
+    free(item->variant);
 }
 
 void rt_list_destroy(rt_list *list)
@@ -55,7 +56,7 @@ convoy_status rt_list_build(rt_list *list, convoy_error *err)
 
 /* Appends an empty item. Pointers to items stay valid only until the next call. */
 static convoy_status new_item(rt_list *list, item_kind kind, const char *label, const char *source, const char *kernel,
-                              list_item **out, convoy_error *err)
+                              const char *variant, list_item **out, convoy_error *err)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 32;
@@ -66,9 +67,10 @@ static convoy_status new_item(rt_list *list, item_kind kind, const char *label, 
         list->capacity = capacity;
     }
     list_item *item = &list->items[list->count];
-    *item = (list_item){.kind = kind, .label = strdup(label), .source = strdup(source), .kernel_name = strdup(kernel)};
+    *item = (list_item){.kind = kind, .label = strdup(label), .source = strdup(source), .kernel_name = strdup(kernel),
+                        .variant = strdup(variant ? variant : "")};
     list->count++;
-    if (item->label == NULL || item->source == NULL || item->kernel_name == NULL) {
+    if (item->label == NULL || item->source == NULL || item->kernel_name == NULL || item->variant == NULL) {
         release_item(list, &list->items[--list->count]);
         return OUT_OF_MEMORY(err);
     }
@@ -154,7 +156,8 @@ convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *
     if (list->collecting)
         return rt_units_add(list->ctx, &list->wanted, launch->source, options, err);
     TRY(rt_program_find(list->ctx, launch->source, options, &program, err));
-    TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, &item, err));
+    TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, launch->variant, &item,
+                 err));
     return drop_last(list, fill_kernel_item(list, item, launch, program, err));
 }
 
@@ -163,7 +166,7 @@ convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy
     list_item *item = NULL;
     if (list->collecting)
         return CONVOY_OK;
-    TRY(new_item(list, ITEM_GEMM, gemm->label, "clblast", "gemm", &item, err));
+    TRY(new_item(list, ITEM_GEMM, gemm->label, "clblast", "gemm", "clblast", &item, err));
     item->gemm.launch = *gemm;
     double product = 2.0 * (gemm->m > 0 ? gemm->m : 1) * (gemm->n > 0 ? gemm->n : 1) * (gemm->k > 0 ? gemm->k : 1);
     item->flops_per_image = product; /* one of the sizes is the batch in every dense layer */
@@ -176,7 +179,7 @@ convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer
     list_item *item = NULL;
     if (list->collecting)
         return CONVOY_OK;
-    TRY(new_item(list, ITEM_COPY, label, "copy", "copy", &item, err));
+    TRY(new_item(list, ITEM_COPY, label, "copy", "copy", NULL, &item, err));
     item->from = from;
     item->to = to;
     item->bytes_each = bytes_per_image;

@@ -14,7 +14,7 @@ typedef struct gemm_item {
 
 typedef struct list_item {
     item_kind kind;
-    char *label, *source, *kernel_name;
+    char *label, *source, *kernel_name, *variant;
     double flops_per_image, flops, bytes_per_image, bytes;
     /* ITEM_KERNEL */
     cl_kernel kernel;

@@ -26,5 +26,6 @@ convoy_status rt_list_profile(rt_list *list, size_t i, rt_profile_row *out, conv
     out->label = item->label;
     out->source = item->source;
     out->kernel = item->kernel_name;
+    out->variant = item->variant;
     return CONVOY_OK;
 }

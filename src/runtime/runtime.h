@@ -107,6 +107,7 @@ typedef struct rt_launch {
     const char *label;   /* "conv2d_1 forward": in profiles and errors */
     const char *source;  /* file in cl/ without its ending */
     const char *kernel;  /* kernel in it */
+    const char *variant; /* what was chosen and how, for bench: "vec PIXELS=13 VECTORS=2"; may be NULL */
     const char *options; /* -D options of the build */
     rt_arg args[RT_MAX_ARGS];
     int arg_count;
@@ -158,7 +159,7 @@ convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_erro
 /* ---- profiles (context created with profile = true) ---- */
 
 typedef struct rt_profile_row {
-    const char *label, *source, *kernel; /* live as long as the list */
+    const char *label, *source, *kernel, *variant; /* live as long as the list; variant: "" where there is no choice */
     uint64_t count;
     double seconds;       /* sum over count */
     double flops, bytes;  /* sum over count */
