@@ -3,7 +3,7 @@
 // Formulas, shapes and compile-time names as in conv2d_plain.cl. Nothing is masked: tiles of channels overlap at the end
 // (OC >= VECTORS * VW), the last pixel is repeated, and taps in the padding read a row of zeros.
 //
-// Pixels are counted through the whole batch, so a tile may span rows and images. A work-item does `tiles` tiles, one after
+// Pixels are counted through the whole batch, so a tile may span rows and images. A work-item does TILES tiles, one after
 // another, so that small tiles outweigh the cost of a work-group.
 #include "vector.clh"
 #include "activation.clh"
@@ -13,6 +13,9 @@
 #endif
 #ifndef VECTORS
 #define VECTORS 2 // vectors of output channels in a register tile
+#endif
+#ifndef TILES
+#define TILES 1 // tiles that a work-item does
 #endif
 #ifndef UNROLL
 #define UNROLL 4 // input channels in one turn of the innermost loop
@@ -44,11 +47,11 @@
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_forward_vec(global const float *restrict x, global const float *restrict w,
                                global const float *restrict bias, global float *restrict y,
-                               global const float *restrict zeros, int pixels, int tiles)
+                               global const float *restrict zeros, int pixels)
 {
     int oc = TILE_START(get_global_id(1), OC);
-    for (int t = 0; t < tiles; t++) {
-        int first = (get_global_id(0) * tiles + t) * PIXELS;
+    for (int t = 0; t < TILES; t++) {
+        int first = (get_global_id(0) * TILES + t) * PIXELS;
         if (first >= pixels)
             return;
         FV acc[PIXELS][VECTORS];
@@ -106,13 +109,13 @@ kernel void conv2d_forward_vec(global const float *restrict x, global const floa
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_data_vec(global const float *restrict dz, global const float *restrict wt,
                                      global const float *restrict x, global float *restrict dx,
-                                     global const float *restrict zeros, int pixels, int tiles)
+                                     global const float *restrict zeros, int pixels)
 {
     int ic = TILE_START(get_global_id(1), IC);
     int phase_y = get_global_id(2) / SW;
     int phase_x = get_global_id(2) % SW;
-    for (int t = 0; t < tiles; t++) {
-        int first = (get_global_id(0) * tiles + t) * PIXELS;
+    for (int t = 0; t < TILES; t++) {
+        int first = (get_global_id(0) * TILES + t) * PIXELS;
         if (first >= pixels)
             return;
         FV acc[PIXELS][VECTORS];

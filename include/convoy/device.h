@@ -51,7 +51,7 @@ typedef struct convoy_context_options {
     bool profile;            /* time every launch (slower) */
     const char *cache_dir;   /* where compiled programs are kept; NULL: $XDG_CACHE_HOME/convoy; "": nowhere */
     const char *gemm;        /* "clblast", "builtin" or NULL for the choice that suits the device */
-    const char *variant;     /* kernel family: "vec", "plain" or NULL for the choice that suits the device */
+    const char *variant;     /* kernel family: "vec", "tile", "plain" or NULL for the choice that suits the device */
     unsigned vector_width;   /* floats in a vector of the _vec kernels (4, 8, 16); 0: the device's native width */
 } convoy_context_options;
 

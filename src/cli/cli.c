@@ -12,7 +12,7 @@
 #include "cli/progress.h"
 
 const char *const cli_gemms[] = {"clblast", "builtin", NULL};
-const char *const cli_variants[] = {"vec", "plain", NULL};
+const char *const cli_variants[] = {"vec", "tile", "plain", NULL};
 const char *const cli_vector_widths[] = {"4", "8", "16", NULL};
 
 /* ---- messages ---- */

@@ -39,9 +39,14 @@ static const option options[] = {
     {0},
 };
 
-static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
+static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_conv2d_scratch(ctx, &((const conv2d_state *)l->state)->shape, batch);
+    return ops_conv2d_forward_scratch(ctx, &((const conv2d_state *)l->state)->shape, batch);
+}
+
+static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_conv2d_backward_scratch(ctx, &((const conv2d_state *)l->state)->shape, batch);
 }
 
 static convoy_status check(const layer *l, convoy_error *err)
@@ -95,7 +100,8 @@ static convoy_status build(layer *l, convoy_error *err)
     l->activation = s->act->elementwise && s->act->from_output && l->backward_reads_output ? s->act : NULL;
     l->saved_per_image = s->act->from_output ? 0 : shape_count(&l->output);
     l->zeros_needed = ops_conv2d_zeros(c);
-    l->backward_scratch = scratch;
+    l->forward_scratch = forward_scratch;
+    l->backward_scratch = backward_scratch;
     return CONVOY_OK;
 }
 
@@ -105,7 +111,7 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
     bool fused = s->act->elementwise && s->act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
-                      .zeros = io->zeros};
+                      .scratch = io->scratch, .zeros = io->zeros};
     TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act : activation_find("linear"), &b,
                            io->batch, err));
     if (fused)

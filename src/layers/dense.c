@@ -1,8 +1,5 @@
-/* Dense: y = activation(x . kernel + bias) over the last axis. By CLBlast's GEMM, or by the direct kernels: a dense layer is a
- * 1x1 convolution of as many pixels as there are rows. */
-#include <stdio.h>
-#include <string.h>
-
+/* Dense: y = activation(x . kernel + bias) over the last axis: a 1x1 convolution of as many pixels as there are rows, by CLBlast's
+ * GEMM or by the direct kernels (ops/conv2d_gemm.c). */
 #include "layers/layer.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
@@ -33,16 +30,14 @@ static const option options[] = {
     {0},
 };
 
-/* CLBlast counts one row an image; several go through the direct kernels. */
-static bool uses_gemm(const dense_state *s, const convoy_context *ctx)
+static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return s->shape.width == 1 && strcmp(rt_gemm(ctx), "clblast") == 0;
+    return ops_conv2d_forward_scratch(ctx, &((const dense_state *)l->state)->shape, batch);
 }
 
-static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
+static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    const dense_state *s = l->state;
-    return uses_gemm(s, ctx) ? 0 : ops_conv2d_scratch(ctx, &s->shape, batch);
+    return ops_conv2d_backward_scratch(ctx, &((const dense_state *)l->state)->shape, batch);
 }
 
 static convoy_status build(layer *l, convoy_error *err)
@@ -65,96 +60,22 @@ static convoy_status build(layer *l, convoy_error *err)
     l->activation = s->act->elementwise && s->act->from_output && l->backward_reads_output ? s->act : NULL;
     l->saved_per_image = s->act->from_output ? 0 : shape_count(&l->output);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
-    l->backward_scratch = scratch;
+    l->forward_scratch = forward_scratch;
+    l->backward_scratch = backward_scratch;
     return CONVOY_OK;
-}
-
-static convoy_status add_bias(const layer *l, const layer_io *io, const activation *act, const rt_buffer *z,
-                              const rt_buffer *y, rt_list *list, convoy_error *err)
-{
-    const dense_state *s = l->state;
-    char options_text[96], label[160];
-    snprintf(options_text, sizeof options_text, "-DCHANNELS=%d" ACTIVATION_OPTIONS, s->units, act->name,
-             act->name);
-    snprintf(label, sizeof label, "%s bias", l->name);
-    rt_launch launch = {.label = label, .source = "bias", .kernel = "bias_activation", .options = options_text};
-    rt_push(&launch, RT_BUFFER(z));
-    rt_push(&launch, RT_BUFFER(io->param[1]));
-    rt_push(&launch, RT_BUFFER(y));
-    rt_push(&launch, RT_BATCH(s->units));
-    ops_range(&launch, io->ctx, (size_t)s->units, 0, 1);
-    launch.bytes_per_image = 8.0 * s->units;
-    return rt_list_add(list, &launch, err);
-}
-
-/* z = x . kernel, then bias and activation in place, fused where the activation allows. */
-static convoy_status forward_gemm(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
-{
-    const dense_state *s = l->state;
-    bool fused = s->use_bias && s->act->elementwise && s->act->from_output;
-    const activation *linear = activation_find("linear");
-    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
-    char label[160];
-    snprintf(label, sizeof label, "%s forward", l->name);
-    rt_gemm_launch gemm = {.label = label, .a = io->input[0], .b = io->param[0], .c = z, .m = -1, .n = s->units,
-                           .k = s->shape.in};
-    TRY(rt_list_add_gemm(list, &gemm, err));
-    if (s->use_bias)
-        TRY(add_bias(l, io, fused ? s->act : linear, z, z, list, err));
-    if (fused || s->act == linear)
-        return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, s->act, z, io->output, 1, s->units, err);
 }
 
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const dense_state *s = l->state;
-    if (uses_gemm(s, io->ctx))
-        return forward_gemm(l, io, list, err);
     bool fused = s->act->elementwise && s->act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
-                      .zeros = io->zeros};
+                      .scratch = io->scratch, .zeros = io->zeros};
     TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act : activation_find("linear"), &b,
                            io->batch, err));
     return fused ? CONVOY_OK
                  : ops_activation_forward(list, io->ctx, l->name, s->act, z, io->output, s->shape.width, s->units, err);
-}
-
-static convoy_status sum_bias(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
-{
-    const dense_state *s = l->state;
-    char options_text[64], label[160];
-    snprintf(options_text, sizeof options_text, "-DCOUNT=%d", s->units);
-    snprintf(label, sizeof label, "%s backward bias", l->name);
-    rt_launch launch = {.label = label, .source = "reduce_rows", .kernel = "reduce_rows", .options = options_text};
-    rt_push(&launch, RT_BUFFER(io->d_output));
-    rt_push(&launch, RT_BUFFER(io->d_param[1]));
-    rt_push(&launch, RT_BATCH(1));
-    ops_range(&launch, io->ctx, 0, (size_t)s->units, 1);
-    launch.bytes_per_image = 4.0 * s->units;
-    return rt_list_add(list, &launch, err);
-}
-
-static convoy_status backward_gemm(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
-{
-    const dense_state *s = l->state;
-    char label[160];
-    snprintf(label, sizeof label, "%s backward filter", l->name);
-    rt_gemm_launch filter = {.label = label, .a = io->input[0], .b = io->d_output, .c = io->d_param[0],
-                             .transpose_a = true, .m = s->shape.in, .n = s->units, .k = -1};
-    TRY(rt_list_add_gemm(list, &filter, err));
-    if (s->use_bias)
-        TRY(sum_bias(l, io, list, err));
-    if (io->d_input[0] == NULL)
-        return CONVOY_OK;
-    snprintf(label, sizeof label, "%s backward data", l->name);
-    rt_gemm_launch data = {.label = label, .a = io->d_output, .b = io->param[0], .c = io->d_input[0],
-                           .transpose_b = true, .m = -1, .n = s->shape.in, .k = s->units};
-    TRY(rt_list_add_gemm(list, &data, err));
-    return io->input_slope ? ops_activation_backward(list, io->ctx, label, io->input_slope, io->input[0], io->input[0],
-                                                     io->d_input[0], io->d_input[0], 1, s->shape.in, err)
-                           : CONVOY_OK;
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
@@ -163,8 +84,6 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     if (!io->d_output_has_slope && s->act != activation_find("linear"))
         TRY(ops_activation_backward(list, io->ctx, l->name, s->act, l->saved_per_image ? io->saved : io->output,
                                     io->output, io->d_output, io->d_output, s->shape.width, s->units, err));
-    if (uses_gemm(s, io->ctx))
-        return backward_gemm(l, io, list, err);
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
                       .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch, .zeros = io->zeros};
     return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);

@@ -20,7 +20,7 @@ void ops_window(int n, int k, int s, bool same, int *out, int *pad);
 typedef struct conv_buffers {
     const rt_buffer *x, *w, *bias, *y;       /* forward */
     const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
-    const rt_buffer *scratch;                /* backward: ops_conv2d_scratch floats */
+    const rt_buffer *scratch;                /* ops_conv2d_forward_scratch or _backward_scratch floats */
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
 } conv_buffers;
 
@@ -32,7 +32,8 @@ convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char 
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                   const activation *slope, const conv_buffers *b, int batch, convoy_error *err);
 
-size_t ops_conv2d_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
+size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
+size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_zeros(const conv_shape *s);
 
 /* Plain loops in double. */

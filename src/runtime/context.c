@@ -12,17 +12,17 @@
 #include <clblast_c.h>
 #endif
 
-static bool one_of(const char *value, const char *a, const char *b)
+static bool one_of(const char *value, const char *a, const char *b, const char *c)
 {
-    return value == NULL || strcmp(value, a) == 0 || strcmp(value, b) == 0;
+    return value == NULL || strcmp(value, a) == 0 || strcmp(value, b) == 0 || strcmp(value, c) == 0;
 }
 
 static convoy_status check_options(const convoy_context_options *o, convoy_error *err)
 {
-    if (!one_of(o->gemm, "clblast", "builtin"))
+    if (!one_of(o->gemm, "clblast", "builtin", "builtin"))
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "gemm: '%s' is not known; use clblast or builtin", o->gemm);
-    if (!one_of(o->variant, "vec", "plain"))
-        return base_fail(err, CONVOY_ERROR_ARGUMENT, "variant: '%s' is not known; use vec or plain", o->variant);
+    if (!one_of(o->variant, "vec", "tile", "plain"))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "variant: '%s' is not known; use vec, tile or plain", o->variant);
     if (o->vector_width != 0 && o->vector_width != 4 && o->vector_width != 8 && o->vector_width != 16)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "vector width: %u; it is 4, 8 or 16 floats", o->vector_width);
     return CONVOY_OK;
@@ -55,7 +55,9 @@ static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
     unsigned native = ctx->info.native_vector_width_float;
     /* The native width tells, not the device's type: Mesa's llvmpipe calls itself a CPU and vectorises across work-items. */
     ctx->vector_width = o->vector_width ? o->vector_width : native >= 16 ? 16 : native >= 8 ? 8 : 4;
-    text_copy(ctx->variant, sizeof ctx->variant, o->variant ? o->variant : native >= 4 ? "vec" : "plain");
+    text_copy(ctx->variant, sizeof ctx->variant, o->variant ? o->variant : native >= 4 ? "vec" : "tile");
+    ctx->variant_forced = o->variant != NULL;
+    ctx->gemm_forced = o->gemm != NULL;
 #ifdef HAVE_CLBLAST
     text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : native >= 4 ? "builtin" : "clblast");
 #else
@@ -115,6 +117,7 @@ void convoy_context_destroy(convoy_context *ctx)
         CLBlastClearCache(); /* it would hold our context, and free its programs after the driver is gone */
 #endif
     rt_programs_destroy(ctx);
+    rt_records_destroy(ctx);
     if (ctx->transfer)
         clReleaseCommandQueue(ctx->transfer);
     if (ctx->queue)
@@ -130,6 +133,25 @@ bool rt_wants_vectors(const convoy_context *ctx) { return strcmp(ctx->variant, "
 unsigned rt_vector_width(const convoy_context *ctx) { return ctx->vector_width; }
 const char *rt_variant(const convoy_context *ctx) { return ctx->variant; }
 const char *rt_gemm(const convoy_context *ctx) { return ctx->gemm; }
+bool rt_gemm_forced(const convoy_context *ctx) { return ctx->gemm_forced && strcmp(ctx->gemm, "clblast") == 0; }
+
+bool rt_family_preferred(const convoy_context *ctx, const char *family)
+{
+    if (strcmp(family, "gemm") == 0)
+        return strcmp(ctx->gemm, "clblast") == 0;
+    return strcmp(family, "plain") == 0 || strcmp(family, ctx->variant) == 0;
+}
+
+bool rt_family_allowed(const convoy_context *ctx, const char *family)
+{
+#ifndef HAVE_CLBLAST
+    if (strcmp(family, "gemm") == 0)
+        return false;
+#endif
+    bool forced = strcmp(family, "gemm") == 0 ? ctx->gemm_forced : ctx->variant_forced;
+    return !forced || rt_family_preferred(ctx, family);
+}
+
 size_t rt_alignment(const convoy_context *ctx) { return ctx->alignment; }
 size_t rt_max_local_size(const convoy_context *ctx) { return ctx->max_local; }
 

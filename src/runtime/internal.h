@@ -25,6 +25,8 @@ struct convoy_context {
     bool profile, used_gemm;
     char cache_dir[1024];      /* empty: no disk cache */
     char gemm[16], variant[16];
+    bool gemm_forced, variant_forced; /* by the caller */
+    struct rt_record *records;
     unsigned vector_width;
     size_t alignment, max_local; /* bytes, work-items */
     rt_program *programs;
@@ -88,6 +90,9 @@ convoy_status rt_units_add(const convoy_context *ctx, rt_units *units, const cha
 void rt_units_clear(rt_units *units);
 /* Builds them all as one program, on PoCL. If that does not build nothing is kept: built one by one, the bad one will say why. */
 convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err);
+
+/* records.c */
+void rt_records_destroy(convoy_context *ctx);
 
 /* program_cache.c: binaries on disk, keyed by source text, options, device and driver. A miss, a corrupt or a stale entry
  * gives NULL; storing is best effort and atomic (two processes may share the folder). */

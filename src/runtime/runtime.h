@@ -14,11 +14,23 @@
 /* True when the device prefers explicit vectors in one work-item (CPUs); false when it vectorises across work-items. */
 bool rt_wants_vectors(const convoy_context *ctx);
 unsigned rt_vector_width(const convoy_context *ctx);  /* floats; 4, 8 or 16 */
-const char *rt_variant(const convoy_context *ctx);    /* "vec" or "plain": the kernel family in force */
+const char *rt_variant(const convoy_context *ctx);    /* "vec", "tile" or "plain": the kernel family in force */
 const char *rt_gemm(const convoy_context *ctx);       /* "clblast" or "builtin" */
+bool rt_gemm_forced(const convoy_context *ctx);       /* clblast, because the user said so */
+/* Families of kernels: "vec", "tile", "plain", and "gemm" for CLBlast. Preferred: what runs untuned; "plain" is the last resort of
+ * each. Allowed: what a record may choose; what the user forced leaves nothing else. */
+bool rt_family_preferred(const convoy_context *ctx, const char *family);
+bool rt_family_allowed(const convoy_context *ctx, const char *family);
 size_t rt_alignment(const convoy_context *ctx);       /* bytes that a slice's offset must be a multiple of */
 size_t rt_max_local_size(const convoy_context *ctx);  /* work-items */
 void rt_message(convoy_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- tuning records: what was measured to be best for a problem on this device ---- */
+
+/* The value of a key, NULL when there is none; valid until the record changes. */
+const char *rt_record_find(const convoy_context *ctx, const char *key);
+/* Sets, or with a NULL value forgets, a record in this context; nothing is written to disk. */
+convoy_status rt_record_set(convoy_context *ctx, const char *key, const char *value, convoy_error *err);
 
 /* ---- device memory ---- */
 

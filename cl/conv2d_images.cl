@@ -1,0 +1,133 @@
+// Direct 2D convolution for devices that want explicit vectors (CPUs), tiled over images: a work-item is a whole work-group, and
+// its register tile is IMAGES images x VECTORS vectors of VW channels, at one pixel after another of a row. The pixels of a tile
+// lie at the same place in their images, so they meet the same taps: what the padding cuts off costs nothing, and no test or
+// address is needed within a tile. Formulas, shapes and compile-time names as in conv2d_plain.cl.
+//
+// Nothing is masked: the last tile of channels and the last block of images are moved back to end with the last one (OC or IC
+// >= VECTORS * VW). A batch of less than IMAGES computes on what lies behind it: tensors have room for IMAGES at least.
+// Dimension 0 counts rows of pixels, 1 tiles of channels, 2 blocks of images.
+#include "vector.clh"
+#include "activation.clh"
+
+#ifndef IMAGES
+#define IMAGES 6 // images in a register tile
+#endif
+#ifndef VECTORS
+#define VECTORS 2 // vectors of channels in a register tile
+#endif
+#ifndef UNROLL
+#define UNROLL 4 // input channels in one turn of the innermost loop
+#endif
+
+#define PRAGMA_(text) _Pragma(#text)
+#define PRAGMA(text) PRAGMA_(text)
+#define UNROLLED _Pragma("unroll")
+
+#define TILE_START(CHANNELS) min((int)get_global_id(1) * VECTORS * VW, (CHANNELS) - VECTORS * VW)
+#define FIRST_IMAGE max(min((int)get_global_id(2) * IMAGES, batch - IMAGES), 0)
+
+// acc[j][v] += from[j * IMAGE + k] * weights[k * STRIDE + v], k < LENGTH.
+#define MULTIPLY_ADD(from, IMAGE, weights, STRIDE, LENGTH)                                                             \
+    PRAGMA(unroll UNROLL)                                                                                              \
+    for (int k = 0; k < (LENGTH); k++) {                                                                               \
+        FV b[VECTORS];                                                                                                 \
+        UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD((weights) + k * (STRIDE) + v * VW);                    \
+        UNROLLED for (int j = 0; j < IMAGES; j++)                                                                      \
+        {                                                                                                              \
+            FV a = (FV)((from)[j * (IMAGE) + k]);                                                                      \
+            UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = fma(a, b[v], acc[j][v]);                            \
+        }                                                                                                              \
+    }
+
+#ifdef FORWARD
+// The taps of an axis of N that are inside for a window that begins at `start`: [FIRST_TAP, LAST_TAP).
+#define FIRST_TAP(start, D) ((start) >= 0 ? 0 : (-(start) + (D) - 1) / (D))
+#define LAST_TAP(start, D, N, K) min((K), ((N) - (start) + (D) - 1) / (D))
+
+__attribute__((reqd_work_group_size(1, 1, 1)))
+kernel void conv2d_forward_vec_images(global const float *restrict x, global const float *restrict w,
+                                      global const float *restrict bias, global float *restrict y, int batch)
+{
+    int oc = TILE_START(OC);
+    int oy = get_global_id(0);
+    int iy = oy * SH - PT;
+    int kh_first = FIRST_TAP(iy, DH), kh_end = LAST_TAP(iy, DH, H, KH);
+    x += FIRST_IMAGE * (H * W * IC);
+    y += FIRST_IMAGE * (OH * OW * OC) + oy * OW * OC + oc;
+    for (int ox = 0; ox < OW; ox++) {
+        int ix = ox * SW - PL;
+#if PADDED
+        int kw_first = FIRST_TAP(ix, DW), kw_end = LAST_TAP(ix, DW, W, KW);
+#else
+        const int kw_first = 0, kw_end = KW;
+#endif
+        FV acc[IMAGES][VECTORS];
+        UNROLLED for (int j = 0; j < IMAGES; j++)
+            UNROLLED for (int v = 0; v < VECTORS; v++)
+#if USE_BIAS
+                acc[j][v] = VLOAD(bias + oc + v * VW);
+#else
+                acc[j][v] = (FV)0.0f;
+#endif
+        for (int kh = kh_first; kh < kh_end; kh++) {
+#if DW == 1
+            // The taps of one row of the kernel lie behind each other in memory.
+            global const float *from = x + ((iy + kh * DH) * W + ix + kw_first) * IC;
+            global const float *weights = w + (kh * KW + kw_first) * IC * OC + oc;
+            MULTIPLY_ADD(from, H * W * IC, weights, OC, (kw_end - kw_first) * IC)
+#else
+            for (int kw = kw_first; kw < kw_end; kw++) {
+                global const float *from = x + ((iy + kh * DH) * W + ix + kw * DW) * IC;
+                global const float *weights = w + (kh * KW + kw) * IC * OC + oc;
+                MULTIPLY_ADD(from, H * W * IC, weights, OC, IC)
+            }
+#endif
+        }
+        UNROLLED for (int j = 0; j < IMAGES; j++)
+            UNROLLED for (int v = 0; v < VECTORS; v++)
+                VSTORE(ACTIVATE(acc[j][v]), y + j * (OH * OW * OC) + ox * OC + v * VW);
+    }
+}
+#endif
+
+#ifdef BACKWARD_DATA
+// wt is w with its last two axes swapped, (KH, KW, OC, IC).
+__attribute__((reqd_work_group_size(1, 1, 1)))
+kernel void conv2d_backward_data_vec_images(global const float *restrict dz, global const float *restrict wt,
+                                            global const float *restrict x, global float *restrict dx, int batch)
+{
+    int ic = TILE_START(IC);
+    int iy = get_global_id(0);
+    int first = FIRST_IMAGE;
+    dz += first * (OH * OW * OC);
+    for (int ix = 0; ix < W; ix++) {
+        FV acc[IMAGES][VECTORS];
+        UNROLLED for (int j = 0; j < IMAGES; j++)
+            UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = (FV)0.0f;
+        for (int kh = 0; kh < KH; kh++) {
+            int sy = iy + PT - kh * DH;
+            if (sy < 0 || sy % SH != 0 || sy / SH >= OH)
+                continue;
+            for (int kw = 0; kw < KW; kw++) {
+                int sx = ix + PL - kw * DW;
+                if (sx < 0 || sx % SW != 0 || sx / SW >= OW)
+                    continue;
+                global const float *from = dz + (sy / SH * OW + sx / SW) * OC;
+                global const float *weights = wt + (kh * KW + kw) * OC * IC + ic;
+                MULTIPLY_ADD(from, OH * OW * OC, weights, IC, OC)
+            }
+        }
+        int at = first * (H * W * IC) + (iy * W + ix) * IC + ic;
+        UNROLLED for (int j = 0; j < IMAGES; j++)
+            UNROLLED for (int v = 0; v < VECTORS; v++)
+            {
+                FV d = acc[j][v];
+#if INPUT_SLOPE
+                FV out = VLOAD(x + at + j * (H * W * IC) + v * VW);
+                d *= SLOPE(out, out);
+#endif
+                VSTORE(d, dx + at + j * (H * W * IC) + v * VW);
+            }
+    }
+}
+#endif

@@ -1,0 +1,87 @@
+/* The vec_images variants: register tiles of images x channel vectors at one pixel. Kernels: cl/conv2d_images.cl. */
+#include "ops/conv2d_tiles.h"
+
+enum { VW, VECTORS, IMAGES };
+
+/* With few images a tile over pixels (vec) does better. */
+enum { LEAST_IMAGES = 4 };
+
+static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
+{
+    return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] >= LEAST_IMAGES &&
+           params[IMAGES] <= p->batch;
+}
+
+/* Eight images suit 32 registers as well as the eight ways of a first-level cache, in which images often fall on the same set;
+ * 16 registers hold six. A smaller tile where it leaves less of the last block unused. */
+static void defaults(const convoy_context *ctx, const conv_problem *p, int *params)
+{
+    tile_default_channels(ctx, tile_channels(p), &params[VW], &params[VECTORS]);
+    int most = params[VW] >= 16 || params[VECTORS] == 1 ? 8 : 6;
+    double best = 0;
+    for (int images = LEAST_IMAGES; images <= most && images <= p->batch; images++) {
+        double used = (double)p->batch / ((p->batch + images - 1) / images * images);
+        double rate = used * images / (images + 1.0); /* the larger a tile, the fewer loads for a product */
+        if (rate < best)
+            continue;
+        best = rate;
+        params[IMAGES] = images;
+    }
+}
+
+static void set_range(conv_launch *l, const conv_job *job, int rows)
+{
+    int channels = job->params[VW] * job->params[VECTORS];
+    rt_push(&l->launch, RT_BATCH(1));
+    l->launch.global[0] = RT_FIXED((size_t)rows);
+    l->launch.global[1] = RT_FIXED((size_t)(tile_channels(&job->problem) + channels - 1) / channels);
+    l->launch.global[2] = RT_PER_IMAGE(1, (size_t)job->params[IMAGES]);
+    l->launch.local[0] = l->launch.local[1] = l->launch.local[2] = 1;
+}
+
+static void add_options(conv_launch *l, const conv_job *job, const char *pass)
+{
+    conv_launch_activation(l, job);
+    conv_launch_option(l, " -D%s -DPADDED=%d" TILE_OPTIONS " -DIMAGES=%d", pass, conv_padded(job->problem.shape),
+                       job->params[VW], job->params[VECTORS], job->params[IMAGES]);
+}
+
+static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
+{
+    conv_launch l;
+    const conv_buffers *b = job->buffers;
+    (void)ctx;
+    conv_launch_begin(&l, job, "forward", "conv2d_images", "conv2d_forward_vec_images");
+    add_options(&l, job, "FORWARD");
+    rt_push(&l.launch, RT_BUFFER(b->x));
+    rt_push(&l.launch, RT_BUFFER(b->w));
+    rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
+    rt_push(&l.launch, RT_BUFFER(b->y));
+    set_range(&l, job, job->problem.shape->out_height);
+    return rt_list_add(list, &l.launch, err);
+}
+
+static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
+{
+    conv_launch l;
+    const conv_buffers *b = job->buffers;
+    TRY(conv_add_transpose(list, ctx, job, err));
+    conv_launch_begin(&l, job, "backward data", "conv2d_images", "conv2d_backward_data_vec_images");
+    add_options(&l, job, "BACKWARD_DATA");
+    rt_push(&l.launch, RT_BUFFER(b->dz));
+    rt_push(&l.launch, RT_BUFFER(b->scratch));
+    rt_push(&l.launch, RT_BUFFER(job->act ? b->x : b->dz)); /* only read for the slope */
+    rt_push(&l.launch, RT_BUFFER(b->dx));
+    set_range(&l, job, job->problem.shape->height);
+    return rt_list_add(list, &l.launch, err);
+}
+
+#define PARAMS {TILE_CHANNEL_PARAMS, {"IMAGES", {4, 5, 6, 8, 10, 11, 12, 13, 14}}}
+
+const conv_variant conv_images_variants[] = {
+    {.name = "vec_images", .family = "vec", .pass = CONV_FORWARD, .params = PARAMS, .fits = fits, .defaults = defaults,
+     .add = add_forward},
+    {.name = "vec_images", .family = "vec", .pass = CONV_BACKWARD_DATA, .params = PARAMS, .fits = fits,
+     .defaults = defaults, .scratch = tile_transposed_scratch, .add = add_backward_data},
+    {0},
+};

@@ -1,0 +1,22 @@
+/* What the register tiles of the vec variants have in common: VECTORS vectors of VW channels. */
+#ifndef OPS_CONV2D_TILES_H
+#define OPS_CONV2D_TILES_H
+
+#include "ops/conv2d_variant.h"
+
+/* The first two parameters of each vec variant. */
+#define TILE_CHANNEL_PARAMS {"VW", {4, 8, 16}}, {"VECTORS", {1, 2, 3, 4}}
+#define TILE_OPTIONS " -DVW=%d -DVECTORS=%d"
+
+/* The channels that a pass vectorises over: those of what it writes. */
+int tile_channels(const conv_problem *p);
+/* A tile must not be wider than the channels, and vectors not wider than the device's. */
+bool tile_fits_channels(const convoy_context *ctx, int channels, int width, int vectors);
+/* The widest vector that the channels fill, two of them where they fill two. */
+void tile_default_channels(const convoy_context *ctx, int channels, int *width, int *vectors);
+/* How many rows of accumulators the registers hold: AVX2 has 16, AVX-512 32; weights and one input must fit too. */
+int tile_rows(int width, int vectors);
+/* Scratch of a pass that wants the weights transposed. */
+size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params);
+
+#endif

@@ -1,0 +1,173 @@
+/* The vec variants: register tiles of pixels x channel vectors, one work-item a work-group. Kernels: cl/conv2d_vec.cl. */
+#include "ops/conv2d_tiles.h"
+
+/* ---- forward and data gradient: a tile is PIXELS output pixels, counted through the whole batch ---- */
+
+enum { VW, VECTORS, PIXELS, TILES };
+
+static bool fits_pixels(const convoy_context *ctx, const conv_problem *p, const int *params)
+{
+    return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]);
+}
+
+/* How many pixels, counted through the batch, a launch computes; `phases`: one of strides[0] x strides[1] interleaved grids. */
+static int pixels_per_image(const conv_problem *p)
+{
+    const conv_shape *s = p->shape;
+    if (p->pass == CONV_FORWARD)
+        return s->out_height * s->out_width;
+    return ((s->height + s->stride[0] - 1) / s->stride[0]) * ((s->width + s->stride[1] - 1) / s->stride[1]);
+}
+
+/* A work-item does several tiles, so that its work outweighs the cost of a work-group. */
+static void default_pixels(const convoy_context *ctx, const conv_problem *p, int *params)
+{
+    const conv_shape *s = p->shape;
+    tile_default_channels(ctx, tile_channels(p), &params[VW], &params[VECTORS]);
+    params[PIXELS] = tile_rows(params[VW], params[VECTORS]);
+    long products = (long)params[PIXELS] * params[VECTORS] * s->kernel[0] * s->kernel[1] *
+                    (p->pass == CONV_FORWARD ? s->in : s->out / (s->stride[0] * s->stride[1]));
+    long wanted = products > 0 ? 24576 / products : 24576;
+    long most = (long)pixels_per_image(p) * p->batch / params[PIXELS] / 16;
+    params[TILES] = (int)(wanted < most ? wanted : most);
+    if (params[TILES] < 1)
+        params[TILES] = 1;
+}
+
+static void push_pixels(conv_launch *l, const conv_job *job)
+{
+    const int *v = job->params;
+    int pixels = pixels_per_image(&job->problem), channels = v[VECTORS] * v[VW];
+    rt_push(&l->launch, RT_BUFFER(job->buffers->zeros));
+    rt_push(&l->launch, RT_BATCH(pixels));
+    l->launch.global[0] = RT_PER_IMAGE((size_t)pixels, (size_t)v[PIXELS] * v[TILES]);
+    l->launch.global[1] = RT_FIXED((size_t)(tile_channels(&job->problem) + channels - 1) / channels);
+    l->launch.local[0] = l->launch.local[1] = 1;
+}
+
+static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
+{
+    conv_launch l;
+    const conv_buffers *b = job->buffers;
+    (void)ctx;
+    conv_launch_begin(&l, job, "forward", "conv2d_vec", "conv2d_forward_vec");
+    conv_launch_activation(&l, job);
+    conv_launch_option(&l, " -DFORWARD" TILE_OPTIONS " -DPIXELS=%d -DTILES=%d", job->params[VW], job->params[VECTORS],
+                       job->params[PIXELS], job->params[TILES]);
+    rt_push(&l.launch, RT_BUFFER(b->x));
+    rt_push(&l.launch, RT_BUFFER(b->w));
+    rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
+    rt_push(&l.launch, RT_BUFFER(b->y));
+    push_pixels(&l, job);
+    return rt_list_add(list, &l.launch, err);
+}
+
+static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
+{
+    conv_launch l;
+    const conv_buffers *b = job->buffers;
+    const conv_shape *s = job->problem.shape;
+    TRY(conv_add_transpose(list, ctx, job, err));
+    conv_launch_begin(&l, job, "backward data", "conv2d_vec", "conv2d_backward_data_vec");
+    conv_launch_activation(&l, job);
+    conv_launch_option(&l, " -DBACKWARD_DATA" TILE_OPTIONS " -DPIXELS=%d -DTILES=%d", job->params[VW],
+                       job->params[VECTORS], job->params[PIXELS], job->params[TILES]);
+    rt_push(&l.launch, RT_BUFFER(b->dz));
+    rt_push(&l.launch, RT_BUFFER(b->scratch));
+    rt_push(&l.launch, RT_BUFFER(job->act ? b->x : b->dz)); /* only read for the slope */
+    rt_push(&l.launch, RT_BUFFER(b->dx));
+    push_pixels(&l, job);
+    l.launch.global[2] = RT_FIXED((size_t)s->stride[0] * s->stride[1]);
+    l.launch.local[2] = 1;
+    return rt_list_add(list, &l.launch, err);
+}
+
+/* ---- filter gradient: a tile is ROWS rows of the weights, summed over a chunk of images ---- */
+
+enum { ROWS = 2, CHUNK };
+
+/* Rows of the weights whose inputs lie behind each other in memory. */
+static int group_rows(const conv_shape *s)
+{
+    return !conv_padded(s) && s->dilation[1] == 1 ? s->kernel[1] * s->in : s->in;
+}
+
+static int group_count(const conv_shape *s) { return s->kernel[0] * s->kernel[1] * s->in / group_rows(s); }
+
+static bool fits_rows(const convoy_context *ctx, const conv_problem *p, const int *params)
+{
+    return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) &&
+           params[ROWS] <= group_rows(p->shape) && params[CHUNK] <= p->batch;
+}
+
+/* Enough chunks to keep the device busy and a chunk's inputs in cache, but no more, because each writes a whole gradient. */
+static int default_chunk(const convoy_context *ctx, const conv_problem *p)
+{
+    const conv_shape *s = p->shape;
+    int cached = (int)(262144 / (4 * (conv_inputs(s) + conv_outputs(s))));
+    int most_chunks = conv_weights(s) > 65536 ? 1 : 2 * (int)convoy_context_device(ctx)->compute_units;
+    int least = (p->batch + most_chunks - 1) / most_chunks;
+    int images = cached > least ? cached : least;
+    return images < p->batch ? images : p->batch;
+}
+
+static void default_rows(const convoy_context *ctx, const conv_problem *p, int *params)
+{
+    tile_default_channels(ctx, tile_channels(p), &params[VW], &params[VECTORS]);
+    params[ROWS] = params[VW] >= 16 ? 12 : params[VECTORS] == 2 ? 6 : 12;
+    if (params[ROWS] > group_rows(p->shape))
+        params[ROWS] = group_rows(p->shape);
+    params[CHUNK] = default_chunk(ctx, p);
+}
+
+static int chunk_count(const conv_problem *p, const int *params)
+{
+    return (p->batch + params[CHUNK] - 1) / params[CHUNK];
+}
+
+static size_t scratch_rows(const convoy_context *ctx, const conv_problem *p, const int *params)
+{
+    (void)ctx;
+    size_t chunks = (size_t)chunk_count(p, params);
+    return chunks > 1 ? chunks * (conv_weights(p->shape) + (size_t)p->shape->out) : 0;
+}
+
+/* With one chunk the gradients go where they belong; with more into scratch, [chunk][weights, bias], and are summed. */
+static convoy_status add_backward_filter(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
+{
+    conv_launch l;
+    const conv_buffers *b = job->buffers;
+    const conv_shape *s = job->problem.shape;
+    const int *v = job->params;
+    int chunks = chunk_count(&job->problem, v), weights = (int)conv_weights(s), channels = v[VW] * v[VECTORS];
+    conv_launch_begin(&l, job, "backward filter", "conv2d_vec", "conv2d_backward_filter_vec");
+    conv_launch_option(&l, " -DBACKWARD_FILTER" TILE_OPTIONS " -DROWS=%d", v[VW], v[VECTORS], v[ROWS]);
+    rt_push(&l.launch, RT_BUFFER(b->x));
+    rt_push(&l.launch, RT_BUFFER(b->dz));
+    rt_push(&l.launch, RT_BUFFER(chunks > 1 ? b->scratch : b->dw));
+    rt_push(&l.launch, RT_BUFFER(chunks > 1 ? b->scratch : s->bias ? b->dbias : b->dw));
+    rt_push(&l.launch, RT_INT(weights + s->out));
+    rt_push(&l.launch, RT_INT(chunks > 1 ? weights : 0));
+    rt_push(&l.launch, RT_INT(v[CHUNK]));
+    rt_push(&l.launch, RT_BATCH(1));
+    l.launch.global[0] = RT_FIXED((size_t)group_count(s) * ((group_rows(s) + v[ROWS] - 1) / v[ROWS]));
+    l.launch.global[1] = RT_FIXED((size_t)(s->out + channels - 1) / channels);
+    l.launch.global[2] = RT_FIXED((size_t)chunks);
+    l.launch.local[0] = l.launch.local[1] = l.launch.local[2] = 1;
+    TRY(rt_list_add(list, &l.launch, err));
+    return chunks > 1 ? conv_add_reduce(list, ctx, job, chunks, err) : CONVOY_OK;
+}
+
+#define PIXEL_PARAMS                                                                                                   \
+    {TILE_CHANNEL_PARAMS, {"PIXELS", {4, 6, 8, 10, 12, 13, 14}}, {"TILES", {1, 4, 16}}}
+
+const conv_variant conv_vec_variants[] = {
+    {.name = "vec", .family = "vec", .pass = CONV_FORWARD, .params = PIXEL_PARAMS, .fits = fits_pixels,
+     .defaults = default_pixels, .add = add_forward},
+    {.name = "vec", .family = "vec", .pass = CONV_BACKWARD_DATA, .params = PIXEL_PARAMS, .fits = fits_pixels,
+     .defaults = default_pixels, .scratch = tile_transposed_scratch, .add = add_backward_data},
+    {.name = "vec", .family = "vec", .pass = CONV_BACKWARD_FILTER,
+     .params = {TILE_CHANNEL_PARAMS, {"ROWS", {3, 4, 6, 8, 9, 12, 13, 14}}, {"CHUNK", {1, 2, 4, 8, 16, 32, 64}}},
+     .fits = fits_rows, .defaults = default_rows, .scratch = scratch_rows, .add = add_backward_filter},
+    {0},
+};
