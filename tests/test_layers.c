@@ -4,10 +4,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
 #include "convoy/convoy.h"
+#include "ops/conv2d_variant.h"
 #include "runtime/internal.h"
 
 enum { SEED = 20 };
@@ -19,19 +21,25 @@ static void on_row(void *user, const convoy_check_row *row)
         print_error("%s (%s) on %s: %s\n", row->layer, row->options, row->input, row->message);
 }
 
-/* CONVOY_CHECK_MOST: skip larger inputs (for simulated devices). */
-static void check_family(const char *variant, const char *gemm, unsigned width, const char *layer)
+/* Opens the default device. */
+static convoy_context *open_context(const char *variant, const char *gemm, unsigned width)
 {
     convoy_error err = {0};
     convoy_context *ctx = NULL;
-    size_t rows = 0, failed = 0;
-    const char *most = getenv("CONVOY_CHECK_MOST");
     convoy_context_options how = {.variant = variant, .gemm = gemm, .vector_width = width};
     if (convoy_context_create(&how, &ctx, &err) != CONVOY_OK)
         fail_msg("%s", err.message);
+    return ctx;
+}
+
+/* Runs the check and ends the context. CONVOY_CHECK_MOST: skip larger inputs (for simulated devices). */
+static void check_layer(convoy_context *ctx, const char *layer)
+{
+    convoy_error err = {0};
+    size_t rows = 0, failed = 0;
+    const char *most = getenv("CONVOY_CHECK_MOST");
     convoy_check_options options = {.seed = SEED, .layer = layer, .on_row = on_row, .user = &rows,
                                     .most_values = most ? (size_t)atol(most) : 0};
-    print_message("variant %s, gemm %s, vectors of %u, seed %d\n", variant, gemm, width, SEED);
     convoy_status status = convoy_check(ctx, &options, &failed, &err);
     rt_programs_destroy(ctx);
     uint64_t live = convoy_context_counters(ctx).live_objects;
@@ -41,6 +49,62 @@ static void check_family(const char *variant, const char *gemm, unsigned width, 
     assert_true(rows > 0);
     assert_int_equal(failed, 0);
     assert_int_equal(live, 0);
+}
+
+static void check_family(const char *variant, const char *gemm, unsigned width, const char *layer)
+{
+    print_message("variant %s, gemm %s, vectors of %u, seed %d\n", variant, gemm, width, SEED);
+    check_layer(open_context(variant, gemm, width), layer);
+}
+
+/* A 3x3 convolution of stride 1, which every variant that is not for dense layers alone computes. */
+static bool fits_common_shape(const convoy_context *ctx, const conv_variant *v)
+{
+    conv_shape s = {.height = 5, .width = 6, .in = 16, .out_height = 3, .out_width = 4, .out = 16, .kernel = {3, 3},
+                    .stride = {1, 1}, .dilation = {1, 1}, .bias = true};
+    conv_problem p = {v->pass, &s, 5};
+    conv_choice choice;
+    return conv_choice_parse(ctx, &p, v->name, &choice) && choice.variant == v;
+}
+
+/* Rows that no family runs by itself: each is put in front of the others, with its defaults and with small tiles. */
+static void check_variant(const conv_variant *v, unsigned width, const char *setting)
+{
+    convoy_error err = {0};
+    char text[96];
+    convoy_context *ctx = open_context(NULL, NULL, width);
+    assert_true(fits_common_shape(ctx, v));
+    snprintf(text, sizeof text, "%s%s", v->name, setting);
+    print_message("%s: %s, vectors of %u\n", conv_pass_key(v->pass), text, width);
+    assert_int_equal(rt_record_set(ctx, conv_pass_key(v->pass), text, &err), CONVOY_OK);
+    check_layer(ctx, "Conv2D");
+}
+
+static void test_winograd(void **state)
+{
+    (void)state;
+    const conv_variant *v;
+    size_t found = 0;
+    for (size_t i = 0; (v = conv_variant_at(i)) != NULL; i++) {
+        if (strcmp(v->name, "vec_winograd") != 0)
+            continue;
+        found++;
+        check_variant(v, 0, "");
+        check_variant(v, 4, " VW=4 VECTORS=1 IMAGES=2 TILES=2");
+    }
+    assert_int_equal(found, 2);
+}
+
+/* Batches in check are smaller than the usual tile of images, so defaults give vec there. */
+static void test_images(void **state)
+{
+    (void)state;
+    for (conv_pass pass = CONV_FORWARD; pass <= CONV_BACKWARD_DATA; pass++) {
+        convoy_error err = {0};
+        convoy_context *ctx = open_context("vec", "builtin", 4);
+        assert_int_equal(rt_record_set(ctx, conv_pass_key(pass), "vec_images VW=4 VECTORS=1 IMAGES=2", &err), CONVOY_OK);
+        check_layer(ctx, "Conv2D");
+    }
 }
 
 static void test_plain(void **state)
@@ -87,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_plain), cmocka_unit_test(test_vec),
                                        cmocka_unit_test(test_vec_4), cmocka_unit_test(test_vec_16),
-                                       cmocka_unit_test(test_clblast)};
+                                       cmocka_unit_test(test_clblast), cmocka_unit_test(test_images),
+                                       cmocka_unit_test(test_winograd)};
     return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
 }

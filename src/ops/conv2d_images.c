@@ -3,30 +3,21 @@
 
 enum { VW, VECTORS, IMAGES };
 
-/* With few images a tile over pixels (vec) does better. */
-enum { LEAST_IMAGES = 4 };
 
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
-    return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] >= LEAST_IMAGES &&
-           params[IMAGES] <= p->batch;
+    return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch;
 }
 
-/* Eight images suit 32 registers as well as the eight ways of a first-level cache, in which images often fall on the same set;
- * 16 registers hold six. A smaller tile where it leaves less of the last block unused. */
+/* With few images a tile over pixels (vec) does better. */
+enum { LEAST_IMAGES = 4 };
+
 static void defaults(const convoy_context *ctx, const conv_problem *p, int *params)
 {
     tile_default_channels(ctx, tile_channels(p), &params[VW], &params[VECTORS]);
-    int most = params[VW] >= 16 || params[VECTORS] == 1 ? 8 : 6;
-    double best = 0;
-    for (int images = LEAST_IMAGES; images <= most && images <= p->batch; images++) {
-        double used = (double)p->batch / ((p->batch + images - 1) / images * images);
-        double rate = used * images / (images + 1.0); /* the larger a tile, the fewer loads for a product */
-        if (rate < best)
-            continue;
-        best = rate;
-        params[IMAGES] = images;
-    }
+    params[IMAGES] = tile_images(p->batch, params[VW], params[VECTORS]);
+    if (params[IMAGES] < LEAST_IMAGES)
+        params[IMAGES] = p->batch + 1; /* does not fit */
 }
 
 static void set_range(conv_launch *l, const conv_job *job, int rows)

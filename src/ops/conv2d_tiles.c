@@ -21,6 +21,24 @@ int tile_rows(int width, int vectors)
     return width >= 16 ? (vectors == 2 ? 13 : 14) : (vectors == 2 ? 6 : 10);
 }
 
+/* Eight images suit 32 registers as well as the eight ways of a first-level cache, in which images often fall on the same set;
+ * 16 registers hold six. */
+int tile_images(int batch, int width, int vectors)
+{
+    int most = width >= 16 || vectors == 1 ? 8 : 6;
+    int chosen = 1;
+    double best = 0;
+    for (int images = 1; images <= most && images <= batch; images++) {
+        double used = (double)batch / ((batch + images - 1) / images * images);
+        double rate = used * images / (images + 1.0); /* the larger a tile, the fewer loads for a product */
+        if (rate < best)
+            continue;
+        best = rate;
+        chosen = images;
+    }
+    return chosen;
+}
+
 size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     (void)ctx;

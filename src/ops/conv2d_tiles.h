@@ -16,6 +16,9 @@ bool tile_fits_channels(const convoy_context *ctx, int channels, int width, int 
 void tile_default_channels(const convoy_context *ctx, int channels, int *width, int *vectors);
 /* How many rows of accumulators the registers hold: AVX2 has 16, AVX-512 32; weights and one input must fit too. */
 int tile_rows(int width, int vectors);
+/* Images in a register tile of images x vectors: what registers and first-level cache hold, or fewer where that leaves less of
+ * the last block unused; at most the batch. */
+int tile_images(int batch, int width, int vectors);
 /* Scratch of a pass that wants the weights transposed. */
 size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params);
 
