@@ -118,6 +118,13 @@ void bundle_keep_binaries(convoy_context *ctx)
     }
 }
 
+/* PoCL keeps what it compiled itself, unless it was told not to: then the program need not be compiled a second time to be kept. */
+static bool driver_keeps_kernels(void)
+{
+    const char *cache = getenv("POCL_KERNEL_CACHE");
+    return cache == NULL || strcmp(cache, "0") != 0;
+}
+
 static convoy_status remember_units(convoy_context *ctx, const rt_units *units, cl_program program, convoy_error *err)
 {
     for (size_t i = 0; i < units->count; i++) {
@@ -152,7 +159,7 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
         return CONVOY_OK;
     }
     convoy_status status = remember_units(ctx, units, program, err);
-    if (cached)
+    if (cached || driver_keeps_kernels())
         free(joint);
     else
         note_pending(ctx, program, joint);
