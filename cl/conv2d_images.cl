@@ -19,10 +19,6 @@
 #define UNROLL 4 // input channels in one turn of the innermost loop
 #endif
 
-#define PRAGMA_(text) _Pragma(#text)
-#define PRAGMA(text) PRAGMA_(text)
-#define UNROLLED _Pragma("unroll")
-
 #define TILE_START(CHANNELS) min((int)get_global_id(1) * VECTORS * VW, (CHANNELS) - VECTORS * VW)
 #define FIRST_IMAGE max(min((int)get_global_id(2) * IMAGES, batch - IMAGES), 0)
 

@@ -21,10 +21,6 @@
 #define UNROLL 4 // input channels in one turn of the innermost loop
 #endif
 
-#define PRAGMA_(text) _Pragma(#text)
-#define PRAGMA(text) PRAGMA_(text)
-#define UNROLLED _Pragma("unroll")
-
 // First channel of tile `t` of CHANNELS: the last tile is moved back so that it ends with the last channel.
 #define TILE_START(t, CHANNELS) min((int)(t) * VECTORS * VW, (CHANNELS) - VECTORS * VW)
 

@@ -1,14 +1,15 @@
 // 3x3 convolution of stride 1 by Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional
 // Neural Networks", 2015), for devices that want explicit vectors: 16 products instead of 36 for 2x2 outputs.
 //
-//   U = G g G', V = B' d B for each 4x4 patch d of the input, y = A' (sum over channels of U V, element by element) A
-//   G = 1 0 0, 1/2 1/2 1/2, 1/2 -1/2 1/2, 0 0 1     B' = 1 0 -1 0, 0 1 1 0, 0 -1 1 0, 0 1 0 -1     A' = 1 1 1 0, 0 1 -1 -1
+//   U = G g G' (winograd_weights.cl), V = B' d B for each 4x4 patch d of the input (winograd.clh),
+//   y = A' (sum over channels of U V, element by element) A,   A' = 1 1 1 0, 0 1 -1 -1
 //
 // A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels.
-// x (n, H, W, IC), y (n, OH, OW, OC), w (3, 3, IC, OC), u (16, IC, OC), `u_at` floats into the scratch; PT and PL zeros lead. The data gradient is the same with dz
-// as x, the kernel turned around (FLIP) and its channels swapped; with INPUT_SLOPE y is multiplied by the slope at `other`.
+// x (n, H, W, IC), y (n, OH, OW, OC), u (16, IC, OC), `u_at` floats into the scratch; PT and PL zeros lead. The data gradient is the
+// same with dz as x, the kernel turned around and its channels swapped; with INPUT_SLOPE y is multiplied by the slope at `other`.
 #include "vector.clh"
 #include "activation.clh"
+#include "winograd.clh"
 
 #ifndef IMAGES
 #define IMAGES 8 // images in a register tile
@@ -22,85 +23,6 @@
 #ifndef UNROLL
 #define UNROLL 4 // input channels in one turn of the innermost loop
 #endif
-
-// The input's channels go in vectors of IVW (IC >= IVW).
-#ifndef IVW
-#define IVW 1
-#endif
-#if IVW == 1
-typedef float IFV;
-#define IVLOAD(p) (*(p))
-#define IVSTORE(v, p) (*(p) = (v))
-#else
-typedef CAT(float, IVW) IFV;
-#define IVLOAD(p) CAT(vload, IVW)(0, (p))
-#define IVSTORE(v, p) CAT(vstore, IVW)((v), 0, (p))
-#endif
-
-#define PRAGMA_(text) _Pragma(#text)
-#define PRAGMA(text) PRAGMA_(text)
-#define UNROLLED _Pragma("unroll")
-
-// b = B' a for a column or row of four.
-#define TRANSFORM_IN(b0, b1, b2, b3, a0, a1, a2, a3)                                                                   \
-    b0 = a0 - a2;                                                                                                      \
-    b1 = a1 + a2;                                                                                                      \
-    b2 = a2 - a1;                                                                                                      \
-    b3 = a1 - a3;
-
-#ifdef FILTER
-// u from w: dimension 0 counts vectors of output channels (the last one moved back, OC >= VW), 1 input channels.
-__attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void winograd_filter(global const float *w, global float *scratch, int u_at)
-{
-    global float *u = scratch + u_at;
-    int oc = min((int)get_global_id(0) * VW, OC - VW);
-    int at = (int)get_global_id(1) * OC + oc;
-    FV half_sum[4][3]; // G g
-    for (int kw = 0; kw < 3; kw++) {
-        FV g[3];
-        UNROLLED for (int kh = 0; kh < 3; kh++)
-            g[kh] = VLOAD(w + (FLIP ? 8 - kh * 3 - kw : kh * 3 + kw) * (IC * OC) + at);
-        half_sum[0][kw] = g[0];
-        half_sum[1][kw] = 0.5f * (g[0] + g[1] + g[2]);
-        half_sum[2][kw] = 0.5f * (g[0] - g[1] + g[2]);
-        half_sum[3][kw] = g[2];
-    }
-    UNROLLED for (int i = 0; i < 4; i++)
-    {
-        FV a = half_sum[i][0], b = half_sum[i][1], c = half_sum[i][2];
-        VSTORE(a, u + i * 4 * (IC * OC) + at);
-        VSTORE(0.5f * (a + b + c), u + (i * 4 + 1) * (IC * OC) + at);
-        VSTORE(0.5f * (a - b + c), u + (i * 4 + 2) * (IC * OC) + at);
-        VSTORE(c, u + (i * 4 + 3) * (IC * OC) + at);
-    }
-}
-#else
-
-// Writes B' d B of one patch of one image, all channels: to[position * STRIDE + channel].
-inline void transform_patch(global const float *x, int iy, int ix, private float *to)
-{
-    for (int c = 0; c < IC; c += IVW) {
-        IFV d[4][4], t[4][4];
-        int channel = min(c, IC - IVW);
-        UNROLLED for (int i = 0; i < 4; i++)
-            UNROLLED for (int j = 0; j < 4; j++)
-            {
-                bool inside = iy + i >= 0 && iy + i < H && ix + j >= 0 && ix + j < W;
-                d[i][j] = inside ? IVLOAD(x + ((iy + i) * W + ix + j) * IC + channel) : (IFV)0.0f;
-            }
-        UNROLLED for (int j = 0; j < 4; j++)
-        {
-            TRANSFORM_IN(t[0][j], t[1][j], t[2][j], t[3][j], d[0][j], d[1][j], d[2][j], d[3][j])
-        }
-        UNROLLED for (int i = 0; i < 4; i++)
-        {
-            TRANSFORM_IN(d[i][0], d[i][1], d[i][2], d[i][3], t[i][0], t[i][1], t[i][2], t[i][3])
-            UNROLLED for (int j = 0; j < 4; j++)
-                IVSTORE(d[i][j], to + (i * 4 + j) * (TILES * IMAGES * IC) + channel);
-        }
-    }
-}
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_winograd(global const float *restrict x, global const float *restrict scratch, int u_at,
@@ -117,7 +39,8 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
         int patch = min(start, PATCHES - TILES);
         for (int t = 0; t < TILES; t++)
             for (int j = 0; j < IMAGES; j++)
-                transform_patch(x + j * (H * W * IC), oy - PT, (patch + t) * 2 - PL, v_in + (t * IMAGES + j) * IC);
+                transform_patch(x + j * (H * W * IC), oy - PT, (patch + t) * 2 - PL, true, TILES * IMAGES * IC,
+                                v_in + (t * IMAGES + j) * IC);
         for (int c = 0; c < OC; c += VECTORS * VW) {
             int oc = min(c, OC - VECTORS * VW);
             for (int t = 0; t < TILES; t++) {
@@ -183,4 +106,3 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
         }
     }
 }
-#endif

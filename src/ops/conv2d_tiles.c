@@ -39,6 +39,12 @@ int tile_images(int batch, int width, int vectors)
     return chosen;
 }
 
+bool tile_suits_winograd(const conv_shape *s)
+{
+    return s->kernel[0] == 3 && s->kernel[1] == 3 && s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 &&
+           s->dilation[1] == 1;
+}
+
 size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     (void)ctx;

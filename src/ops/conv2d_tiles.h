@@ -19,6 +19,8 @@ int tile_rows(int width, int vectors);
 /* Images in a register tile of images x vectors: what registers and first-level cache hold, or fewer where that leaves less of
  * the last block unused; at most the batch. */
 int tile_images(int batch, int width, int vectors);
+/* Winograd's minimal filtering: 3x3, stride and dilation 1. */
+bool tile_suits_winograd(const conv_shape *s);
 /* Scratch of a pass that wants the weights transposed. */
 size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params);
 

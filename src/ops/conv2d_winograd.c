@@ -21,12 +21,9 @@ static int patches(int pixels) { return (pixels + 1) / 2; }
 
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
-    const conv_shape *s = p->shape;
     conv_shape c = computed_shape(p);
-    bool suits = s->kernel[0] == 3 && s->kernel[1] == 3 && s->stride[0] == 1 && s->stride[1] == 1 &&
-                 s->dilation[0] == 1 && s->dilation[1] == 1;
     long private_bytes = 64L * params[IMAGES] * ((long)params[TILES] * c.in + params[VECTORS] * params[VW]);
-    return suits && tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch &&
+    return tile_suits_winograd(p->shape) && tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch &&
            params[TILES] <= patches(c.out_width) && private_bytes <= MOST_PRIVATE;
 }
 
@@ -46,17 +43,17 @@ static size_t scratch(const convoy_context *ctx, const conv_problem *p, const in
     return (p->pass == CONV_FORWARD ? 16 : 25) * pairs;
 }
 
-static convoy_status add_filter(rt_list *list, convoy_context *ctx, const conv_job *job, const conv_shape *c, convoy_error *err)
+static convoy_status add_weights(rt_list *list, convoy_context *ctx, const conv_job *job, const conv_shape *c, convoy_error *err)
 {
     conv_launch l;
     bool forward = job->problem.pass == CONV_FORWARD;
     int width = job->params[VW];
     if (!forward)
         TRY(conv_add_transpose(list, ctx, job, err));
-    conv_launch_begin(&l, job, forward ? "forward filter transform" : "backward filter transform", "conv2d_winograd",
-                      "winograd_filter");
+    conv_launch_begin(&l, job, forward ? "forward weights" : "backward weights", "winograd_weights",
+                      "winograd_weights");
     l.options[0] = '\0';
-    conv_launch_option(&l, "-DFILTER -DIC=%d -DOC=%d -DVW=%d -DFLIP=%d", c->in, c->out, width, !forward);
+    conv_launch_option(&l, "-DIC=%d -DOC=%d -DVW=%d -DFLIP=%d", c->in, c->out, width, !forward);
     rt_push(&l.launch, RT_BUFFER(forward ? job->buffers->w : job->buffers->scratch));
     rt_push(&l.launch, RT_BUFFER(job->buffers->scratch));
     rt_push(&l.launch, RT_INT(forward ? 0 : (int)conv_weights(c)));
@@ -75,7 +72,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     const conv_buffers *b = job->buffers;
     conv_shape c = computed_shape(&job->problem);
     bool forward = job->problem.pass == CONV_FORWARD;
-    TRY(add_filter(list, ctx, job, &c, err));
+    TRY(add_weights(list, ctx, job, &c, err));
     turned.problem.shape = &c;
     conv_launch_begin(&l, &turned, forward ? "forward" : "backward data", "conv2d_winograd", "conv2d_winograd");
     l.launch.flops_per_image = 2.0 * conv_products(job->problem.shape); /* as the definition counts them */
