@@ -214,6 +214,7 @@ kernel void conv2d_backward_filter_vec(global const float *restrict x, global co
         for (int oy = oy_first; oy < oy_end; oy++) {
             global const float *from = x + ((n * H + oy * SH + oy_shift) * W + ox_first * SW + ox_shift) * IC + start;
             global const float *grad = dz + ((n * OH + oy) * OW + ox_first) * OC + oc;
+            PRAGMA(unroll 2)
             for (int ox = ox_first; ox < ox_end; ox++) {
                 FV b[VECTORS];
                 UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD(grad + v * VW);

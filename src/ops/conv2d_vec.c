@@ -111,12 +111,34 @@ static int default_chunk(const convoy_context *ctx, const conv_problem *p)
     return images < p->batch ? images : p->batch;
 }
 
+/* Products for each load of the best tile with so many vectors; *rows is its height. The last tile of a group overlaps the one
+ * before it, so a height that divides the group wastes nothing. */
+static double best_rows(int group, int width, int vectors, int *rows)
+{
+    int most = (width >= 16 ? 24 : 12) / vectors; /* accumulators: of 32 registers, or of 16 */
+    double best = 0;
+    for (int r = 1; r <= most && r <= group; r++) {
+        double used = (double)group / ((group + r - 1) / r * r);
+        double rate = used * vectors * r / (vectors + r + 1);
+        if (rate < best)
+            continue;
+        best = rate;
+        *rows = r;
+    }
+    return best;
+}
+
 static void default_rows(const convoy_context *ctx, const conv_problem *p, int *params)
 {
+    int group = group_rows(p->shape), rows = 1;
     tile_default_channels(ctx, tile_channels(p), &params[VW], &params[VECTORS]);
-    params[ROWS] = params[VW] >= 16 ? 12 : params[VECTORS] == 2 ? 6 : 12;
-    if (params[ROWS] > group_rows(p->shape))
-        params[ROWS] = group_rows(p->shape);
+    double rate = best_rows(group, params[VW], params[VECTORS], &params[ROWS]);
+    /* More vectors take more of dz from further away: only for groups that are lower than a tile could be. */
+    if (params[VECTORS] == 2 && group < 12 && 4 * params[VW] <= p->shape->out &&
+        best_rows(group, params[VW], 4, &rows) > rate) {
+        params[VECTORS] = 4;
+        params[ROWS] = rows;
+    }
     params[CHUNK] = default_chunk(ctx, p);
 }
 
