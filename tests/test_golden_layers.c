@@ -1,4 +1,5 @@
-/* The layers' references against Keras: tests/golden/layers.json holds its answers (tools/make_golden_layers.py). */
+/* The layers' references against Keras: tests/golden/layers.json holds its answers (tools/make_golden_layers.py), and
+ * tests/golden/training_layers.json those of layers that have more than trained weights (tools/make_golden_training.py). */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,7 @@
 
 #define TOLERANCE 1e-5
 
-static json_t *golden;
+static json_t *golden, *golden_training;
 
 /* ---- tensors ---- */
 
@@ -37,6 +38,22 @@ static double *zeros(size_t count)
     double *values = calloc(count, sizeof *values);
     assert_non_null(values);
     return values;
+}
+
+/* A variance is positive. */
+static double *start_value(const layer_param *param, long seed)
+{
+    double *values = pattern(param->count, seed, 2003, 0);
+    for (size_t i = 0; param->positive && i < param->count; i++)
+        values[i] = fabs(values[i]) + 0.125;
+    return values;
+}
+
+static double *copy(const double *values, size_t count)
+{
+    double *same = zeros(count);
+    memcpy(same, values, count * sizeof *same);
+    return same;
 }
 
 static convoy_shape read_shape(const json_t *list)
@@ -82,7 +99,7 @@ static void run_case(const json_t *c, const char *label)
     long seed = (long)json_integer_value(json_object_get(c, "seed"));
     convoy_shape input = read_shape(json_object_get(c, "input"));
     convoy_shape output = read_shape(json_object_get(c, "output_shape"));
-    const json_t *d_params = json_object_get(c, "d_params");
+    const json_t *d_params = json_object_get(c, "d_params"), *updated = json_object_get(c, "updated");
     layer *l = make_layer(c, label, input);
 
     assert_int_equal(l->output.rank, output.rank);
@@ -95,10 +112,12 @@ static void run_case(const json_t *c, const char *label)
     double *y = zeros(out), *d_x = zeros(in), *upstream = pattern(out, seed + 9, 2003, 0), *scratch = zeros(3 * out);
     double *params[LAYER_MAX_PARAMS] = {NULL};
     layer_reference r = {
-        .batch = batch, .input = {x}, .output = y, .d_input = {d_x}, .d_output = upstream, .scratch = scratch};
+        .batch = batch, .training = json_is_true(json_object_get(c, "training")), .input = {x},
+        .output = y, .d_input = {d_x}, .d_output = upstream, .scratch = scratch};
     for (int p = 0; p < l->param_count; p++) {
-        r.param[p] = params[p] = pattern(l->param[p].count, seed + 1 + p, 2003, 0);
+        r.param[p] = params[p] = start_value(&l->param[p], seed + 1 + p);
         r.d_param[p] = zeros(l->param[p].count);
+        r.updated[p] = copy(params[p], l->param[p].count);
     }
 
     l->class->reference_forward(l, &r);
@@ -108,9 +127,13 @@ static void run_case(const json_t *c, const char *label)
     for (int p = 0; p < l->param_count; p++) {
         char what[80];
         snprintf(what, sizeof what, "%s gradient", l->param[p].name);
-        compare(label, what, r.d_param[p], l->param[p].count, json_array_get(d_params, (size_t)p));
+        if (l->trainable && l->param[p].trainable)
+            compare(label, what, r.d_param[p], l->param[p].count, json_array_get(d_params, (size_t)p));
+        else
+            compare(label, l->param[p].name, r.updated[p], l->param[p].count, json_array_get(updated, (size_t)p));
         free(params[p]);
         free(r.d_param[p]);
+        free(r.updated[p]);
     }
     free(x);
     free(y);
@@ -122,12 +145,11 @@ static void run_case(const json_t *c, const char *label)
 
 /* ---- one test for each class ---- */
 
-/* Runs the cases of a class; there must be at least `least`. */
-static void run_class(const char *class_name, size_t least)
+static size_t run_cases(const json_t *file, const char *class_name)
 {
     size_t index, done = 0;
     const json_t *c;
-    json_array_foreach(json_object_get(golden, "cases"), index, c) {
+    json_array_foreach(json_object_get(file, "cases"), index, c) {
         char label[256];
         if (strcmp(json_string_value(json_object_get(c, "class")), class_name) != 0)
             continue;
@@ -136,7 +158,13 @@ static void run_class(const char *class_name, size_t least)
         run_case(c, label);
         done++;
     }
-    assert_true(done >= least);
+    return done;
+}
+
+/* Runs the cases of a class; there must be at least `least`. */
+static void run_class(const char *class_name, size_t least)
+{
+    assert_true(run_cases(golden, class_name) + run_cases(golden_training, class_name) >= least);
 }
 
 static void test_conv2d(void **state)
@@ -175,20 +203,34 @@ static void test_softmax(void **state)
     run_class("Softmax", 2);
 }
 
+static void test_batch_normalization(void **state)
+{
+    (void)state;
+    run_class("BatchNormalization", 11);
+}
+
+static json_t *load(const char *path)
+{
+    json_error_t error;
+    json_t *file = json_load_file(path, 0, &error);
+    if (file == NULL)
+        fprintf(stderr, "%s:%d: %s\n", error.source, error.line, error.text);
+    return file;
+}
+
 static int load_golden(void **state)
 {
     (void)state;
-    json_error_t error;
-    golden = json_load_file(TEST_GOLDEN_DIR "/layers.json", 0, &error);
-    if (golden == NULL)
-        fprintf(stderr, "%s:%d: %s\n", error.source, error.line, error.text);
-    return golden == NULL;
+    golden = load(TEST_GOLDEN_DIR "/layers.json");
+    golden_training = load(TEST_GOLDEN_DIR "/training_layers.json");
+    return golden == NULL || golden_training == NULL;
 }
 
 static int free_golden(void **state)
 {
     (void)state;
     json_decref(golden);
+    json_decref(golden_training);
     return 0;
 }
 
@@ -197,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv2d),     cmocka_unit_test(test_max_pooling2d), cmocka_unit_test(test_dense),
         cmocka_unit_test(test_activation), cmocka_unit_test(test_relu),          cmocka_unit_test(test_softmax),
+        cmocka_unit_test(test_batch_normalization),
     };
     return cmocka_run_group_tests(tests, load_golden, free_golden);
 }

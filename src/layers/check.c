@@ -23,16 +23,17 @@ typedef struct pair {
 } pair;
 
 enum { P_INPUT, P_OUTPUT, P_D_OUTPUT, P_D_INPUT, P_PARAM, P_D_PARAM = P_PARAM + LAYER_MAX_PARAMS,
-       P_SAVED = P_D_PARAM + LAYER_MAX_PARAMS, P_SCRATCH_F, P_SCRATCH_B, P_ZEROS, P_COUNT };
+       P_SAVED = P_D_PARAM + LAYER_MAX_PARAMS, P_SCRATCH_F, P_SCRATCH_B, P_ZEROS, P_BAD, P_COUNT };
 
 typedef struct check {
     convoy_context *ctx;
     layer *layer;
     int max_batch, batch;
     bool fused; /* d_output has the slope already, and the input's slope is wanted */
+    bool training; /* else forward alone is compared */
     uint64_t seed;
     pair pairs[P_COUNT];
-    double *scratch;
+    double *scratch, *updated[LAYER_MAX_PARAMS];
     rt_list *forward, *backward;
     convoy_check_row *row;
 } check;
@@ -53,7 +54,7 @@ static convoy_status make(check *c, int which, const char *name, size_t count, s
     if (p->reference == NULL)
         return OUT_OF_MEMORY(err);
     TRY(rt_buffer_create(c->ctx, count * sizeof(float), name, &p->buffer, err));
-    return rt_buffer_fill(p->buffer, which == P_ZEROS ? 0.0f : NAN, err);
+    return rt_buffer_fill(p->buffer, which == P_ZEROS || which == P_BAD ? 0.0f : NAN, err);
 }
 
 static convoy_status make_all(check *c, convoy_error *err)
@@ -67,13 +68,16 @@ static convoy_status make_all(check *c, convoy_error *err)
     TRY(make(c, P_D_INPUT, "gradient of the input", in * most, in * batch, err));
     for (int k = 0; k < l->param_count; k++) {
         TRY(make(c, P_PARAM + k, l->param[k].name, l->param[k].count, l->param[k].count, err));
-        TRY(make(c, P_D_PARAM + k, k == 0 ? "gradient of the kernel" : "gradient of the bias", l->param[k].count,
-                 l->param[k].count, err));
+        TRY(make(c, P_D_PARAM + k, l->param[k].name, l->param[k].count, l->param[k].count, err));
+        c->updated[k] = calloc(l->param[k].count, sizeof *c->updated[k]);
+        if (c->updated[k] == NULL)
+            return OUT_OF_MEMORY(err);
     }
-    TRY(make(c, P_SAVED, "saved", l->saved_per_image * most, 0, err));
+    TRY(make(c, P_SAVED, "saved", l->saved_per_image * most + l->saved_by_training, 0, err));
     TRY(make(c, P_SCRATCH_F, "scratch", l->forward_scratch ? l->forward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
     TRY(make(c, P_SCRATCH_B, "scratch", l->backward_scratch ? l->backward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
     TRY(make(c, P_ZEROS, "zeros", l->zeros_needed, 0, err));
+    TRY(make(c, P_BAD, "flag", 1, 0, err));
     c->scratch = malloc(3 * out * most * sizeof *c->scratch);
     return c->scratch ? CONVOY_OK : OUT_OF_MEMORY(err);
 }
@@ -81,6 +85,8 @@ static convoy_status make_all(check *c, convoy_error *err)
 static convoy_status send(check *c, int which, convoy_error *err)
 {
     pair *p = &c->pairs[which];
+    int k = which - P_PARAM;
+    bool parameter = k >= 0 && k < c->layer->param_count;
     float *values = malloc((p->played + 1) * sizeof *values);
     if (values == NULL)
         return OUT_OF_MEMORY(err);
@@ -88,6 +94,10 @@ static convoy_status send(check *c, int which, convoy_error *err)
         p->reference[i] = draw(c, which, i);
         if (which == P_PARAM + 1) /* biases */
             p->reference[i] = (2.0 * floor(p->reference[i] * 8.0) + 1.0) / 128.0;
+        if (parameter && c->layer->param[k].positive)
+            p->reference[i] = fabs(p->reference[i]) + 0.125;
+        if (parameter)
+            c->updated[k][i] = p->reference[i];
         values[i] = (float)p->reference[i];
     }
     convoy_status status = rt_buffer_write(p->buffer, 0, values, p->played * sizeof *values, err);
@@ -98,15 +108,25 @@ static convoy_status send(check *c, int which, convoy_error *err)
 static layer_io io_of(const check *c)
 {
     const pair *p = c->pairs;
-    layer_io io = {.ctx = c->ctx, .batch = c->max_batch, .input = {p[P_INPUT].buffer}, .output = p[P_OUTPUT].buffer,
-                   .saved = p[P_SAVED].buffer, .scratch = p[P_SCRATCH_F].buffer, .d_input = {p[P_D_INPUT].buffer},
-                   .d_output = p[P_D_OUTPUT].buffer,
+    layer_io io = {.ctx = c->ctx, .batch = c->max_batch, .training = c->training, .bad = p[P_BAD].buffer,
+                   .input = {p[P_INPUT].buffer}, .output = p[P_OUTPUT].buffer, .saved = p[P_SAVED].buffer,
+                   .scratch = p[P_SCRATCH_F].buffer, .d_input = {p[P_D_INPUT].buffer}, .d_output = p[P_D_OUTPUT].buffer,
                    .zeros = p[P_ZEROS].buffer ? p[P_ZEROS].buffer : p[P_INPUT].buffer};
     for (int k = 0; k < c->layer->param_count; k++) {
         io.param[k] = p[P_PARAM + k].buffer;
         io.d_param[k] = p[P_D_PARAM + k].buffer;
     }
     return io;
+}
+
+/* What follows forward in a training step. */
+static convoy_status add_backward(const check *c, const layer_io *back, rt_list *list, convoy_error *err)
+{
+    const layer_class *class = c->layer->class;
+    if (!c->training)
+        return CONVOY_OK;
+    TRY(class->backward(c->layer, back, list, err));
+    return class->update ? class->update(c->layer, back, list, err) : CONVOY_OK;
 }
 
 static convoy_status play(check *c, convoy_error *err)
@@ -123,10 +143,10 @@ static convoy_status play(check *c, convoy_error *err)
     TRY(rt_list_create(c->ctx, c->max_batch, &c->backward, err));
     rt_list_collect(c->forward);
     TRY(class->forward(c->layer, &io, c->forward, err));
-    TRY(class->backward(c->layer, &back, c->forward, err));
+    TRY(add_backward(c, &back, c->forward, err));
     TRY(rt_list_build(c->forward, err));
     TRY(class->forward(c->layer, &io, c->forward, err));
-    TRY(class->backward(c->layer, &back, c->backward, err));
+    TRY(add_backward(c, &back, c->backward, err));
     TRY(rt_list_set_batch(c->forward, c->batch, err));
     TRY(rt_list_set_batch(c->backward, c->batch, err));
     /* Warming up a GEMM has written results: forget them. */
@@ -151,11 +171,13 @@ static void run_reference(check *c)
 {
     const layer_class *class = c->layer->class;
     const pair *p = c->pairs;
-    layer_reference r = {.batch = c->batch, .input = {p[P_INPUT].reference}, .output = p[P_OUTPUT].reference,
-                         .d_input = {p[P_D_INPUT].reference}, .d_output = p[P_D_OUTPUT].reference, .scratch = c->scratch};
+    layer_reference r = {.batch = c->batch, .training = c->training, .input = {p[P_INPUT].reference},
+                         .output = p[P_OUTPUT].reference, .d_input = {p[P_D_INPUT].reference},
+                         .d_output = p[P_D_OUTPUT].reference, .scratch = c->scratch};
     for (int k = 0; k < c->layer->param_count; k++) {
         r.param[k] = p[P_PARAM + k].reference;
         r.d_param[k] = p[P_D_PARAM + k].reference;
+        r.updated[k] = c->updated[k];
     }
     class->reference_forward(c->layer, &r);
     if (c->fused && c->layer->activation)
@@ -208,9 +230,10 @@ static convoy_status compare(check *c, int which, convoy_error *err)
             continue;
         c->row->error = isnan(error) ? INFINITY : error;
         if (!(error <= 1.0) && c->row->message[0] == '\0')
-            snprintf(c->row->message, sizeof c->row->message, "%s: value %zu of %zu is %.9g, the reference says %.9g "
-                     "(batch %d of %d%s)", p->name, i, p->played, (double)values[i], p->reference[i], c->batch,
-                     c->max_batch, c->fused ? ", slopes fused" : "");
+            snprintf(c->row->message, sizeof c->row->message, "%s%s: value %zu of %zu is %.9g, the reference says %.9g "
+                     "(batch %d of %d%s%s)", which >= P_D_PARAM ? "gradient of " : "", p->name, i, p->played,
+                     (double)values[i], p->reference[i], c->batch, c->max_batch, c->fused ? ", slopes fused" : "",
+                     c->training ? "" : ", inference");
     }
     free(values);
     return status;
@@ -225,7 +248,23 @@ static void release(check *c)
         rt_buffer_destroy(c->pairs[i].buffer);
         free(c->pairs[i].reference);
     }
+    for (int k = 0; k < LAYER_MAX_PARAMS; k++)
+        free(c->updated[k]);
     free(c->scratch);
+}
+
+/* The gradients, and what became of the parameters. */
+static convoy_status compare_training(check *c, convoy_error *err)
+{
+    const layer *l = c->layer;
+    TRY(compare(c, P_D_INPUT, err));
+    for (int k = 0; k < l->param_count; k++) {
+        if (l->trainable && l->param[k].trainable)
+            TRY(compare(c, P_D_PARAM + k, err));
+        memcpy(c->pairs[P_PARAM + k].reference, c->updated[k], l->param[k].count * sizeof *c->updated[k]);
+        TRY(compare(c, P_PARAM + k, err));
+    }
+    return CONVOY_OK;
 }
 
 static convoy_status run(check *c, convoy_error *err)
@@ -239,22 +278,22 @@ static convoy_status run(check *c, convoy_error *err)
     TRY(resend_d_output(c, err));
     TRY(play(c, err));
     TRY(compare(c, P_OUTPUT, err));
-    TRY(compare(c, P_D_INPUT, err));
-    for (int k = 0; k < c->layer->param_count; k++)
-        TRY(compare(c, P_D_PARAM + k, err));
-    return CONVOY_OK;
+    return c->training ? compare_training(c, err) : CONVOY_OK;
 }
 
-/* A full batch; a part of a larger one; and one with the slopes of neighbours fused in. */
+/* A full batch; a part of a larger one; one with the slopes of neighbours fused in; and inference where that differs. */
 static convoy_status check_layer(convoy_context *ctx, layer *l, uint64_t seed, convoy_check_row *row, convoy_error *err)
 {
-    static const struct { int max_batch, batch; bool fused; } ways[] = {{2, 2, false}, {5, 3, false}, {2, 1, true}};
+    static const struct { int max_batch, batch; bool fused, inference; } ways[] = {
+        {2, 2, false, false}, {5, 3, false, false}, {2, 1, true, false}, {3, 2, false, true}};
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         /* dz = dy only for relu and for no activation: see mask_by_output. */
         if (ways[i].fused && l->activation != NULL && l->activation != activation_find("relu"))
             continue;
+        if (ways[i].inference && !l->class->trains_apart)
+            continue;
         check c = {.ctx = ctx, .layer = l, .max_batch = ways[i].max_batch, .batch = ways[i].batch,
-                   .fused = ways[i].fused, .seed = seed, .row = row};
+                   .fused = ways[i].fused, .training = !ways[i].inference, .seed = seed, .row = row};
         convoy_status status = run(&c, err);
         release(&c);
         if (status != CONVOY_OK)

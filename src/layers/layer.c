@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -225,4 +226,27 @@ void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer
         .fan_out = fan_out,
         .trainable = l->trainable,
     };
+}
+
+convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *first, convoy_error *err)
+{
+    int rank = l->input[0].rank, taken = 0;
+    char shape[96];
+    bool good = true;
+    for (int i = 0; i < axes->count; i++) {
+        int axis = axes->axis[i] < 0 ? axes->axis[i] + rank : axes->axis[i] - 1;
+        good = good && axis >= 0 && axis < rank && !(taken & 1 << axis);
+        if (good)
+            taken |= 1 << axis;
+    }
+    *first = rank - axes->count;
+    for (int axis = *first; good && axis < rank; axis++)
+        good = (taken & 1 << axis) != 0;
+    if (good)
+        return CONVOY_OK;
+    char found[96] = "";
+    for (int i = 0; i < axes->count; i++)
+        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%d", i ? ", " : "", axes->axis[i]);
+    return base_fail(err, CONVOY_ERROR_MODEL, "option 'axis' is %s with %s; only the last axis, -1, or several up to the last "
+                     "are supported", found, shape_text(&l->input[0], shape, sizeof shape));
 }

@@ -31,6 +31,7 @@ typedef enum option_kind {
     OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */
     OPTION_NULL,       /* only null is supported yet (regularizers, constraints) */
     OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
+    OPTION_AXES,       /* option_axes: a number or a list of them */
 } option_kind;
 
 typedef struct option {
@@ -42,6 +43,12 @@ typedef struct option {
     const char *const *choices; /* NULL-terminated */
     bool hidden;           /* read but not written */
 } option;
+
+/* Axes as Keras counts them: 0 is the batch, -1 the last one. */
+typedef struct option_axes {
+    int count, axis[CONVOY_MAX_RANK];
+    bool list; /* given as a list */
+} option_axes;
 
 /* ---- parameters ---- */
 
@@ -58,6 +65,7 @@ typedef struct layer_param {
     initializer init;
     int fan_in, fan_out;
     bool trainable;
+    bool positive;   /* a variance: never below 0 */
 } layer_param;
 
 /* ---- what a launch needs to know ---- */
@@ -67,6 +75,7 @@ typedef struct layer_param {
 typedef struct layer_io {
     convoy_context *ctx;
     int batch;                             /* the largest; launches must follow RT_BATCH */
+    bool training;                         /* forward of a training plan: Keras's training=True */
     const rt_buffer *input[LAYER_MAX_INPUTS];
     const rt_buffer *output;
     const rt_buffer *saved;                /* written by forward, kept until backward */
@@ -76,6 +85,7 @@ typedef struct layer_io {
     const rt_buffer *d_output;             /* backward may overwrite it */
     const rt_buffer *d_param[LAYER_MAX_PARAMS];
     const rt_buffer *zeros;                /* at least zeros_needed floats, all 0: what padding reads */
+    const rt_buffer *bad;                  /* update only: an int; not 0: nothing may change any more */
     /* d_output holds the gradient before the layer's own activation already: its consumer applied the slope. */
     bool d_output_has_slope;
     /* Not NULL: backward multiplies d_input[0] by this activation's slope, taken from input[0], on behalf of the producer.
@@ -86,6 +96,7 @@ typedef struct layer_io {
 /* The same for the reference, in double on the host. */
 typedef struct layer_reference {
     int batch;
+    bool training;
     const double *input[LAYER_MAX_INPUTS];
     double *output;
     const double *param[LAYER_MAX_PARAMS];
@@ -93,6 +104,7 @@ typedef struct layer_reference {
     const double *d_output;
     double *d_param[LAYER_MAX_PARAMS];  /* zeroed by the caller */
     double *scratch;                    /* three times the output, for backward */
+    double *updated[LAYER_MAX_PARAMS];  /* what training makes of parameters that are not trained; a copy of them before */
 } layer_reference;
 
 /* A configuration that tests and `convoy check` try. */
@@ -109,6 +121,7 @@ typedef struct layer_class {
     const option *options;        /* ends with a row whose name is NULL */
     bool alias;                   /* the output is the input's memory, reshaped: no launches */
     bool applies_input_slope;     /* backward honours layer_io.input_slope */
+    bool trains_apart;            /* training and inference differ */
     const layer_sample *samples;  /* ends with options == NULL */
 
     /* From options and input shapes: output shape, parameters, saved and scratch sizes. Message without the layer's name. */
@@ -116,6 +129,8 @@ typedef struct layer_class {
     /* Append launches. */
     convoy_status (*forward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     convoy_status (*backward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
+    /* Writes what training changes besides the trained parameters, from `saved`, once the loss is known. May be NULL. */
+    convoy_status (*update)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     /* Plain loops in double: the specification. */
     void (*reference_forward)(const layer *l, const layer_reference *r);
     void (*reference_backward)(const layer *l, const layer_reference *r);
@@ -138,6 +153,7 @@ struct layer {
     bool backward_reads_input, backward_reads_output;
     const struct activation *activation;        /* applied last, or NULL; what a consumer may take the slope of */
     size_t saved_per_image;                     /* floats */
+    size_t saved_by_training;                   /* floats in all, besides; only training has them */
     size_t zeros_needed;                        /* floats */
     size_t (*forward_scratch)(const layer *l, const convoy_context *ctx, int batch);  /* floats; NULL: none */
     size_t (*backward_scratch)(const layer *l, const convoy_context *ctx, int batch);
@@ -165,6 +181,9 @@ convoy_status option_parse_text(const char *text, json_t **out, convoy_error *er
 
 /* For build: declares a parameter. */
 void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer init, int fan_in, int fan_out);
+/* For build: the axes must be the last ones of the input, without the batch; *first is the leftmost, 0 being the first of an
+ * image. */
+convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *first, convoy_error *err);
 
 /* ---- shapes ---- */
 

@@ -69,6 +69,7 @@ static void add_expected(text *t, const option *row)
         text_add(t, "a list of 1 to %d sizes of at least 1%s", CONVOY_MAX_RANK,
                  strncmp(row->name, "batch_", 6) == 0 ? " after the batch size, which is null" : "");
         break;
+    case OPTION_AXES: text_add(t, "an axis, or a list of at most %d of them", CONVOY_MAX_RANK); break;
     default: text_add(t, "something else"); break;
     }
     if (optional)
@@ -161,6 +162,18 @@ static bool read_shape(const option *row, const json_t *value, convoy_shape *out
     return true;
 }
 
+static bool read_axes(const json_t *value, option_axes *out)
+{
+    const option any = {.least = -CONVOY_MAX_RANK - 1, .most = CONVOY_MAX_RANK};
+    *out = (option_axes){.list = json_is_array(value), .count = json_is_array(value) ? (int)json_array_size(value) : 1};
+    if (!out->list)
+        return read_int(&any, value, &out->axis[0]);
+    for (int i = 0; i < out->count; i++)
+        if (out->count > CONVOY_MAX_RANK || !read_int(&any, json_array_get(value, (size_t)i), &out->axis[i]))
+            return false;
+    return out->count > 0;
+}
+
 /* A name, null for linear, or Keras's {"class_name": "function", "config": name}. */
 static convoy_status read_activation(const option *row, const json_t *value, const activation **out, convoy_error *err)
 {
@@ -205,6 +218,7 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
     case OPTION_IGNORED: good = true; break;
     case OPTION_NULL: good = null; break;
     case OPTION_SHAPE: good = read_shape(row, value, at); break;
+    case OPTION_AXES: good = read_axes(value, at); break;
     }
     return good ? CONVOY_OK : refuse(row, value, err);
 }
@@ -246,6 +260,20 @@ static json_t *write_shape(const option *row, const convoy_shape *shape)
     return NULL;
 }
 
+static json_t *write_axes(const option_axes *axes)
+{
+    if (!axes->list)
+        return json_integer(axes->axis[0]);
+    json_t *list = json_array();
+    int failed = list == NULL;
+    for (int i = 0; i < axes->count; i++)
+        failed |= json_array_append_new(list, json_integer(axes->axis[i]));
+    if (!failed)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 json_t *option_write(const option *row, const void *state)
 {
     const void *at = (const char *)state + row->offset;
@@ -267,6 +295,7 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_ACTIVATION: return json_string((*(const activation *const *)at)->name);
     case OPTION_INITIALIZER: return initializer_write(at);
     case OPTION_SHAPE: return write_shape(row, at);
+    case OPTION_AXES: return write_axes(at);
     default: return json_null();
     }
 }

@@ -115,7 +115,7 @@ static convoy_status create_parameters(plan *p, convoy_error *err)
 }
 
 /* ---- tensors and their lifetimes ----
- * Moments: node i runs forward at i, the loss at N, node i runs backward at 2N - i. */
+ * Moments: node i runs forward at i, the loss at N, node i runs backward at 2N - i, updates at 2N + 1. */
 
 static arena_tensor *tensor_of(plan *p, size_t node, int kind) { return &p->tensors[node * T_KINDS + (size_t)kind]; }
 
@@ -146,8 +146,11 @@ static void want_node(plan *p, size_t i)
     }
     if (backward && l->backward_reads_output)
         prolong(p, p->nodes[i].root, T_OUTPUT, 2 * end - (int)i);
-    if (l->saved_per_image)
-        want(p, i, T_SAVED, l->saved_per_image * (size_t)batch * sizeof(float), (int)i, backward ? 2 * end - (int)i : (int)i);
+    size_t saved = l->saved_per_image * (size_t)batch + (p->options.training ? l->saved_by_training : 0);
+    if (saved)
+        want(p, i, T_SAVED, saved * sizeof(float), (int)i, backward ? 2 * end - (int)i : (int)i);
+    if (saved && p->options.training && l->class->update)
+        prolong(p, i, T_SAVED, 2 * end + 1);
     if (l->forward_scratch)
         want(p, i, T_FORWARD_SCRATCH, l->forward_scratch(l, p->ctx, batch) * sizeof(float), (int)i, (int)i);
     if (backward && l->backward_scratch)
@@ -270,7 +273,8 @@ static size_t reader_of(const plan *p, size_t i)
 static layer_io io_of(const plan *p, size_t i, bool backward)
 {
     const plan_node *n = &p->nodes[i];
-    layer_io io = {.ctx = p->ctx, .batch = p->options.batch, .output = output_of(p, i), .saved = n->tensor[T_SAVED],
+    layer_io io = {.ctx = p->ctx, .batch = p->options.batch, .training = p->options.training,
+                   .output = output_of(p, i), .saved = n->tensor[T_SAVED],
                    .scratch = n->tensor[backward ? T_BACKWARD_SCRATCH : T_FORWARD_SCRATCH], .zeros = p->zeros};
     for (int k = 0; k < n->node->input_count; k++) {
         size_t from = (size_t)n->node->input[k];
@@ -315,6 +319,19 @@ convoy_status plan_add_backward(plan *p, convoy_error *err)
             continue;
         layer_io io = io_of(p, i, true);
         TRY(l->class->backward(l, &io, p->list, err));
+    }
+    return CONVOY_OK;
+}
+
+convoy_status plan_add_updates(plan *p, const rt_buffer *bad, convoy_error *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const layer *l = p->nodes[i].node->layer;
+        if (l->class->update == NULL)
+            continue;
+        layer_io io = io_of(p, i, false);
+        io.bad = bad;
+        TRY(l->class->update(l, &io, p->list, err));
     }
     return CONVOY_OK;
 }

@@ -1,7 +1,7 @@
 /* The plan of a model on a device: every buffer decided once, the launches written down as a list.
  *
  * Who builds a step appends to plan_list in this order: what fills plan_input, plan_add_forward, the loss (reads plan_output,
- * writes plan_d_output), plan_add_backward, the optimizer (reads plan_gradients, writes plan_parameters). */
+ * writes plan_d_output), plan_add_backward, the optimizer (reads plan_gradients, writes plan_parameters), plan_add_updates. */
 #ifndef PLAN_H
 #define PLAN_H
 
@@ -28,6 +28,8 @@ const rt_buffer *plan_d_output(const plan *p); /* its gradient; NULL when not tr
 
 convoy_status plan_add_forward(plan *p, convoy_error *err);
 convoy_status plan_add_backward(plan *p, convoy_error *err);
+/* What training changes besides the trained parameters (moving statistics), unless the int *bad is set. */
+convoy_status plan_add_updates(plan *p, const rt_buffer *bad, convoy_error *err);
 
 /* The launches of one node's forward pass, [*first, *last) in the list. */
 void plan_forward_range(const plan *p, size_t node, size_t *first, size_t *last);

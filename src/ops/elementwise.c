@@ -12,6 +12,23 @@ void ops_range(rt_launch *launch, const convoy_context *ctx, size_t per_image, s
     launch->local[0] = rt_max_local_size(ctx) < 64 ? rt_max_local_size(ctx) : 64;
 }
 
+unsigned ops_channel_width(const convoy_context *ctx, int channels)
+{
+    unsigned width = ops_width(ctx);
+    while (channels % (int)width != 0)
+        width /= 2;
+    return width;
+}
+
+void ops_local_2d(const convoy_context *ctx, size_t columns, size_t local[3])
+{
+    size_t most = rt_wants_vectors(ctx) ? 1 : rt_max_local_size(ctx) < 64 ? rt_max_local_size(ctx) : 64;
+    local[0] = 1;
+    while (local[0] < columns && 2 * local[0] <= most)
+        local[0] *= 2;
+    local[1] = most / local[0];
+}
+
 static convoy_status softmax(rt_list *list, const convoy_context *ctx, const char *label, const char *kernel,
                              const rt_buffer *const *buffers, int count, int rows, int channels, convoy_error *err)
 {

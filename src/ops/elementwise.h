@@ -11,6 +11,12 @@ unsigned ops_width(const convoy_context *ctx);
 /* Fills range and local size for `per_image` floats an image (fixed: in all), a vector of `width` each. */
 void ops_range(rt_launch *launch, const convoy_context *ctx, size_t per_image, size_t fixed, unsigned width);
 
+/* The widest vector that fills `channels` without a rest, at most ops_width. */
+unsigned ops_channel_width(const convoy_context *ctx, int channels);
+
+/* Local sizes for a range of `columns` work-items that lie beside each other in memory, times any number of rows. */
+void ops_local_2d(const convoy_context *ctx, size_t columns, size_t local[3]);
+
 /* y = act(z), any activation; (batch, rows, channels) tensors, channels being the last axis. y may be z. */
 convoy_status ops_activation_forward(rt_list *list, convoy_context *ctx, const char *label, const activation *act,
                                      const rt_buffer *z, const rt_buffer *y, int rows, int channels, convoy_error *err);

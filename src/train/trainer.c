@@ -31,7 +31,8 @@ static convoy_status write_step(trainer *t, const convoy_fit_options *o, convoy_
     TRY(loss_add(t->loss, list, plan_output(t->plan), feed_labels(t->feed), plan_d_output(t->plan), out.dim[0],
                  o->from_probabilities, err));
     TRY(plan_add_backward(t->plan, err));
-    return optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err);
+    TRY(optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err));
+    return plan_add_updates(t->plan, loss_bad(t->loss), err);
 }
 
 /* Both batch sizes of an epoch are set once here, so that no step builds a kernel. */

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Writes tests/golden/training_layers.json: Keras's answers for layers whose weights are not all trained, or that differ in
+training, forward and backward and with what training makes of their moving statistics.
+
+    pip install keras tensorflow-cpu numpy
+    tools/make_golden_training.py
+
+Made as tests/golden/layers.json is (tools/make_golden_layers.py), and read by the same test.
+"""
+import argparse
+import json
+import pathlib
+
+import make_golden_layers as plain
+import numpy as np
+
+FIRST = 1001  # number of the first case: seeds of its own
+
+# (class, options, input shape, batch, training), then levels of the input's pattern and its shift.
+CASES = [
+    ("BatchNormalization", "", (3, 2, 5), 2, True),
+    ("BatchNormalization", "", (3, 2, 5), 2, False),
+    ("BatchNormalization", "trainable=False", (3, 2, 5), 2, True),
+    ("BatchNormalization", "momentum=0.7, epsilon=0.01", (4,), 5, True),
+    ("BatchNormalization", "momentum=0.7, epsilon=0.01", (4,), 5, False),
+    ("BatchNormalization", "center=False", (2, 2, 3), 3, True),
+    ("BatchNormalization", "scale=False", (2, 2, 3), 3, True),
+    ("BatchNormalization", "scale=False, center=False, axis=3", (2, 3, 2), 2, True),
+    ("BatchNormalization", "center=False", (2, 2, 3), 3, False),
+    ("BatchNormalization", "", (3, 3, 2), 2, True, 2003, 40.0),
+    ("BatchNormalization", "", (7,), 1, True),
+]
+
+
+def start_value(variable, seed):
+    """As for every layer; a variance is positive."""
+    value = plain.tensor(variable.shape, seed)
+    return np.abs(value) + 0.125 if "variance" in variable.name else value
+
+
+def run_case(keras, tf, number, class_name, options, shape, batch, training, levels=2003, shift=0.0):
+    layer = getattr(keras.layers, class_name)(dtype="float64", **eval(f"dict({options})"))
+    layer.build((batch, *shape))
+    parameters = layer.weights
+    trained = [any(v is t for t in layer.trainable_weights) for v in parameters]
+    for i, variable in enumerate(parameters):
+        variable.assign(start_value(variable, 10 * number + 1 + i))
+    if hasattr(layer, "finalize_state"):
+        layer.finalize_state()
+    x = tf.constant(plain.tensor((batch, *shape), 10 * number, levels, shift))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=training) if class_name == "BatchNormalization" else layer(x)
+        upstream = tf.constant(plain.tensor(y.shape, 10 * number + 9))
+        loss = tf.reduce_sum(y * upstream)
+    targets = [v.value for v, t in zip(parameters, trained) if t]
+    d_x, *d_trained = tape.gradient(loss, [x] + targets)
+    d_trained = iter(d_trained)
+    return {
+        "class": class_name,
+        "options": options,
+        "input": list(shape),
+        "batch": batch,
+        "training": training,
+        "seed": 10 * number,
+        "levels": levels,
+        "shift": shift,
+        "output_shape": list(y.shape[1:]),
+        "output": plain.rounded(y),
+        "d_input": plain.rounded(d_x),
+        "d_params": [plain.rounded(next(d_trained)) if t else None for t in trained],
+        "updated": [None if t else plain.rounded(v) for v, t in zip(parameters, trained)],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=pathlib.Path, default=plain.ROOT / "tests/golden/training_layers.json")
+    args = parser.parse_args()
+
+    import keras
+    import tensorflow as tf
+    tf.config.experimental.enable_op_determinism()
+
+    golden = {
+        "made_by": f"tools/make_golden_training.py, Keras {keras.__version__}, TensorFlow {tf.__version__}",
+        "cases": [run_case(keras, tf, number, *case) for number, case in enumerate(CASES, FIRST)],
+    }
+    text = json.dumps(golden, separators=(",", ":")).replace('{"class"', '\n{"class"') + "\n"
+    args.output.write_text(text)
+    print(f"{args.output}: {len(golden['cases'])} cases, {len(text)} bytes")
+
+
+if __name__ == "__main__":
+    main()
