@@ -1,50 +1,55 @@
 // Max pooling. x (n, H, W, C), y and dy (n, OH, OW, C), window PH x PW, strides SH x SW, PT rows and PL columns of padding, which
-// is ignored. On ties the first maximum in row-major order takes the gradient. NaN wins.
+// is ignored. On ties the first maximum in row-major order takes the gradient. NaN wins. Training keeps in `won` which place of its
+// window each maximum has, py * PW + px, so that the way back needs neither x nor the comparisons.
 //
 // _plain: one value a work-item, any shape. _vec: a work-item takes one row of windows and all channels in vectors of VW;
 // its backward needs windows that do not overlap and no padding (SH == PH, SW == PW, PT == PL == 0).
-// FORWARD chooses the pass. INPUT_SLOPE (1): dx *= SLOPE of the activation whose output x is.
+// FORWARD chooses the pass, TRAINING (1) whether it writes `won`. INPUT_SLOPE (1): dx *= SLOPE of the activation whose output x is.
 #include "vector.clh"
 #include "activation.clh"
 
-#define BEATS(v, best) ((v) > (best) || (v) != (v))
-
-// Index in x of the maximum of window (oy, ox) of channel c in image n.
-inline int winner(global const float *x, int n, int oy, int ox, int c)
-{
-    int found = -1;
-    float best = 0.0f;
-    for (int py = 0; py < PH; py++) {
-        int iy = oy * SH + py - PT;
-        if (iy < 0 || iy >= H)
-            continue;
-        for (int px = 0; px < PW; px++) {
-            int ix = ox * SW + px - PL;
-            if (ix < 0 || ix >= W)
-                continue;
-            int at = ((n * H + iy) * W + ix) * C + c;
-            float v = x[at];
-            if (found < 0 || (BEATS(v, best) && best == best)) {
-                found = at;
-                best = v;
-            }
-        }
-    }
-    return found;
-}
+// PLACE holds any place of a window.
+#if PH * PW <= 256
+#define PLACE uchar
+#else
+#define PLACE int
+#endif
 
 #if defined(FORWARD) && VW == 1
-kernel void max_pool2d_forward_plain(global const float *x, global float *y, int count)
+#define BEATS(v, best) ((v) > (best) || (v) != (v))
+
+kernel void max_pool2d_forward_plain(global const float *x, global float *y, global PLACE *won, int count)
 {
     int i = get_global_id(0);
     if (i >= count)
         return;
-    y[i] = x[winner(x, i / (C * OW * OH), i / (C * OW) % OH, i / C % OW, i % C)];
+    int c = i % C;
+    int ox = i / C % OW;
+    int oy = i / (C * OW) % OH;
+    int n = i / (C * OW * OH);
+    int place = -1;
+    float best = 0.0f;
+    for (int k = 0; k < PH * PW; k++) {
+        int iy = oy * SH + k / PW - PT;
+        int ix = ox * SW + k % PW - PL;
+        if (iy < 0 || iy >= H || ix < 0 || ix >= W)
+            continue;
+        float v = x[((n * H + iy) * W + ix) * C + c];
+        if (place < 0 || (BEATS(v, best) && best == best)) {
+            place = k;
+            best = v;
+        }
+    }
+    y[i] = best;
+#if TRAINING
+    won[i] = place;
+#endif
 }
 
 #elif VW == 1
 // Each input asks every window that covers it.
-kernel void max_pool2d_backward_plain(global const float *x, global const float *dy, global float *dx, int count)
+kernel void max_pool2d_backward_plain(global const float *y, global const PLACE *won, global const float *dy, global float *dx,
+                                      int count)
 {
     int i = get_global_id(0);
     if (i >= count)
@@ -57,12 +62,16 @@ kernel void max_pool2d_backward_plain(global const float *x, global const float 
     int first_x = ix < PW ? 0 : (ix - PW) / SW + 1;
     float sum = 0.0f;
     for (int oy = first_y; oy < OH && oy * SH <= iy; oy++)
-        for (int ox = first_x; ox < OW && ox * SW <= ix; ox++)
-            if (winner(x, n, oy, ox, c) == i)
-                sum += dy[((n * OH + oy) * OW + ox) * C + c];
+        for (int ox = first_x; ox < OW && ox * SW <= ix; ox++) {
+            int o = ((n * OH + oy) * OW + ox) * C + c;
+            if (won[o] != (iy - oy * SH) * PW + ix - ox * SW)
+                continue;
 #if INPUT_SLOPE
-    sum *= SLOPE(x[i], x[i]);
+            sum += dy[o] * SLOPE(y[o], y[o]);
+#else
+            sum += dy[o];
 #endif
+        }
     dx[i] = sum;
 }
 #else
@@ -72,59 +81,97 @@ kernel void max_pool2d_backward_plain(global const float *x, global const float 
 #define CHANNEL(v) min((v) * VW, C - VW)
 #define VECTORS ((C + VW - 1) / VW)
 
+// Places go in words where the channels allow it: PoCL stores vectors of bytes one by one.
+#define WORDS (PH * PW <= 256 && C % 4 == 0)
+#if VW == 4
+#define AS_WORDS(v) as_uint(v)
+#define LOAD_WORDS(p) (*(p))
+#define STORE_WORDS(v, p) (*(p) = (v))
+#else
+#define PER_WORD_16 4
+#define PER_WORD_8 2
+#define WORD_COUNT CAT(PER_WORD_, VW)
+#define AS_WORDS(v) CAT(as_uint, WORD_COUNT)(v)
+#define LOAD_WORDS(p) CAT(vload, WORD_COUNT)(0, (p))
+#define STORE_WORDS(v, p) CAT(vstore, WORD_COUNT)((v), 0, (p))
+#endif
+
 #ifdef FORWARD
+inline void store_places(IV places, global PLACE *p)
+{
+#if WORDS
+    STORE_WORDS(AS_WORDS(CAT(convert_uchar, VW)(places)), (global uint *)p);
+#else
+    CAT(vstore, VW)(CAT(CAT(convert_, PLACE), VW)(places), 0, p);
+#endif
+}
+
+// Without padding all windows are whole, and the loops over them have fixed bounds.
+#define WHOLE (PT == 0 && PL == 0 && (OH - 1) * SH + PH <= H && (OW - 1) * SW + PW <= W)
+
 __attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void max_pool2d_forward_vec(global const float *restrict x, global float *restrict y, int rows)
+kernel void max_pool2d_forward_vec(global const float *restrict x, global float *restrict y, global PLACE *restrict won,
+                                   int rows)
 {
     int row = get_global_id(0);
     if (row >= rows)
         return;
     int n = row / OH;
     int oy = row % OH;
-    int y_first = max(oy * SH - PT, 0), y_end = min(oy * SH - PT + PH, H);
+    int y_first = WHOLE ? 0 : max(PT - oy * SH, 0), y_end = WHOLE ? PH : min(PH, H + PT - oy * SH);
     for (int ox = 0; ox < OW; ox++) {
-        int x_first = max(ox * SW - PL, 0), x_end = min(ox * SW - PL + PW, W);
+        int x_first = WHOLE ? 0 : max(PL - ox * SW, 0), x_end = WHOLE ? PW : min(PW, W + PL - ox * SW);
         for (int v = 0; v < VECTORS; v++) {
-            FV best = VLOAD(x + ((n * H + y_first) * W + x_first) * C + CHANNEL(v));
-            for (int iy = y_first; iy < y_end; iy++)
-                for (int ix = x_first; ix < x_end; ix++) {
-                    FV value = VLOAD(x + ((n * H + iy) * W + ix) * C + CHANNEL(v));
-                    best = select(best, value, isgreater(value, best) | isnan(value));
+            global const float *corner = x + ((n * H + oy * SH - PT) * W + ox * SW - PL) * C + CHANNEL(v);
+            FV best = VLOAD(corner + (y_first * W + x_first) * C);
+            IV place = (IV)(y_first * PW + x_first);
+            for (int py = y_first; py < y_end; py++)
+                for (int px = x_first; px < x_end; px++) {
+                    FV value = VLOAD(corner + (py * W + px) * C);
+                    IV wins = ((value > best) | (value != value)) & (best == best);
+                    best = wins ? value : best;
+                    place = wins ? (IV)(py * PW + px) : place;
                 }
-            VSTORE(best, y + (row * OW + ox) * C + CHANNEL(v));
+            int at = (row * OW + ox) * C + CHANNEL(v);
+            VSTORE(best, y + at);
+#if TRAINING
+            store_places(place, won + at);
+#endif
         }
     }
 }
 #else
+inline IV load_places(global const PLACE *p)
+{
+#if WORDS
+    return CAT(convert_int, VW)(CAT(as_uchar, VW)(LOAD_WORDS((global const uint *)p)));
+#else
+    return CAT(convert_int, VW)(CAT(vload, VW)(0, p));
+#endif
+}
+
 // A work-item owns input rows oy*SH .. oy*SH+PH-1; the last one of an image also clears what no window covers.
 __attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void max_pool2d_backward_vec(global const float *restrict x, global const float *restrict dy,
-                                    global float *restrict dx, int rows)
+kernel void max_pool2d_backward_vec(global const float *restrict y, global const PLACE *restrict won,
+                                    global const float *restrict dy, global float *restrict dx, int rows)
 {
     int row = get_global_id(0);
     if (row >= rows)
         return;
-    int n = row / OH;
     int oy = row % OH;
-    x += n * H * W * C;
-    dx += n * H * W * C;
+    dx += row / OH * H * W * C;
     for (int ox = 0; ox < OW; ox++)
         for (int v = 0; v < VECTORS; v++) {
+            int at = (row * OW + ox) * C + CHANNEL(v);
             int corner = (oy * PH * W + ox * PW) * C + CHANNEL(v);
-            FV best = VLOAD(x + corner);
-            IV at = (IV)0;
-            for (int k = 1; k < PH * PW; k++) {
-                FV value = VLOAD(x + corner + (k / PW * W + k % PW) * C);
-                IV wins = (isgreater(value, best) | isnan(value)) & ~isnan(best);
-                best = select(best, value, wins);
-                at = select(at, (IV)k, wins);
-            }
-            FV gradient = VLOAD(dy + (row * OW + ox) * C + CHANNEL(v));
+            IV place = load_places(won + at);
+            FV gradient = VLOAD(dy + at);
 #if INPUT_SLOPE
+            FV best = VLOAD(y + at);
             gradient *= SLOPE(best, best);
 #endif
             for (int k = 0; k < PH * PW; k++)
-                VSTORE(select((FV)0.0f, gradient, at == (IV)k), dx + corner + (k / PW * W + k % PW) * C);
+                VSTORE(place == (IV)k ? gradient : (FV)0.0f, dx + corner + (k / PW * W + k % PW) * C);
         }
     for (int iy = oy * PH; iy < (oy + 1) * PH; iy++)
         for (int i = (iy * W + OW * PW) * C; i < (iy + 1) * W * C; i++)

@@ -40,7 +40,10 @@ static convoy_status build(layer *l, convoy_error *err)
             return base_fail(err, CONVOY_ERROR_MODEL, "windows of %d x %d do not fit into %d x %d pixels",
                              s->pool_size[0], s->pool_size[1], l->input[0].dim[0], l->input[0].dim[1]);
     }
-    l->backward_reads_input = true;
+    /* Which place of its window each maximum has: a byte where that is enough (PLACE in the kernels). */
+    size_t place = (long)s->pool_size[0] * s->pool_size[1] <= 256 ? 1 : sizeof(int32_t);
+    l->saved_per_image = (shape_count(&l->output) * place + sizeof(float) - 1) / sizeof(float);
+    l->backward_reads_output = true; /* for the slope */
     return CONVOY_OK;
 }
 
@@ -89,13 +92,14 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
 {
     char text[320], label[160];
     bool vec = suits_vec(l, io->ctx, false);
-    describe(l, io, vec, NULL, text, sizeof text - 10);
-    strcat(text, " -DFORWARD");
+    describe(l, io, vec, NULL, text, sizeof text - 32);
+    strcat(text, io->training ? " -DFORWARD -DTRAINING=1" : " -DFORWARD");
     snprintf(label, sizeof label, "%s forward", l->name);
     rt_launch launch = {.label = label, .source = "max_pool2d", .options = text,
                         .kernel = vec ? "max_pool2d_forward_vec" : "max_pool2d_forward_plain"};
     rt_push(&launch, RT_BUFFER(io->input[0]));
     rt_push(&launch, RT_BUFFER(io->output));
+    rt_push(&launch, RT_BUFFER(io->saved)); /* only written in training */
     set_range(&launch, l, io, vec, shape_count(&l->output));
     launch.bytes_per_image = 4.0 * (double)(shape_count(&l->input[0]) + shape_count(&l->output));
     return rt_list_add(list, &launch, err);
@@ -111,11 +115,12 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     snprintf(label, sizeof label, "%s backward", l->name);
     rt_launch launch = {.label = label, .source = "max_pool2d", .options = text,
                         .kernel = vec ? "max_pool2d_backward_vec" : "max_pool2d_backward_plain"};
-    rt_push(&launch, RT_BUFFER(io->input[0]));
+    rt_push(&launch, RT_BUFFER(io->output));
+    rt_push(&launch, RT_BUFFER(io->saved));
     rt_push(&launch, RT_BUFFER(io->d_output));
     rt_push(&launch, RT_BUFFER(io->d_input[0]));
     set_range(&launch, l, io, vec, shape_count(&l->input[0]));
-    launch.bytes_per_image = 4.0 * (double)(2 * shape_count(&l->input[0]) + shape_count(&l->output));
+    launch.bytes_per_image = 4.0 * (double)(shape_count(&l->input[0]) + 2 * shape_count(&l->output) + l->saved_per_image);
     return rt_list_add(list, &launch, err);
 }
 
@@ -179,6 +184,7 @@ static const layer_sample samples[] = {
     {"pool_size=2, padding=same", {3, {5, 5, 16}}},
     {"pool_size=4, padding=same", {3, {1, 3, 5}}},
     {"pool_size=1", {3, {3, 3, 2}}},
+    {"pool_size=(17, 16)", {3, {17, 33, 5}}},
     {0},
 };
 
