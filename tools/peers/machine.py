@@ -1,0 +1,34 @@
+"""What the numbers were measured on."""
+import os
+import pathlib
+import platform
+
+VECTORS = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"), ("asimd", "NEON"))
+RUNTIMES = {"Portable Computing Language": "PoCL", "Intel(R) OpenCL": "Intel's CPU runtime"}
+
+
+def cpu_field(*names):
+    """The first line of /proc/cpuinfo with one of these names."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.split(":")[0].strip() in names), "")
+
+
+def system():
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def describe():
+    flags = cpu_field("flags", "Features").split()
+    return {"cpu": cpu_field("model name") or platform.machine(), "cores": len(os.sched_getaffinity(0)),
+            "vectors": next((name for flag, name in VECTORS if flag in flags), "no vectors known"), "system": system()}
+
+
+def runtime_name(device):
+    """"PoCL" of what `convoy devices` tells about a device."""
+    return RUNTIMES.get(device["platform"], device["platform"])
