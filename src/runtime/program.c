@@ -4,18 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #define LONG_BUILD 1.0 /* seconds after which the user is told */
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static char *build_log(const convoy_context *ctx, cl_program program)
 {
@@ -48,7 +41,7 @@ convoy_status program_build_from_source(convoy_context *ctx, const char *source,
                                        cl_program *out, convoy_error *err)
 {
     cl_int code;
-    double start = now();
+    double start = clock_seconds();
     cl_program program = clCreateProgramWithSource(ctx->context, 1, &text, NULL, &code);
     if (code != CL_SUCCESS)
         return rt_fail(ctx, "clCreateProgramWithSource", code, err);
@@ -61,7 +54,7 @@ convoy_status program_build_from_source(convoy_context *ctx, const char *source,
         return status;
     }
     ctx->counters.builds++;
-    count_build_time(ctx, now() - start);
+    count_build_time(ctx, clock_seconds() - start);
     *out = program;
     return CONVOY_OK;
 }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "train/check_fit.h"
 #include "train/feed.h"
 #include "train/loss.h"
@@ -83,7 +84,7 @@ static convoy_status report(evaluator *e, size_t done, double start, convoy_erro
     convoy_progress progress = {.step = done, .steps = e->steps};
     size_t bad, images = done * (size_t)e->batch < e->rows ? done * (size_t)e->batch : e->rows;
     TRY(loss_read(e->loss, done, images, &progress.so_far, &bad, err));
-    progress.so_far.seconds = pace_clock() - start;
+    progress.so_far.seconds = clock_seconds() - start;
     if (e->options.on_progress(e->options.user, &progress) != 0)
         return base_fail(err, CONVOY_ERROR_INTERRUPTED, "interrupted");
     return CONVOY_OK;
@@ -109,14 +110,14 @@ static convoy_status run_steps(evaluator *e, pace *p, double start, convoy_error
 
 convoy_status evaluator_run(evaluator *e, convoy_metrics *out, convoy_error *err)
 {
-    double start = pace_clock();
+    double start = clock_seconds();
     size_t bad;
     pace p = {.ctx = e->ctx, .last_report = start};
     convoy_status status = run_steps(e, &p, start, err);
     pace_end(&p);
     TRY(status);
     TRY(loss_read(e->loss, e->steps, e->rows, out, &bad, err));
-    out->seconds = pace_clock() - start;
+    out->seconds = clock_seconds() - start;
     return CONVOY_OK;
 }
 

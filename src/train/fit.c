@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "model/model.h"
 #include "train/evaluator.h"
 #include "train/pace.h"
@@ -81,7 +82,7 @@ static convoy_status report(fit *f, int epoch, size_t done, double start, convoy
     convoy_progress progress = {.epoch = epoch, .epochs = f->epochs, .step = done, .steps = f->steps};
     size_t images = done * (size_t)f->batch < f->rows ? done * (size_t)f->batch : f->rows;
     TRY(trainer_metrics(f->trainer, epoch, done, images, &progress.so_far, err));
-    progress.so_far.seconds = pace_clock() - start;
+    progress.so_far.seconds = clock_seconds() - start;
     if (f->options->on_progress && f->options->on_progress(f->options->user, &progress) != 0)
         return base_fail(err, CONVOY_ERROR_INTERRUPTED, "interrupted in epoch %d, step %zu", epoch, done);
     return CONVOY_OK;
@@ -94,7 +95,7 @@ static convoy_status run_steps(fit *f, int epoch, pace *p, double start, convoy_
         TRY(trainer_step(f->trainer, step * (size_t)f->batch, batch_at(f, step), NULL, err));
         if (f->result.first_step_seconds == 0.0) {
             TRY(rt_finish(f->ctx, err));
-            f->result.first_step_seconds = pace_clock() - f->start;
+            f->result.first_step_seconds = clock_seconds() - f->start;
         }
         if (step + 1 < f->steps)
             TRY(trainer_prefetch(f->trainer, (step + 1) * (size_t)f->batch, batch_at(f, step + 1), err));
@@ -107,7 +108,7 @@ static convoy_status run_steps(fit *f, int epoch, pace *p, double start, convoy_
 
 static convoy_status run_epoch(fit *f, int epoch, convoy_epoch *out, convoy_error *err)
 {
-    double start = pace_clock();
+    double start = clock_seconds();
     pace p = {.ctx = f->ctx, .last_report = start};
     *out = (convoy_epoch){.epoch = epoch, .has_validation = f->evaluator != NULL};
     TRY(trainer_begin_epoch(f->trainer, f->options->seed, !f->options->no_shuffle, err));
@@ -115,7 +116,7 @@ static convoy_status run_epoch(fit *f, int epoch, convoy_epoch *out, convoy_erro
     pace_end(&p);
     TRY(status);
     TRY(trainer_metrics(f->trainer, epoch, f->steps, f->rows, &out->train, err));
-    out->train.seconds = pace_clock() - start;
+    out->train.seconds = clock_seconds() - start;
     return f->evaluator ? evaluator_run(f->evaluator, &out->validation, err) : CONVOY_OK;
 }
 
@@ -134,7 +135,7 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
                          const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err)
 {
     static const convoy_fit_options none;
-    fit f = {.ctx = ctx, .options = options ? options : &none, .start = pace_clock()};
+    fit f = {.ctx = ctx, .options = options ? options : &none, .start = clock_seconds()};
     convoy_status status = check_options(f.options, err);
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);

@@ -1,15 +1,8 @@
 #include "train/pace.h"
 
-#include <time.h>
+#include "base/clock.h"
 
 enum { STEPS_A_MARK = 8 };
-
-double pace_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 convoy_status pace_step(pace *p, convoy_error *err)
 {
@@ -25,7 +18,7 @@ convoy_status pace_step(pace *p, convoy_error *err)
 
 bool pace_report_due(pace *p, double interval)
 {
-    double now = pace_clock();
+    double now = clock_seconds();
     if (now - p->last_report < interval)
         return false;
     p->last_report = now;

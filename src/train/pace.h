@@ -1,4 +1,4 @@
-/* Keeps the host a little ahead of the device, not more: queues that grow without end run out of memory. Also the clock. */
+/* Keeps the host a little ahead of the device, not more: queues that grow without end run out of memory. */
 #ifndef PACE_H
 #define PACE_H
 
@@ -10,9 +10,6 @@ typedef struct pace {
     unsigned steps;
     double last_report;
 } pace;
-
-/* Seconds of a clock that only goes forward. */
-double pace_clock(void);
 
 /* After each step. */
 convoy_status pace_step(pace *p, convoy_error *err);
