@@ -76,6 +76,11 @@ void rt_buffer_destroy(rt_buffer *buffer)
 
 size_t rt_buffer_bytes(const rt_buffer *buffer) { return buffer->bytes; }
 
+void rt_set_peak_bytes(convoy_context *ctx, uint64_t bytes)
+{
+    ctx->counters.peak_bytes = bytes > ctx->counters.bytes ? bytes : ctx->counters.bytes;
+}
+
 static convoy_status check_range(const rt_buffer *buffer, size_t offset, size_t bytes, convoy_error *err)
 {
     if (offset > buffer->bytes || bytes > buffer->bytes - offset)

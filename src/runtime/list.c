@@ -161,6 +161,16 @@ convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *
     return drop_last(list, fill_kernel_item(list, item, launch, program, err));
 }
 
+/* A matrix of rows x columns floats is read or written; -1 is the batch. */
+static void count_matrix(list_item *item, int rows, int columns)
+{
+    double bytes = 4.0 * (rows > 0 ? rows : 1) * (columns > 0 ? columns : 1);
+    if (rows < 0 || columns < 0)
+        item->bytes_per_image += bytes;
+    else
+        item->bytes += bytes;
+}
+
 convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err)
 {
     list_item *item = NULL;
@@ -170,6 +180,9 @@ convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy
     item->gemm.launch = *gemm;
     double product = 2.0 * (gemm->m > 0 ? gemm->m : 1) * (gemm->n > 0 ? gemm->n : 1) * (gemm->k > 0 ? gemm->k : 1);
     item->flops_per_image = product; /* one of the sizes is the batch in every dense layer */
+    count_matrix(item, gemm->m, gemm->k);
+    count_matrix(item, gemm->k, gemm->n);
+    count_matrix(item, gemm->m, gemm->n);
     return drop_last(list, gemm_prepare(list, item, err));
 }
 

@@ -18,6 +18,25 @@ convoy_status profile_collect(const rt_list *list, list_item *item, convoy_error
     return CONVOY_OK;
 }
 
+bool rt_profiles(const convoy_context *ctx) { return ctx->profile; }
+
+convoy_status rt_set_profile(convoy_context *ctx, bool profile, convoy_error *err)
+{
+    cl_int code;
+    if (ctx->profile == profile)
+        return CONVOY_OK;
+    TRY(rt_finish(ctx, err));
+    /* A queue's properties can't be changed: another one takes its place. */
+    cl_command_queue queue =
+        clCreateCommandQueue(ctx->context, ctx->device, profile ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
+    if (code != CL_SUCCESS)
+        return rt_fail(ctx, "clCreateCommandQueue", code, err);
+    clReleaseCommandQueue(ctx->queue);
+    ctx->queue = queue;
+    ctx->profile = profile;
+    return CONVOY_OK;
+}
+
 convoy_status rt_list_profile(rt_list *list, size_t i, rt_profile_row *out, convoy_error *err)
 {
     list_item *item = &list->items[i];

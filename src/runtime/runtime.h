@@ -42,6 +42,8 @@ convoy_status rt_buffer_create(convoy_context *ctx, size_t bytes, const char *wh
 convoy_status rt_buffer_slice(rt_buffer *parent, size_t offset, size_t bytes, rt_buffer **out, convoy_error *err);
 void rt_buffer_destroy(rt_buffer *buffer);
 size_t rt_buffer_bytes(const rt_buffer *buffer);
+/* Sets the counter peak_bytes, at least to what is allocated now: 0 to start anew. */
+void rt_set_peak_bytes(convoy_context *ctx, uint64_t bytes);
 
 /* Blocking copies; fill sets every float, for set-up. They wait for what was enqueued before. */
 convoy_status rt_buffer_write(rt_buffer *buffer, size_t offset, const void *data, size_t bytes, convoy_error *err);
@@ -168,7 +170,11 @@ const char *rt_list_label(const rt_list *list, size_t i);
 /* Enqueues launches [first, last): no allocation, build, copy or wait. */
 convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err);
 
-/* ---- profiles (context created with profile = true) ---- */
+/* ---- profiles (context created with profile = true, or switched to it) ---- */
+
+bool rt_profiles(const convoy_context *ctx);
+/* From now on launches are timed, or no longer. Programs, buffers and lists stay as they are. Waits for the device. */
+convoy_status rt_set_profile(convoy_context *ctx, bool profile, convoy_error *err);
 
 typedef struct rt_profile_row {
     const char *label, *source, *kernel, *variant; /* live as long as the list; variant: "" where there is no choice */
