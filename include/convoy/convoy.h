@@ -2,6 +2,7 @@
 #ifndef CONVOY_H
 #define CONVOY_H
 
+#include "convoy/bench.h"
 #include "convoy/check.h"
 #include "convoy/dataset.h"
 #include "convoy/device.h"

@@ -1,4 +1,4 @@
-/* A data set's inside, for the readers of this room. */
+/* A data set's inside: for the readers of this room, and for who makes one up. */
 #ifndef DATA_DATA_H
 #define DATA_DATA_H
 
@@ -28,6 +28,11 @@ convoy_status dataset_set_names(convoy_dataset *data, const char *const *names, 
 convoy_status dataset_reserve(convoy_dataset *data, size_t more, convoy_error *err);
 
 size_t dataset_image_bytes(const convoy_dataset *data);
+
+/* Random images with random labels, the same for the same seed: nothing to learn, but as much work as real ones. In
+ * random.c; fails like dataset_new. */
+convoy_status dataset_random(convoy_shape shape, int classes, size_t count, uint64_t seed, convoy_dataset **out,
+                             convoy_error *err);
 
 /* ---- the binary version of CIFAR-10 (cifar.c) ---- */
 

@@ -140,6 +140,12 @@ void feed_destroy(feed *f)
 bool feed_is_streamed(const feed *f) { return f->streamed; }
 const rt_buffer *feed_labels(const feed *f) { return f->batch_labels; }
 
+size_t feed_data_bytes(const feed *f)
+{
+    size_t rows = f->streamed ? SLOTS * (size_t)f->batch : f->count;
+    return rows * (f->row + sizeof(int32_t));
+}
+
 convoy_status feed_add(feed *f, rt_list *list, const rt_buffer *x, double scale, convoy_error *err)
 {
     char options[96];

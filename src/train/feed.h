@@ -13,6 +13,8 @@ convoy_status feed_create(convoy_context *ctx, const convoy_dataset *data, int b
                           convoy_error *err);
 void feed_destroy(feed *f);
 bool feed_is_streamed(const feed *f);
+/* Images and labels on the device: the whole data set, or two batches when it is streamed. */
+size_t feed_data_bytes(const feed *f);
 
 /* Appends the gather launch: the batch goes to `x` divided by `scale`, its labels to feed_labels. */
 convoy_status feed_add(feed *f, rt_list *list, const rt_buffer *x, double scale, convoy_error *err);

@@ -137,6 +137,7 @@ void optimizer_begin(optimizer *o, rt_list *list)
 }
 
 uint64_t optimizer_steps(const optimizer *o) { return o->steps; }
+size_t optimizer_bytes(const optimizer *o) { return (size_t)o->row->slots(o) * o->floats * sizeof(float); }
 
 convoy_status optimizer_download(optimizer *o, plan *p, convoy_model *model, convoy_error *err)
 {

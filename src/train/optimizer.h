@@ -21,6 +21,7 @@ convoy_status optimizer_add(optimizer *o, plan *p, const rt_buffer *bad, convoy_
 /* Before each step: counts it and sets its step size. */
 void optimizer_begin(optimizer *o, rt_list *list);
 uint64_t optimizer_steps(const optimizer *o);
+size_t optimizer_bytes(const optimizer *o); /* of its slots on the device */
 
 /* Leaves kind, step count and slots in the model. Waits for the device. */
 convoy_status optimizer_download(optimizer *o, plan *p, convoy_model *model, convoy_error *err);

@@ -104,7 +104,7 @@ convoy_status trainer_begin_epoch(trainer *t, uint64_t seed, bool shuffle, convo
     return shuffle ? feed_shuffle(t->feed, seed, number, err) : feed_unshuffle(t->feed, err);
 }
 
-convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, convoy_error *err)
+convoy_status trainer_begin_step(trainer *t, size_t first, int batch, convoy_error *err)
 {
     rt_list *list = plan_list(t->plan);
     if (first > t->rows || (size_t)batch > t->rows - first)
@@ -115,9 +115,22 @@ convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, co
     TRY(feed_begin(t->feed, list, first, batch, err));
     rt_list_set_int(list, RT_VAR_STEP, (int)t->step);
     optimizer_begin(t->optimizer, list);
-    TRY(rt_list_play(list, 0, rt_list_length(list), err));
+    return CONVOY_OK;
+}
+
+convoy_status trainer_end_step(trainer *t, convoy_error *err)
+{
     TRY(feed_end(t->feed, err));
     t->step++;
+    return CONVOY_OK;
+}
+
+convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, convoy_error *err)
+{
+    rt_list *list = plan_list(t->plan);
+    TRY(trainer_begin_step(t, first, batch, err));
+    TRY(rt_list_play(list, 0, rt_list_length(list), err));
+    TRY(trainer_end_step(t, err));
     return loss ? loss_read_step(t->loss, t->step - 1, batch, loss, err) : CONVOY_OK;
 }
 
@@ -159,3 +172,8 @@ int trainer_batch(const trainer *t) { return t->batch; }
 bool trainer_is_streamed(const trainer *t) { return feed_is_streamed(t->feed); }
 plan *trainer_plan(trainer *t) { return t->plan; }
 size_t trainer_planned_bytes(const trainer *t) { return t->planned_bytes; }
+
+size_t trainer_least_bytes(const trainer *t)
+{
+    return plan_least_bytes(t->plan) + optimizer_bytes(t->optimizer) + feed_data_bytes(t->feed);
+}

@@ -20,6 +20,10 @@ convoy_status trainer_begin_epoch(trainer *t, uint64_t seed, bool shuffle, convo
 /* One step on rows [first, first + batch) of the current order; `loss` (may be NULL: nothing is read back) gets its mean. */
 convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, convoy_error *err);
 
+/* What trainer_step does before and after it plays the launches, for who plays them in pieces. */
+convoy_status trainer_begin_step(trainer *t, size_t first, int batch, convoy_error *err);
+convoy_status trainer_end_step(trainer *t, convoy_error *err);
+
 /* Sends the rows of the next step while the device works (streamed data only). */
 convoy_status trainer_prefetch(trainer *t, size_t first, int batch, convoy_error *err);
 
@@ -36,5 +40,7 @@ bool trainer_is_streamed(const trainer *t);
 plan *trainer_plan(trainer *t);
 /* Device memory that the plan, the optimizer and the data hold, in bytes. */
 size_t trainer_planned_bytes(const trainer *t);
+/* The least that they could do with: plan_least_bytes, the optimizer's slots, the images and labels. */
+size_t trainer_least_bytes(const trainer *t);
 
 #endif
