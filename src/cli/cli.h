@@ -128,6 +128,7 @@ void cli_check_probabilities(const convoy_model *model, bool from_probabilities)
 
 /* ---- the commands: argv[0] is the command's name; they return the exit code ---- */
 
+int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
