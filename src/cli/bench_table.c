@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COLUMNS 100
+#define COLUMNS 104
 #define MOST_LABEL 30
 
-static const int number_widths[] = {9, 7, 9, 7, 8}; /* of the columns at the right, each with a space before it */
+static const int number_widths[] = {8, 6, 8, 6, 8}; /* of the columns at the right, each with a space before it */
 enum { NUMBERS = sizeof number_widths / sizeof *number_widths };
 
 /* ---- cells ---- */
@@ -79,16 +79,8 @@ static const char *skip_spaces(const char *text)
     return text + strspn(text, " ");
 }
 
-/* The kernel, and what its name does not tell of the variant: "conv2d_forward_vec PIXELS=13" for "vec PIXELS=13". */
-static void kernel_text(const convoy_bench_launch *l, char *out, size_t size)
-{
-    const char *rest = l->variant;
-    size_t word = strcspn(rest, " "), kernel = strlen(l->kernel);
-    if (word > 0 && kernel > word && l->kernel[kernel - word - 1] == '_' &&
-        strncmp(l->kernel + kernel - word, rest, word) == 0)
-        rest = skip_spaces(rest + word);
-    snprintf(out, size, "%s%s%s", l->kernel, *rest ? " " : "", rest);
-}
+/* The variant, which says more than the kernel's name does, where there was a choice. */
+static const char *kernel_text(const convoy_bench_launch *l) { return *l->variant ? l->variant : l->kernel; }
 
 /* ---- rows ---- */
 
@@ -105,10 +97,8 @@ static widths widths_of(const convoy_bench_result *r)
 {
     widths w = {6, 6};
     for (size_t i = 0; i < r->launch_count; i++) {
-        char kernel[256];
-        kernel_text(&r->launches[i], kernel, sizeof kernel);
         int label = at_most(strlen(r->launches[i].label), MOST_LABEL);
-        int wide = at_most(strlen(kernel), COLUMNS);
+        int wide = at_most(strlen(kernel_text(&r->launches[i])), COLUMNS);
         w.label = label > w.label ? label : w.label;
         w.kernel = wide > w.kernel ? wide : w.kernel;
     }
@@ -138,9 +128,8 @@ static void print_row(const widths *w, const char *label, const char *kernel, co
 
 static void print_launch(const widths *w, const convoy_bench_launch *l)
 {
-    char kernel[256], cells[5][32];
-    kernel_text(l, kernel, sizeof kernel);
-    print_row(w, l->label, kernel,
+    char cells[5][32];
+    print_row(w, l->label, kernel_text(l),
               (const char *const[]){number(l->microseconds, cells[0]), percent(l->share, cells[1]),
                                     count(l->gflops, cells[2]), count(l->gbytes_per_second, cells[3]),
                                     l->gflops > 0 ? percent(l->peak_share, cells[4]) : "-"});
@@ -182,7 +171,7 @@ void bench_table_print(const convoy_context *ctx, const char *model, const convo
     printf("%-14s %10.1f GB/s\n", "memory", r->peak.gbytes_per_second);
     printf("%-14s %10.2f us\n", "empty launch", r->peak.launch_microseconds);
     printf("%-14s %.60s, batch size %d\n\n", "model", model, r->batch_size);
-    print_row(&w, "launch", "kernel", (const char *const[]){"us", "share", "GFLOP/s", "GB/s", "of peak"});
+    print_row(&w, "launch", "variant or kernel", (const char *const[]){"us", "share", "GFLOP/s", "GB/s", "of peak"});
     for (size_t i = 0; i < r->launch_count; i++)
         print_launch(&w, &r->launches[i]);
     print_totals(&w, r);
