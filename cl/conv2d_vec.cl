@@ -162,11 +162,19 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 
 #ifdef BACKWARD_FILTER
 // A tile is ROWS rows of the weights, seen as a matrix of KH*KW*IC rows of OC, x VECTORS vectors. Rows come in groups whose
-// inputs lie behind each other in memory: a row of the kernel (KW*IC) without padding, one tap (IC) with it. Dimension 0
-// counts row tiles, 1 tiles of channels, 2 chunks of `chunk_images`; each chunk writes its own dw and db, `stride` floats apart, db `bias_at`
-// floats behind dw where both share a buffer.
+// inputs lie behind each other in memory: a row of the kernel (KW*IC) without padding, one tap (IC) with it. A work-item does TILES
+// tiles of a group for BLOCK images, then for the next BLOCK: a block of dz stays in the first cache for all tiles, whose sums
+// wait in memory meanwhile. Dimension 0 counts such runs of tiles, 1 tiles of channels, 2 chunks of CHUNK images; each chunk writes
+// its own dw and db, `stride` floats apart, db `bias_at` floats behind dw where both share a buffer.
+// With more than one block in a chunk nobody else may touch a work-item's weights: OC a multiple of VECTORS * VW.
 #ifndef ROWS
 #define ROWS 4 // rows of the weights in a register tile
+#endif
+#ifndef CHUNK
+#define CHUNK 8 // images that a work-item sums
+#endif
+#ifndef BLOCK
+#define BLOCK CHUNK // images that a tile sums at once
 #endif
 #if !PADDED && DW == 1
 #define GROUP (KW * IC)
@@ -185,17 +193,18 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 #define FIRST_INSIDE(o, S) ((o) >= 0 ? 0 : (-(o) + (S) - 1) / (S))
 #define LAST_INSIDE(o, S, N, COUNT) ((o) > (N) - 1 ? 0 : min((COUNT), ((N) - 1 - (o)) / (S) + 1))
 
+#define RUNS ((GROUP_TILES + TILES - 1) / TILES)
+
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_filter_vec(global const float *restrict x, global const float *restrict dz,
                                        global float *restrict dw, global float *restrict db, int stride,
-                                       int bias_at, int chunk_images, int batch)
+                                       int bias_at, int batch)
 {
-    int group = get_global_id(0) / GROUP_TILES;
-    int tile = get_global_id(0) % GROUP_TILES;
-    int start = min(tile * ROWS, max(GROUP - ROWS, 0));
+    int group = get_global_id(0) / RUNS;
+    int first_tile = get_global_id(0) % RUNS * TILES;
     int oc = TILE_START(get_global_id(1), OC);
     int chunk = get_global_id(2);
-    int image_end = min((chunk + 1) * chunk_images, batch);
+    int image_end = min((chunk + 1) * CHUNK, batch);
     int oy_shift = KH_OF(group) * DH - PT;
     int ox_shift = KW_OF(group) * DW - PL;
     int oy_first = FIRST_INSIDE(oy_shift, SH);
@@ -206,36 +215,45 @@ kernel void conv2d_backward_filter_vec(global const float *restrict x, global co
 #else
     int ox_end = LAST_INSIDE(ox_shift, SW, W, OW);
 #endif
-    FV acc[ROWS][VECTORS];
-    UNROLLED for (int r = 0; r < ROWS; r++)
-        UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][v] = (FV)0.0f;
-
-    for (int n = chunk * chunk_images; n < image_end; n++)
-        for (int oy = oy_first; oy < oy_end; oy++) {
-            global const float *from = x + ((n * H + oy * SH + oy_shift) * W + ox_first * SW + ox_shift) * IC + start;
-            global const float *grad = dz + ((n * OH + oy) * OW + ox_first) * OC + oc;
-            PRAGMA(unroll 2)
-            for (int ox = ox_first; ox < ox_end; ox++) {
-                FV b[VECTORS];
-                UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD(grad + v * VW);
-                UNROLLED for (int r = 0; r < ROWS; r++)
-                {
-                    FV a = (FV)(from[min(r, GROUP - 1)]);
-                    UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][v] = fma(a, b[v], acc[r][v]);
+    // A chunk behind the end of a short batch still writes its zeros.
+    for (int block = chunk * CHUNK; block == chunk * CHUNK || block < image_end; block += BLOCK)
+        for (int tile = first_tile; tile < min(first_tile + TILES, GROUP_TILES); tile++) {
+            int start = min(tile * ROWS, max(GROUP - ROWS, 0));
+            int known = tile * ROWS - start; // rows that the tile before has done
+            global float *to = dw + chunk * stride + (group * GROUP + start) * OC + oc;
+            FV acc[ROWS][VECTORS];
+            UNROLLED for (int r = 0; r < ROWS; r++)
+                UNROLLED for (int v = 0; v < VECTORS; v++)
+                    acc[r][v] = block == chunk * CHUNK ? (FV)0.0f : VLOAD(to + min(r, GROUP - 1) * OC + v * VW);
+            for (int n = block; n < min(block + BLOCK, image_end); n++)
+                for (int oy = oy_first; oy < oy_end; oy++) {
+                    global const float *from =
+                        x + ((n * H + oy * SH + oy_shift) * W + ox_first * SW + ox_shift) * IC + start;
+                    global const float *grad = dz + ((n * OH + oy) * OW + ox_first) * OC + oc;
+                    PRAGMA(unroll 2)
+                    for (int ox = ox_first; ox < ox_end; ox++) {
+                        FV b[VECTORS];
+                        UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD(grad + v * VW);
+                        UNROLLED for (int r = 0; r < ROWS; r++)
+                        {
+                            FV a = (FV)(from[min(r, GROUP - 1)]);
+                            UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][v] = fma(a, b[v], acc[r][v]);
+                        }
+                        from += SW * IC;
+                        grad += OC;
+                    }
                 }
-                from += SW * IC;
-                grad += OC;
-            }
+            UNROLLED for (int r = 0; r < min(ROWS, GROUP); r++)
+                if (r >= known) {
+                    UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(acc[r][v], to + r * OC + v * VW);
+                }
         }
-    global float *to = dw + chunk * stride + (group * GROUP + start) * OC + oc;
-    UNROLLED for (int r = 0; r < min(ROWS, GROUP); r++)
-        UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(acc[r][v], to + r * OC + v * VW);
 
 #if USE_BIAS
     if (get_global_id(0) == 0) {
         FV sum[VECTORS];
         UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] = (FV)0.0f;
-        for (int p = chunk * chunk_images * OH * OW; p < image_end * OH * OW; p++)
+        for (int p = chunk * CHUNK * OH * OW; p < image_end * OH * OW; p++)
             UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] += VLOAD(dz + p * OC + oc + v * VW);
         global float *bias_to = db + bias_at + chunk * stride + oc;
         UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(sum[v], bias_to + v * VW);

@@ -82,9 +82,9 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     return rt_list_add(list, &l.launch, err);
 }
 
-/* ---- filter gradient: a tile is ROWS rows of the weights, summed over a chunk of images ---- */
+/* ---- filter gradient: a tile is ROWS rows of the weights, summed over a chunk of images, block by block ---- */
 
-enum { ROWS = 2, CHUNK };
+enum { ROWS = 2, CHUNK, BLOCK, RUN };
 
 /* Rows of the weights whose inputs lie behind each other in memory. */
 static int group_rows(const conv_shape *s)
@@ -96,8 +96,10 @@ static int group_count(const conv_shape *s) { return s->kernel[0] * s->kernel[1]
 
 static bool fits_rows(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
+    bool apart = p->shape->out % (params[VW] * params[VECTORS]) == 0;
     return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) &&
-           params[ROWS] <= group_rows(p->shape) && params[CHUNK] <= p->batch;
+           params[ROWS] <= group_rows(p->shape) && params[CHUNK] <= p->batch && params[BLOCK] <= params[CHUNK] &&
+           (apart || params[BLOCK] == params[CHUNK]);
 }
 
 /* Enough chunks to keep the device busy and a chunk's inputs in cache, but no more, because each writes a whole gradient. */
@@ -115,7 +117,8 @@ static int default_chunk(const convoy_context *ctx, const conv_problem *p)
  * before it, so a height that divides the group wastes nothing. */
 static double best_rows(int group, int width, int vectors, int *rows)
 {
-    int most = (width >= 16 ? 24 : 12) / vectors; /* accumulators: of 32 registers, or of 16 */
+    /* Accumulators of 32 registers, fewer where sums come from memory and go there; or of 16. */
+    int most = (width < 16 ? 12 : group <= 12 ? 24 : 16) / vectors;
     double best = 0;
     for (int r = 1; r <= most && r <= group; r++) {
         double used = (double)group / ((group + r - 1) / r * r);
@@ -126,6 +129,31 @@ static double best_rows(int group, int width, int vectors, int *rows)
         *rows = r;
     }
     return best;
+}
+
+static int group_tiles(const conv_problem *p, const int *params)
+{
+    return (group_rows(p->shape) + params[ROWS] - 1) / params[ROWS];
+}
+
+static int channel_tiles(const conv_problem *p, const int *params)
+{
+    int channels = params[VW] * params[VECTORS];
+    return (p->shape->out + channels - 1) / channels;
+}
+
+/* Blocks of some 256 pixels, so that loading and storing the sums does not count, and all tiles of a group in one work-item: where
+ * that leaves work-items enough, and where no two of them share weights. */
+static void default_blocks(const convoy_context *ctx, const conv_problem *p, int *params)
+{
+    const conv_shape *s = p->shape;
+    int pixels = s->out_height * s->out_width, images = (255 + pixels) / pixels;
+    int chunks = (p->batch + params[CHUNK] - 1) / params[CHUNK];
+    int items = group_count(s) * channel_tiles(p, params) * chunks;
+    bool apart = s->out % (params[VW] * params[VECTORS]) == 0;
+    bool pays = apart && images < params[CHUNK] && items >= 4 * (int)convoy_context_device(ctx)->compute_units;
+    params[BLOCK] = pays ? images : params[CHUNK];
+    params[RUN] = pays ? group_tiles(p, params) : 1;
 }
 
 static void default_rows(const convoy_context *ctx, const conv_problem *p, int *params)
@@ -140,6 +168,7 @@ static void default_rows(const convoy_context *ctx, const conv_problem *p, int *
         params[ROWS] = rows;
     }
     params[CHUNK] = default_chunk(ctx, p);
+    default_blocks(ctx, p, params);
 }
 
 static int chunk_count(const conv_problem *p, const int *params)
@@ -161,19 +190,20 @@ static convoy_status add_backward_filter(rt_list *list, convoy_context *ctx, con
     const conv_buffers *b = job->buffers;
     const conv_shape *s = job->problem.shape;
     const int *v = job->params;
-    int chunks = chunk_count(&job->problem, v), weights = (int)conv_weights(s), channels = v[VW] * v[VECTORS];
+    int chunks = chunk_count(&job->problem, v), weights = (int)conv_weights(s);
+    int runs = (group_tiles(&job->problem, v) + v[RUN] - 1) / v[RUN];
     conv_launch_begin(&l, job, "backward filter", "conv2d_vec", "conv2d_backward_filter_vec");
-    conv_launch_option(&l, " -DBACKWARD_FILTER" TILE_OPTIONS " -DROWS=%d", v[VW], v[VECTORS], v[ROWS]);
+    conv_launch_option(&l, " -DBACKWARD_FILTER" TILE_OPTIONS " -DROWS=%d -DCHUNK=%d -DBLOCK=%d -DTILES=%d", v[VW], v[VECTORS],
+                       v[ROWS], v[CHUNK], v[BLOCK], v[RUN]);
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(chunks > 1 ? b->scratch : b->dw));
     rt_push(&l.launch, RT_BUFFER(chunks > 1 ? b->scratch : s->bias ? b->dbias : b->dw));
     rt_push(&l.launch, RT_INT(weights + s->out));
     rt_push(&l.launch, RT_INT(chunks > 1 ? weights : 0));
-    rt_push(&l.launch, RT_INT(v[CHUNK]));
     rt_push(&l.launch, RT_BATCH(1));
-    l.launch.global[0] = RT_FIXED((size_t)group_count(s) * ((group_rows(s) + v[ROWS] - 1) / v[ROWS]));
-    l.launch.global[1] = RT_FIXED((size_t)(s->out + channels - 1) / channels);
+    l.launch.global[0] = RT_FIXED((size_t)group_count(s) * (size_t)runs);
+    l.launch.global[1] = RT_FIXED((size_t)channel_tiles(&job->problem, v));
     l.launch.global[2] = RT_FIXED((size_t)chunks);
     l.launch.local[0] = l.launch.local[1] = l.launch.local[2] = 1;
     TRY(rt_list_add(list, &l.launch, err));
@@ -189,7 +219,8 @@ const conv_variant conv_vec_variants[] = {
     {.name = "vec", .family = "vec", .pass = CONV_BACKWARD_DATA, .params = PIXEL_PARAMS, .fits = fits_pixels,
      .defaults = default_pixels, .scratch = tile_transposed_scratch, .add = add_backward_data},
     {.name = "vec", .family = "vec", .pass = CONV_BACKWARD_FILTER,
-     .params = {TILE_CHANNEL_PARAMS, {"ROWS", {3, 4, 6, 8, 9, 12, 13, 14}}, {"CHUNK", {1, 2, 4, 8, 16, 32, 64}}},
+     .params = {TILE_CHANNEL_PARAMS, {"ROWS", {3, 4, 6, 8, 9, 12, 13, 14}}, {"CHUNK", {1, 2, 4, 8, 16, 32, 64}},
+                {"BLOCK", {1, 2, 4, 8, 16, 32, 64}}, {"TILES", {1, 2, 4, 8, 16}}},
      .fits = fits_rows, .defaults = default_rows, .scratch = scratch_rows, .add = add_backward_filter},
     {0},
 };
