@@ -39,9 +39,18 @@ typedef struct convoy_progress {
 typedef struct convoy_fit_options {
     int epochs;               /* 0: 1 */
     int batch_size;           /* images; 0: 32 */
-    const char *optimizer;    /* "adam" (NULL) or "sgd" */
-    double learning_rate;     /* 0: Keras's default (adam 0.001, sgd 0.01) */
-    double momentum;          /* sgd only */
+    /* Keras's optimizers, written as in Keras: "adam", "sgd(momentum=0.9, nesterov=True)", "adamw(weight_decay=0.01, clipnorm=1)";
+     * adam, sgd, adamw, rmsprop, adagrad, adadelta, nadam, lamb and lion, with all options of Keras 3.15 but
+     * loss_scale_factor. NULL: the model's own, as a file or an earlier run left it; adam where it has none.
+     * A model that carries the state of the same optimizer goes on from it. */
+    const char *optimizer;
+    double learning_rate;     /* 0: as the optimizer says; Keras's default is 0.001, for sgd 0.01 */
+    /* A rate that follows the steps: "CosineDecay(initial_learning_rate=0.1, decay_steps=1000)"; also ExponentialDecay,
+     * PiecewiseConstantDecay, PolynomialDecay, InverseTimeDecay, CosineDecayRestarts, all as in Keras, and
+     * "OneCycle(max_learning_rate=0.1, total_steps=1000, pct_start=0.3, div_factor=25, final_div_factor=1e4,
+     * anneal_strategy=cos)", as PyTorch's OneCycleLR. NULL: none. */
+    const char *learning_rate_schedule;
+    double momentum;          /* of sgd and rmsprop; 0: as the optimizer says */
     bool from_probabilities;  /* the model ends in probabilities (Keras's from_logits=False); default: logits */
     uint64_t seed;            /* order of the images */
     bool no_shuffle;

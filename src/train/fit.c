@@ -140,6 +140,8 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
         status = setup(&f, model, data, err);
     if (status == CONVOY_OK) {
         status = run(&f, err);
+        if (status == CONVOY_OK)
+            status = trainer_finish(f.trainer, err);
         /* An interruption keeps what was learned; so does a loss that went wrong, whose diagnosis has downloaded already. */
         if (status == CONVOY_OK || status == CONVOY_ERROR_INTERRUPTED) {
             convoy_status downloaded = trainer_download(f.trainer, status == CONVOY_OK ? err : NULL);
