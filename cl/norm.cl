@@ -25,7 +25,7 @@ kernel void norm_pieces(global const float *x, global const int *piece, global f
 #endif
 }
 
-// Pieces [begin[v], begin[v + 1]) are those of variable v. A work-item takes one variable: its norm, or with SQUARED the square.
+// Pieces [begin[v], begin[v + 1]) are those of variable v. A work-item takes one: its norm, or with SQUARED the square.
 kernel void norm_variables(global const float *partial, global const int *begin, global float *norm)
 {
     int v = get_global_id(0);

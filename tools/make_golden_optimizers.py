@@ -95,9 +95,9 @@ def write(name, value):
 
 
 def deflate(path):
-    """Keras stores the members; here they are packed, and keep no time."""
+    """Keras stores the members; here they are packed, and keep no time: the same run gives the same file."""
     with zipfile.ZipFile(path) as archive:
-        members = [(info.filename, archive.read(info)) for info in archive.infolist()]
+        members = [(info.filename, archive.read(info)) for info in archive.infolist() if info.filename != "metadata.json"]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data in members:
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
@@ -173,11 +173,93 @@ def file_row(name, text):
     return row
 
 
+# ---- callbacks ----
+
+EPOCHS = [  # loss, accuracy, val_loss, val_accuracy
+    (2.1, 0.25, 2.0, 0.3), (1.5, 0.5, 1.6, 0.45), (1.2, 0.6, 1.55, 0.5), (1.0, 0.65, 1.5499, 0.5),
+    (0.9, 0.7, 1.7, 0.55), (0.85, 0.72, 1.3, 0.54), (0.8, 0.75, 1.29995, 0.53), (0.7, 0.8, 1.4, 0.6),
+    (1e-5, 0.82, 1.35, 0.61), (float("inf"), 0.83, 1.3, 0.6), (0.62, 1.0, 1.25, 0.59), (0.6, 0.0, 123456.789, 0.58),
+]
+STOPS = [
+    "EarlyStopping()", "EarlyStopping(patience=2)", "EarlyStopping(patience=3, restore_best_weights=True)",
+    "EarlyStopping(monitor='val_accuracy', patience=1)", "EarlyStopping(monitor='accuracy', mode='min', patience=4)",
+    "EarlyStopping(min_delta=0.1, patience=2)", "EarlyStopping(baseline=1.4, patience=3)",
+    "EarlyStopping(start_from_epoch=4, patience=1, restore_best_weights=True)", "EarlyStopping(monitor='loss', patience=1)",
+]
+REDUCTIONS = [
+    "ReduceLROnPlateau(patience=1)", "ReduceLROnPlateau(patience=2, factor=0.5)",
+    "ReduceLROnPlateau(monitor='val_accuracy', patience=1, cooldown=2)",
+    "ReduceLROnPlateau(patience=1, factor=0.3, min_lr=0.0002, min_delta=0.2)",
+]
+CHECKPOINTS = [
+    "ModelCheckpoint(filepath='e{epoch:02d}.keras')",
+    "ModelCheckpoint(filepath='b{epoch}-{val_loss:.2f}.keras', save_best_only=True)",
+    "ModelCheckpoint(filepath='a{epoch:03d}-{val_accuracy:.3e}{{x}}.keras', save_best_only=True, monitor='val_accuracy')",
+    "ModelCheckpoint(filepath='t{epoch}-{accuracy}.keras', save_best_only=True, initial_value_threshold=1.55)",
+]
+LOGS = [  # name, callbacks, keys of the logs that there are
+    ("log", ["CSVLogger(filename='log.csv')"], 4), ("log_train", ["CSVLogger(filename='log_train.csv', separator=';')"], 2),
+    ("log_rate", ["ReduceLROnPlateau(patience=2, factor=0.3)", "CSVLogger(filename='log_rate.csv', append=True)"], 4),
+]
+
+
+def logs_of(epoch, keys=4):
+    loss, accuracy, val_loss, val_accuracy = (float(np.float32(v)) for v in EPOCHS[epoch])
+    logs = {"accuracy": accuracy, "loss": loss, "val_accuracy": val_accuracy, "val_loss": val_loss}
+    return dict(list(logs.items())[:keys])
+
+
+def run_callbacks(texts, keys=4, after=lambda model, epoch: None):
+    keras.utils.clear_session()
+    model = keras.Sequential([keras.Input((3, 3, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.train_on_batch(*images(8))  # Keras asks the metrics which way is up
+    callbacks = [eval(text, vars(keras.callbacks)) for text in texts]
+    saved = []
+    model.save = lambda path, **_: saved.append(path)
+    model.stop_training = False
+    for callback in callbacks:
+        callback.set_model(model)
+        callback.on_train_begin()
+    for epoch in range(len(EPOCHS)):
+        logs = logs_of(epoch, keys)
+        for callback in callbacks:
+            callback.on_epoch_begin(epoch)
+            callback.on_epoch_end(epoch, logs)
+        after(model, epoch)
+        if model.stop_training:
+            break
+    for callback in callbacks:
+        callback.on_train_end()
+    return callbacks, epoch if model.stop_training else -1, saved
+
+
+def callbacks_json():
+    os.chdir(GOLDEN)
+    root = {"epochs": EPOCHS, "stops": [], "reductions": [], "checkpoints": [], "logs": []}
+    root["epochs"] = [[None if not np.isfinite(v) else v for v in row] for row in EPOCHS]  # JSON has no infinity
+    for text in STOPS:
+        (callback,), stopped, _ = run_callbacks([text])
+        root["stops"].append({"callback": text, "stopped": stopped, "best_epoch": callback.best_epoch})
+    for text in REDUCTIONS:
+        rates = []
+        run_callbacks([text], after=lambda model, _: rates.append(float(str(model.optimizer.learning_rate.numpy()))))
+        root["reductions"].append({"callback": text, "rates": rates})
+    for text in CHECKPOINTS:
+        root["checkpoints"].append({"callback": text, "saved": run_callbacks([text])[2]})
+    for name, texts, keys in LOGS:
+        (GOLDEN / f"{name}.csv").unlink(missing_ok=True)
+        run_callbacks(texts, keys)
+        root["logs"].append({"file": f"{name}.csv", "callbacks": texts, "keys": keys})
+    write("callbacks.json", root)
+
+
 def main():
     GOLDEN.mkdir(parents=True, exist_ok=True)
     optimizers_json()
     schedules_json()
     write("files.json", {"files": [file_row(name, text) for name, text in FILES.items()]})
+    callbacks_json()
 
 
 main()

@@ -73,8 +73,10 @@ static convoy_status choose_settings(optimizer *o, const convoy_model *model, co
     }
     if (options->schedule)
         TRY(schedule_parse(options->schedule, &o->schedule, err));
-    else if (o->settings.schedule)
-        TRY(schedule_from_json(o->settings.schedule, &o->schedule, err));
+    else if (o->settings.schedule) {
+        convoy_status status = schedule_from_json(o->settings.schedule, &o->schedule, err);
+        TRY(options->name ? option_blame_argument(status, err) : status);
+    }
     if (o->schedule) {
         json_decref(o->settings.schedule);
         o->settings.schedule = json_incref(schedule_json(o->schedule));

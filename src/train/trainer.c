@@ -153,6 +153,11 @@ convoy_status trainer_finish(trainer *t, convoy_error *err)
     return optimizer_finish(t->optimizer, plan_list(t->plan), err);
 }
 
+convoy_status trainer_download_weights(trainer *t, convoy_error *err)
+{
+    return plan_download(t->plan, t->model, err);
+}
+
 convoy_status trainer_download(trainer *t, convoy_error *err)
 {
     TRY(plan_download(t->plan, t->model, err));

@@ -7,8 +7,8 @@
 
 typedef struct trainer trainer;
 
-/* Uses batch_size, optimizer, learning_rate, learning_rate_schedule, momentum, from_probabilities, train_scale and stream of the options. Model and data
- * must outlive the trainer. */
+/* Uses batch_size, optimizer, learning_rate, learning_rate_schedule, momentum, from_probabilities, train_scale and stream of
+ * the options. Model and data must outlive the trainer. */
 convoy_status trainer_create(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                              const convoy_fit_options *options, trainer **out, convoy_error *err);
 void trainer_destroy(trainer *t);
@@ -39,6 +39,8 @@ uint64_t trainer_steps(const trainer *t);
 
 /* Weights and the optimizer's state back into the model. Waits. */
 convoy_status trainer_download(trainer *t, convoy_error *err);
+/* The weights alone. */
+convoy_status trainer_download_weights(trainer *t, convoy_error *err);
 
 int trainer_batch(const trainer *t);
 bool trainer_is_streamed(const trainer *t);
