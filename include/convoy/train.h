@@ -93,6 +93,9 @@ typedef struct convoy_fit_result {
 convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                          const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err);
 
+/* Looks at the numbers and texts of the options without a device or data. Errors: CONVOY_ERROR_ARGUMENT. convoy_fit does so too. */
+convoy_status convoy_fit_check(const convoy_fit_options *options, convoy_error *err);
+
 typedef struct convoy_evaluate_options {
     int batch_size;          /* 0: 32 */
     bool from_probabilities;

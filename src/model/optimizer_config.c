@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #define AT(member) .offset = offsetof(optimizer_settings, member)
-#define MOST 1e30 /* no limit that a user would meet */
+#define MOST 3.4e38 /* no limit but float's */
 #define LEAST_EPSILON 1e-30 /* the gaps of the flat buffers are divided by it too */
 
 /* ---- options ---- */

@@ -39,6 +39,7 @@ typedef struct callback_class {
     const option *options;
     /* Any may be NULL. `epoch` counts from 0. `end` comes only after a run that was not interrupted, when the weights are back
      * in the model. */
+    convoy_status (*check)(void *state, convoy_error *err); /* the options, read */
     convoy_status (*begin)(void *state, callback_run *run, convoy_error *err);
     convoy_status (*epoch_end)(void *state, callback_run *run, int epoch, callback_logs *logs, convoy_error *err);
     convoy_status (*end)(void *state, callback_run *run, convoy_error *err);
@@ -70,7 +71,7 @@ typedef struct monitor {
     char name[OPTION_TEXT_SIZE];
     int mode;         /* auto, min, max */
     double min_delta;
-    /* the rest is set by monitor_begin */
+    /* the rest is set by monitor_check */
     bool greater, warned;
     double delta;
 } monitor;
@@ -85,7 +86,7 @@ extern const char *const monitor_modes[];
     {.name = "min_delta", .kind = OPTION_FLOAT, .offset = offsetof(type, member.min_delta), .standard = delta_standard}
 
 /* Decides what is better. `who` is the callback, for messages. */
-convoy_status monitor_begin(monitor *m, const char *who, convoy_error *err);
+convoy_status monitor_check(monitor *m, const char *who, convoy_error *err);
 /* The value, or NULL, with a warning the first time, when the logs have none. */
 const double *monitor_value(monitor *m, const char *who, callback_run *run, const callback_logs *logs);
 bool monitor_is_better(const monitor *m, double value, double than);

@@ -41,17 +41,16 @@ static convoy_status format_path(const checkpoint *c, int epoch, const callback_
     return python_format(c->filepath, values, (size_t)logs->count + 1, out, err);
 }
 
-static convoy_status begin(void *state, callback_run *run, convoy_error *err)
+static convoy_status check(void *state, convoy_error *err)
 {
     checkpoint *c = state;
     size_t n = strlen(c->filepath);
-    (void)run;
     if (n < 7 || strcmp(c->filepath + n - 6, ".keras") != 0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, NAME ": filepath '%s' must end in .keras", c->filepath);
     c->has_best = !isnan(c->initial_value_threshold);
     c->best = c->initial_value_threshold;
     /* Keras would ask for a mode in any case; it matters only where the best is kept. */
-    return c->save_best_only ? monitor_begin(&c->monitor, NAME, err) : CONVOY_OK;
+    return c->save_best_only ? monitor_check(&c->monitor, NAME, err) : CONVOY_OK;
 }
 
 /* Says why not when it is not worth saving. Without the value each epoch is saved. */
@@ -65,9 +64,8 @@ static bool is_worth_it(checkpoint *c, callback_run *run, int epoch, const callb
     bool better = !c->has_best || monitor_is_better(&c->monitor, *current, c->best);
     if (c->verbose > 0 && !better)
         rt_message(run->ctx, "epoch %d: %s did not improve from %.5f", epoch + 1, c->monitor.name, c->best);
-    if (c->verbose > 0 && better)
-        rt_message(run->ctx, "epoch %d: %s improved from %.5f to %.5f", epoch + 1, c->monitor.name,
-                   c->has_best ? c->best : NAN, *current);
+    if (c->verbose > 0 && better && c->has_best)
+        rt_message(run->ctx, "epoch %d: %s improved from %.5f to %.5f", epoch + 1, c->monitor.name, c->best, *current);
     if (better) {
         c->best = *current;
         c->has_best = true;
@@ -104,4 +102,4 @@ static convoy_status epoch_end(void *state, callback_run *run, int epoch, callba
 }
 
 const callback_class model_checkpoint_callback = {
-    .name = NAME, .state_size = sizeof(checkpoint), .options = options, .begin = begin, .epoch_end = epoch_end};
+    .name = NAME, .state_size = sizeof(checkpoint), .options = options, .check = check, .epoch_end = epoch_end};

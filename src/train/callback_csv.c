@@ -28,12 +28,18 @@ static convoy_status fail(const csv_logger *c, const char *what, convoy_error *e
     return base_fail(err, CONVOY_ERROR_FILE, "%s: can't %s: %s", c->filename, what, strerror(errno));
 }
 
+static convoy_status check(void *state, convoy_error *err)
+{
+    const csv_logger *c = state;
+    if (strlen(c->separator) != 1)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "CSVLogger: separator '%s'; one character is expected", c->separator);
+    return CONVOY_OK;
+}
+
 static convoy_status begin(void *state, callback_run *run, convoy_error *err)
 {
     csv_logger *c = state;
     (void)run;
-    if (strlen(c->separator) != 1)
-        return base_fail(err, CONVOY_ERROR_ARGUMENT, "CSVLogger: separator '%s'; one character is expected", c->separator);
     c->file = fopen(c->filename, c->append ? "ab" : "wb");
     if (c->file == NULL)
         return fail(c, "open", err);
@@ -92,6 +98,7 @@ static void destroy(void *state)
 const callback_class csv_logger_callback = {.name = "CSVLogger",
                                             .state_size = sizeof(csv_logger),
                                             .options = options,
+                                            .check = check,
                                             .begin = begin,
                                             .epoch_end = epoch_end,
                                             .destroy = destroy};

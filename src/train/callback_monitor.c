@@ -14,7 +14,7 @@ static bool ends_with(const char *name, const char *ending)
     return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
-convoy_status monitor_begin(monitor *m, const char *who, convoy_error *err)
+convoy_status monitor_check(monitor *m, const char *who, convoy_error *err)
 {
     bool up = ends_with(m->name, "accuracy"), down = ends_with(m->name, "loss");
     if (m->mode == AUTO && !up && !down)

@@ -1,4 +1,5 @@
 /* ReduceLROnPlateau, after keras/src/callbacks/reduce_lr_on_plateau.py. */
+#include <limits.h>
 #include <math.h>
 
 #include "base/python_number.h"
@@ -21,19 +22,18 @@ typedef struct reduce_rate {
 static const option options[] = {
     MONITOR_OPTIONS(reduce_rate, monitor, "0.0001"),
     {.name = "factor", .kind = OPTION_FLOAT, AT(factor), .standard = "0.1", .most = 1},
-    {.name = "patience", .kind = OPTION_INT, AT(patience), .standard = "10", .most = 1e9},
+    {.name = "patience", .kind = OPTION_INT, AT(patience), .standard = "10", .most = INT_MAX},
     {.name = "verbose", .kind = OPTION_INT, AT(verbose), .standard = "0", .most = 2},
-    {.name = "cooldown", .kind = OPTION_INT, AT(cooldown), .standard = "0", .most = 1e9},
-    {.name = "min_lr", .kind = OPTION_FLOAT, AT(min_lr), .standard = "0.0", .most = 1e30},
+    {.name = "cooldown", .kind = OPTION_INT, AT(cooldown), .standard = "0", .most = INT_MAX},
+    {.name = "min_lr", .kind = OPTION_FLOAT, AT(min_lr), .standard = "0.0", .most = 3.4e38},
     {0}};
 
-static convoy_status begin(void *state, callback_run *run, convoy_error *err)
+static convoy_status check(void *state, convoy_error *err)
 {
     reduce_rate *r = state;
-    (void)run;
     if (r->factor >= 1.0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, NAME ": factor=%g; a number below 1 is expected", r->factor);
-    return monitor_begin(&r->monitor, NAME, err);
+    return monitor_check(&r->monitor, NAME, err);
 }
 
 static convoy_status reduce(reduce_rate *r, callback_run *run, int epoch, convoy_error *err)
@@ -75,4 +75,4 @@ static convoy_status epoch_end(void *state, callback_run *run, int epoch, callba
 }
 
 const callback_class reduce_rate_callback = {
-    .name = NAME, .state_size = sizeof(reduce_rate), .options = options, .begin = begin, .epoch_end = epoch_end};
+    .name = NAME, .state_size = sizeof(reduce_rate), .options = options, .check = check, .epoch_end = epoch_end};

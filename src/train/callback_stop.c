@@ -1,4 +1,5 @@
 /* EarlyStopping, after keras/src/callbacks/early_stopping.py. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,18 +24,17 @@ typedef struct early_stopping {
 #define AT(member) .offset = offsetof(early_stopping, member)
 static const option options[] = {
     MONITOR_OPTIONS(early_stopping, monitor, "0"),
-    {.name = "patience", .kind = OPTION_INT, AT(patience), .standard = "0", .most = 1e9},
+    {.name = "patience", .kind = OPTION_INT, AT(patience), .standard = "0", .most = INT_MAX},
     {.name = "verbose", .kind = OPTION_INT, AT(verbose), .standard = "0", .most = 2},
     {.name = "baseline", .kind = OPTION_OPTIONAL_FLOAT, AT(baseline), .standard = "null"},
     {.name = "restore_best_weights", .kind = OPTION_BOOL, AT(restore_best_weights), .standard = "false"},
-    {.name = "start_from_epoch", .kind = OPTION_INT, AT(start_from_epoch), .standard = "0", .most = 1e9},
+    {.name = "start_from_epoch", .kind = OPTION_INT, AT(start_from_epoch), .standard = "0", .most = INT_MAX},
     {0}};
 
-static convoy_status begin(void *state, callback_run *run, convoy_error *err)
+static convoy_status check(void *state, convoy_error *err)
 {
     early_stopping *e = state;
-    (void)run;
-    return monitor_begin(&e->monitor, NAME, err);
+    return monitor_check(&e->monitor, NAME, err);
 }
 
 /* Copies all weights out of the model, or back into it. */
@@ -102,7 +102,7 @@ static void destroy(void *state) { free(((early_stopping *)state)->best_weights)
 const callback_class early_stopping_callback = {.name = NAME,
                                                 .state_size = sizeof(early_stopping),
                                                 .options = options,
-                                                .begin = begin,
+                                                .check = check,
                                                 .epoch_end = epoch_end,
                                                 .end = end,
                                                 .destroy = destroy};

@@ -1,5 +1,6 @@
 /* TensorBoard, after keras/src/callbacks/tensorboard.py: the scalars of an epoch under train/ and validation/, and how the
  * weights are spread. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static const char *const frequencies[] = {"epoch", NULL};
 #define AT(member) .offset = offsetof(tensorboard, member)
 static const option options[] = {
     {.name = "log_dir", .kind = OPTION_TEXT, AT(log_dir), .standard = "\"logs\""},
-    {.name = "histogram_freq", .kind = OPTION_INT, AT(histogram_freq), .standard = "0", .most = 1e9},
+    {.name = "histogram_freq", .kind = OPTION_INT, AT(histogram_freq), .standard = "0", .most = INT_MAX},
     {.name = "write_steps_per_second", .kind = OPTION_BOOL, AT(write_steps_per_second), .standard = "false"},
     {.name = "update_freq", .kind = OPTION_CHOICE, AT(update_freq), .standard = "\"epoch\"", .choices = frequencies},
     {0}};

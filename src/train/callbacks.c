@@ -94,6 +94,8 @@ static convoy_status create_one(callback *c, const char *call, convoy_error *err
         if (status != CONVOY_OK)
             base_fail_in(err, status, "callback %s", name);
     }
+    if (status == CONVOY_OK && c->class->check)
+        status = c->class->check(c->state, err);
     json_decref(config);
     return option_blame_argument(status, err);
 }

@@ -5,6 +5,7 @@
 #include "model/model.h"
 #include "train/callback.h"
 #include "train/evaluator.h"
+#include "train/optimizer.h"
 #include "train/pace.h"
 #include "train/trainer.h"
 
@@ -23,8 +24,10 @@ typedef struct fit {
     double start;
 } fit;
 
-static convoy_status check_options(const convoy_fit_options *o, convoy_error *err)
+convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
 {
+    callbacks *made = NULL;
+    optimizer_options how = {o->optimizer, o->learning_rate, o->momentum, o->learning_rate_schedule};
     if (o->epochs < 0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%d epochs; at least 1 is expected", o->epochs);
     if (!(o->validation_split >= 0.0 && o->validation_split < 1.0))
@@ -33,6 +36,9 @@ static convoy_status check_options(const convoy_fit_options *o, convoy_error *er
     if (!(o->train_scale >= 0.0) || !(o->validation_scale >= 0.0) || isinf(o->train_scale) || isinf(o->validation_scale))
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "pixels divided by %g and %g; positive numbers are expected",
                          o->train_scale, o->validation_scale);
+    TRY(optimizer_check(&how, err));
+    TRY(callbacks_create(o->callbacks, &made, err));
+    callbacks_destroy(made);
     return CONVOY_OK;
 }
 
@@ -168,7 +174,7 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
 {
     static const convoy_fit_options none;
     fit f = {.ctx = ctx, .options = options ? options : &none, .start = pace_clock()};
-    convoy_status status = check_options(f.options, err);
+    convoy_status status = convoy_fit_check(f.options, err);
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);
     if (status == CONVOY_OK) {

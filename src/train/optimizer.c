@@ -54,11 +54,12 @@ static convoy_status check_options(const optimizer_options *options, convoy_erro
     return CONVOY_OK;
 }
 
+/* `model` may be NULL. */
 static convoy_status choose_settings(optimizer *o, const convoy_model *model, const optimizer_options *options,
                                      convoy_error *err)
 {
     TRY(check_options(options, err));
-    if (options->name == NULL && optimizer_class_find(model->optimizer) != NULL) {
+    if (options->name == NULL && model != NULL && optimizer_class_find(model->optimizer) != NULL) {
         o->class = optimizer_class_find(model->optimizer);
         o->settings = optimizer_settings_copy(&model->optimizer_settings);
     } else {
@@ -153,6 +154,15 @@ void optimizer_destroy(optimizer *o)
     schedule_destroy(o->schedule);
     optimizer_settings_clear(&o->settings);
     free(o);
+}
+
+convoy_status optimizer_check(const optimizer_options *options, convoy_error *err)
+{
+    optimizer o = {0};
+    convoy_status status = choose_settings(&o, NULL, options, err);
+    schedule_destroy(o.schedule);
+    optimizer_settings_clear(&o.settings);
+    return status;
 }
 
 /* ---- launches ---- */

@@ -13,6 +13,9 @@ typedef struct optimizer_options {
     const char *schedule;  /* instead of the rate: "CosineDecay(...)"; NULL: none of its own */
 } optimizer_options;
 
+/* Could an optimizer be made of this? Errors: CONVOY_ERROR_ARGUMENT. */
+convoy_status optimizer_check(const optimizer_options *options, convoy_error *err);
+
 /* Takes up the state that the model carries when it is of the same kind; else starts anew. */
 convoy_status optimizer_create(convoy_context *ctx, const convoy_model *model, plan *p, const optimizer_options *options,
                                optimizer **out, convoy_error *err);

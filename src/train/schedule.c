@@ -133,7 +133,7 @@ static convoy_status check_piecewise(const schedule_options *o, convoy_error *er
 #define ROW(n, k, member, ...) {.name = n, .kind = k, .offset = offsetof(schedule_options, member), ##__VA_ARGS__}
 #define NUMBER(n, member, value, ...) ROW(n, OPTION_FLOAT, member, .standard = value, ##__VA_ARGS__)
 #define NAME(value) {.name = "name", .kind = OPTION_IGNORED, .standard = value}
-#define INITIAL NUMBER("initial_learning_rate", initial, NULL, .most = 1e30)
+#define INITIAL NUMBER("initial_learning_rate", initial, NULL, .most = 3.4e38)
 #define STEPS(n) NUMBER(n, steps, NULL, .least = 1e-9, .most = 1e18)
 #define RATE NUMBER("decay_rate", decay_rate, NULL)
 #define STAIRCASE ROW("staircase", OPTION_BOOL, staircase, .standard = "false")
@@ -151,7 +151,7 @@ static const option piecewise_options[] = {ROW("boundaries", OPTION_FLOATS, boun
                                            {0}};
 static const option polynomial_options[] = {INITIAL,
                                             STEPS("decay_steps"),
-                                            NUMBER("end_learning_rate", end, "0.0001", .most = 1e30),
+                                            NUMBER("end_learning_rate", end, "0.0001", .most = 3.4e38),
                                             NUMBER("power", power, "1.0"),
                                             ROW("cycle", OPTION_BOOL, cycle, .standard = "false"),
                                             NAME("\"PolynomialDecay\""),
@@ -161,7 +161,7 @@ static const option cosine_options[] = {
     STEPS("decay_steps"),
     ALPHA,
     NAME("\"CosineDecay\""),
-    ROW("warmup_target", OPTION_OPTIONAL_FLOAT, warmup_target, .standard = "null", .most = 1e30),
+    ROW("warmup_target", OPTION_OPTIONAL_FLOAT, warmup_target, .standard = "null", .most = 3.4e38),
     NUMBER("warmup_steps", warmup_steps, "0", .most = 1e18),
     {0}};
 static const option restarts_options[] = {INITIAL,
@@ -172,11 +172,11 @@ static const option restarts_options[] = {INITIAL,
                                           NAME("\"SGDRDecay\""),
                                           {0}};
 static const option one_cycle_options[] = {
-    NUMBER("max_learning_rate", max_rate, NULL, .most = 1e30),
+    NUMBER("max_learning_rate", max_rate, NULL, .most = 3.4e38),
     NUMBER("total_steps", steps, NULL, .least = 2, .most = 1e18),
     NUMBER("pct_start", pct_start, "0.3", .most = 1),
-    NUMBER("div_factor", div_factor, "25.0", .least = 1e-9, .most = 1e30),
-    NUMBER("final_div_factor", final_div_factor, "10000.0", .least = 1e-9, .most = 1e30),
+    NUMBER("div_factor", div_factor, "25.0", .least = 1e-9, .most = 3.4e38),
+    NUMBER("final_div_factor", final_div_factor, "10000.0", .least = 1e-9, .most = 3.4e38),
     ROW("anneal_strategy", OPTION_CHOICE, anneal, .standard = "\"cos\"", .choices = anneals),
     NAME("\"OneCycle\""),
     {0}};
