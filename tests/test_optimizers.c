@@ -83,6 +83,34 @@ static void expect_weights(bench *b, const json_t *list, const char *text, const
             fail_msg("%s, %s, weight %zu: %.9g, Keras has %.9g", text, when, i, found[i], expected[i]);
 }
 
+typedef struct state_check {
+    const json_t *state;
+    const char *name;
+    size_t seen;
+} state_check;
+
+static convoy_status check_state(void *user, const char *path, const convoy_shape *shape, float *values, convoy_error *err)
+{
+    (void)err;
+    state_check *c = user;
+    float expected[MOST];
+    size_t count = golden_floats(json_array_get(c->state, c->seen++), expected, MOST);
+    assert_int_equal(count, shape_count(shape));
+    for (size_t i = 0; i < count; i++)
+        if (!golden_near(values[i], expected[i], 1e-5, 1e-2))
+            fail_msg("%s, %s, value %zu: %.9g, Keras has %.9g", c->name, path, i, values[i], expected[i]);
+    return CONVOY_OK;
+}
+
+static void expect_state(bench *b, const json_t *row)
+{
+    convoy_error err = {0};
+    state_check c = {json_object_get(row, "state"), golden_text(row, "optimizer"), 0};
+    must(optimizer_download(b->optimizer, b->plan, b->model, &err), &err);
+    must(keras_slots_visit(b->model, check_state, &c, &err), &err);
+    assert_int_equal(c.seen, json_array_size(c.state));
+}
+
 static void run_case(const json_t *root, const json_t *row)
 {
     convoy_error err = {0};
@@ -99,6 +127,7 @@ static void run_case(const json_t *root, const json_t *row)
         snprintf(key, sizeof key, "%zu", step + 1);
         expect_weights(&b, json_object_get(weights, key), options.name, key);
     }
+    expect_state(&b, row);
     must(optimizer_finish(b.optimizer, plan_list(b.plan), &err), &err);
     expect_weights(&b, json_object_get(row, "final"), options.name, "at the end");
     bench_end(&b);

@@ -4,7 +4,8 @@
     pip install keras tensorflow-cpu
     tools/make_golden_optimizers.py
 
-optimizers.json: weights of two variables after some of six steps on given gradients, for each optimizer and set of options.
+optimizers.json: weights of two variables after some of six steps on given gradients, for each optimizer and set of options,
+and its variables at the end.
 schedules.json: rates at some steps, and the config as Keras writes it.
 NAME.keras for each optimizer: compiled and fitted for six steps; files.json: its slots and the next three losses.
 callbacks.json: what callbacks did in runs whose metrics are given; log*.csv: CSVLogger's files of the same runs.
@@ -95,7 +96,7 @@ def write(name, value):
 
 
 def deflate(path):
-    """Keras stores the members; here they are packed, and keep no time: the same run gives the same file."""
+    """Keras stores the members; here they are packed, without their times (libhdf5 keeps some of its own)."""
     with zipfile.ZipFile(path) as archive:
         members = [(info.filename, archive.read(info)) for info in archive.infolist() if info.filename != "metadata.json"]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -113,7 +114,8 @@ def steps_of(text, start, gradients):
         optimizer.apply(gradient, variables)
         if step in (1, 3, STEPS):
             seen[str(step)] = numbers(np.concatenate([v.numpy().ravel() for v in variables]))
-    case = {"optimizer": text, "weights": seen}
+    state = [v for v in optimizer.variables if v.name not in ("iteration", "learning_rate")]
+    case = {"optimizer": text, "weights": seen, "state": [numbers(v.numpy()) for v in state]}
     if optimizer.use_ema:
         optimizer.finalize_variable_values(variables)
         case["final"] = numbers(np.concatenate([v.numpy().ravel() for v in variables]))
