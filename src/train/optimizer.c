@@ -236,13 +236,9 @@ convoy_status optimizer_add(optimizer *o, plan *p, const rt_buffer *bad, convoy_
 }
 
 size_t optimizer_first(const optimizer *o) { return o->accumulate.first; }
+size_t optimizer_last(const optimizer *o) { return o->overwrite.last; }
 
 /* ---- steps ---- */
-
-static convoy_status play(rt_list *list, stretch s, convoy_error *err)
-{
-    return rt_list_play(list, s.first, s.last, err);
-}
 
 /* The numbers of update `t`, from 1 on. */
 static void set_numbers(optimizer *o, rt_list *list, uint64_t t)
@@ -255,34 +251,38 @@ static void set_numbers(optimizer *o, rt_list *list, uint64_t t)
         rt_list_set_float(list, RT_VAR_RATE + RATE_OF_DECAY, rate);
 }
 
-static convoy_status play_average(optimizer *o, rt_list *list, uint64_t updates, convoy_error *err)
-{
-    int every = o->settings.ema_overwrite_frequency;
-    rt_list_set_float(list, RT_VAR_RATE + RATE_OF_EMA, updates > 0 ? (float)o->settings.ema_momentum : 0.0f);
-    TRY(play(list, o->average, err));
-    return every && (updates + 1) % (uint64_t)every == 0 ? play(list, o->overwrite, err) : CONVOY_OK;
-}
+static void decide(optimizer *o, stretch s) { o->now[o->now_count++] = s; }
 
 /* Averages move in every step, also in one that only accumulates: so it is in Keras. */
-convoy_status optimizer_step(optimizer *o, rt_list *list, convoy_error *err)
+void optimizer_begin(optimizer *o, rt_list *list)
 {
-    uint64_t every = o->settings.gradient_accumulation_steps ? (uint64_t)o->settings.gradient_accumulation_steps : 1;
+    const optimizer_settings *s = &o->settings;
+    uint64_t every = s->gradient_accumulation_steps ? (uint64_t)s->gradient_accumulation_steps : 1;
     uint64_t updates = o->steps / every;
-    if ((o->steps + 1) % every != 0) {
-        TRY(play(list, o->accumulate, err));
-    } else {
+    bool only_accumulates = (o->steps + 1) % every != 0;
+    o->now_count = 0;
+    decide(o, only_accumulates ? o->accumulate : o->update);
+    if (!only_accumulates)
         set_numbers(o, list, updates + 1);
-        TRY(play(list, o->update, err));
+    if (o->layout.average >= 0) {
+        rt_list_set_float(list, RT_VAR_RATE + RATE_OF_EMA, updates > 0 ? (float)s->ema_momentum : 0.0f);
+        decide(o, o->average);
+        if (s->ema_overwrite_frequency && (updates + 1) % (uint64_t)s->ema_overwrite_frequency == 0)
+            decide(o, o->overwrite);
     }
-    if (o->layout.average >= 0)
-        TRY(play_average(o, list, updates, err));
     o->steps++;
+}
+
+convoy_status optimizer_play(const optimizer *o, rt_list *list, convoy_error *err)
+{
+    for (int i = 0; i < o->now_count; i++)
+        TRY(rt_list_play(list, o->now[i].first, o->now[i].last, err));
     return CONVOY_OK;
 }
 
-convoy_status optimizer_finish(optimizer *o, rt_list *list, convoy_error *err)
+convoy_status optimizer_finish(const optimizer *o, rt_list *list, convoy_error *err)
 {
-    return o->steps > 0 ? play(list, o->overwrite, err) : CONVOY_OK;
+    return o->steps > 0 ? rt_list_play(list, o->overwrite.first, o->overwrite.last, err) : CONVOY_OK;
 }
 
 uint64_t optimizer_steps(const optimizer *o) { return o->steps; }

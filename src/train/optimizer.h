@@ -21,15 +21,17 @@ convoy_status optimizer_create(convoy_context *ctx, const convoy_model *model, p
                                optimizer **out, convoy_error *err);
 void optimizer_destroy(optimizer *o);
 
-/* Appends the launches, the last ones of the plan's list. */
+/* Appends the launches [optimizer_first, optimizer_last) to the plan's list. Not each step plays all of them. */
 convoy_status optimizer_add(optimizer *o, plan *p, const rt_buffer *bad, convoy_error *err);
-/* How many launches of the list come before its own. */
 size_t optimizer_first(const optimizer *o);
+size_t optimizer_last(const optimizer *o);
 
-/* One step: counts it, sets its numbers and plays its launches. The launches in front of optimizer_first come first. */
-convoy_status optimizer_step(optimizer *o, rt_list *list, convoy_error *err);
+/* Before each step: counts it, sets its numbers, decides on its launches; optimizer_play plays these, behind all launches that
+ * come before optimizer_first. */
+void optimizer_begin(optimizer *o, rt_list *list);
+convoy_status optimizer_play(const optimizer *o, rt_list *list, convoy_error *err);
 /* After the last step: with use_ema the averages become the weights, as Keras's fit has it. */
-convoy_status optimizer_finish(optimizer *o, rt_list *list, convoy_error *err);
+convoy_status optimizer_finish(const optimizer *o, rt_list *list, convoy_error *err);
 uint64_t optimizer_steps(const optimizer *o);
 
 /* The rate of the next step. Setting it where a schedule decides is CONVOY_ERROR_ARGUMENT. */

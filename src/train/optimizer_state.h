@@ -25,6 +25,8 @@ struct optimizer {
     norms *norms;                /* NULL where nothing needs them */
     rt_buffer *norm, *other_norm; /* of gradients and, for lamb, of weights: one for each variable */
     stretch accumulate, update, average, overwrite;
+    stretch now[3];              /* of the step that optimizer_begin began */
+    int now_count;
 };
 
 enum { RATE_OF_EMA = RT_RATES - 2, RATE_OF_DECAY = RT_RATES - 1 };

@@ -113,8 +113,10 @@ convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, co
     TRY(rt_list_set_batch(list, batch, err));
     TRY(feed_begin(t->feed, list, first, batch, err));
     rt_list_set_int(list, RT_VAR_STEP, (int)t->step);
+    optimizer_begin(t->optimizer, list);
     TRY(rt_list_play(list, 0, optimizer_first(t->optimizer), err));
-    TRY(optimizer_step(t->optimizer, list, err));
+    TRY(optimizer_play(t->optimizer, list, err));
+    TRY(rt_list_play(list, optimizer_last(t->optimizer), rt_list_length(list), err));
     TRY(feed_end(t->feed, err));
     t->step++;
     return loss ? loss_read_step(t->loss, t->step - 1, batch, loss, err) : CONVOY_OK;
