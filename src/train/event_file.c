@@ -72,7 +72,8 @@ static void put_bytes(text *t, int field, const void *bytes, size_t size)
 {
     put_key(t, field, BYTES);
     put_varint(t, size);
-    text_add_bytes(t, bytes, size);
+    if (size > 0) /* an empty message has no bytes, not even a place for them */
+        text_add_bytes(t, bytes, size);
 }
 
 static void put_string(text *t, int field, const char *string) { put_bytes(t, field, string, strlen(string)); }
