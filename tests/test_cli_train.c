@@ -204,6 +204,47 @@ static void test_interrupt_saves(void **state)
     expect_text(last.out, "saved it's so.keras");
 }
 
+/* ---- optimizers and callbacks ---- */
+
+static int lines_of(const char *path)
+{
+    char line[512];
+    int count = 0;
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        count++;
+    fclose(file);
+    return count;
+}
+
+static void test_callbacks(void **state)
+{
+    (void)state;
+    shell("convoy train m.json --data t --optimizer 'rmsprop(centered=True)' --validation test --epochs 9 "
+          "--early-stopping min_delta=100,patience=2 --checkpoint 'c/it'\\''s {epoch:02d}.keras' --csv-log log.csv "
+          "--tensorboard tb --reduce-lr --monitor loss -o r.keras");
+    expect_success();
+    expect_text(last.err, "convoy: epoch 3: early stopping\n");
+    expect_text(last.err, "Epoch 3/9 - ");
+    expect_no_text(last.err, "Epoch 4/9");
+    for (int epoch = 1; epoch <= 4; epoch++) {
+        char path[64];
+        snprintf(path, sizeof path, "c/it's %02d.keras", epoch);
+        assert_int_equal(access(path, F_OK), epoch <= 3 ? 0 : -1);
+    }
+    assert_int_equal(lines_of("log.csv"), 4);
+    assert_int_equal(access("tb/train", F_OK) + access("tb/validation", F_OK), 0);
+    /* The file's own optimizer goes on; the log grows. */
+    shell("convoy train r.keras --data t --csv-log log.csv --csv-append --early-stopping -o r.keras");
+    expect_success();
+    assert_int_equal(lines_of("log.csv"), 5);
+    shell("convoy train m.json --data t --learning-rate-schedule 'ExponentialDecay(initial_learning_rate=3e38, "
+          "decay_steps=9, decay_rate=1)' --optimizer sgd --terminate-on-nan --epochs 50");
+    expect_success();
+    expect_text(last.err, "the loss is not finite in epoch ");
+}
+
 /* ---- README's program ---- */
 
 static void test_example_is_the_one_in_readme(void **state)
@@ -246,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_plain_progress),
         cmocka_unit_test(test_terminal_progress),
         cmocka_unit_test(test_interrupt_saves),
+        cmocka_unit_test(test_callbacks),
         cmocka_unit_test(test_example_is_the_one_in_readme),
         cmocka_unit_test(test_example_runs),
     };

@@ -120,8 +120,8 @@ static void test_reads_the_optimizer(void **state)
         assert_int_equal(model->compiled, rows[i].kind[0] != '\0');
         assert_int_equal(model->optimizer_steps, rows[i].steps);
         assert_int_equal(model->optimizer_slot_count, rows[i].slots);
-        assert_true((float)model->learning_rate == rows[i].rate);
-        assert_true((float)model->momentum == rows[i].momentum);
+        assert_true((float)model->optimizer_settings.learning_rate == rows[i].rate);
+        assert_true((float)model->optimizer_settings.momentum == rows[i].momentum);
         assert_int_equal(model->from_probabilities, rows[i].probabilities);
         if (rows[i].slots > 0)
             assert_slots(model, rows[i].file);
@@ -237,7 +237,8 @@ static void assert_same_model(convoy_model *a, convoy_model *b)
         }
     }
     assert_string_equal(a->optimizer, b->optimizer);
-    assert_true(a->learning_rate == b->learning_rate && a->momentum == b->momentum);
+    assert_true(a->optimizer_settings.learning_rate == b->optimizer_settings.learning_rate &&
+                a->optimizer_settings.momentum == b->optimizer_settings.momentum);
     assert_int_equal(a->optimizer_steps, b->optimizer_steps);
     assert_int_equal(a->from_probabilities, b->from_probabilities);
     assert_int_equal(a->optimizer_slot_count, b->optimizer_slot_count);

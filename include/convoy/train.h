@@ -24,6 +24,8 @@ typedef struct convoy_metrics {
 
 typedef struct convoy_epoch {
     int epoch; /* from 1 */
+    bool last; /* training ends here: the epochs are over, or a callback stopped it */
+    double learning_rate; /* of the next step */
     convoy_metrics train;
     bool has_validation;
     convoy_metrics validation;
@@ -39,9 +41,18 @@ typedef struct convoy_progress {
 typedef struct convoy_fit_options {
     int epochs;               /* 0: 1 */
     int batch_size;           /* images; 0: 32 */
-    const char *optimizer;    /* "adam" (NULL) or "sgd" */
-    double learning_rate;     /* 0: Keras's default (adam 0.001, sgd 0.01) */
-    double momentum;          /* sgd only */
+    /* Keras's optimizers, written as in Keras: "adam", "sgd(momentum=0.9, nesterov=True)", "adamw(clipnorm=1)"; there are
+     * adam, sgd, adamw, rmsprop, adagrad, adadelta, nadam, lamb and lion, with all options of Keras 3.15 but
+     * loss_scale_factor. NULL: the model's own, as a file or an earlier run left it; adam where it has none.
+     * A model that carries the state of the same optimizer goes on from it. */
+    const char *optimizer;
+    double learning_rate;     /* 0: as the optimizer says; Keras's default is 0.001, for sgd 0.01 */
+    /* A rate that follows the steps: "CosineDecay(initial_learning_rate=0.1, decay_steps=1000)"; also ExponentialDecay,
+     * PiecewiseConstantDecay, PolynomialDecay, InverseTimeDecay, CosineDecayRestarts, all as in Keras, and
+     * "OneCycle(max_learning_rate=0.1, total_steps=1000, pct_start=0.3, div_factor=25, final_div_factor=1e4,
+     * anneal_strategy=cos)", as PyTorch's OneCycleLR. NULL: none. */
+    const char *learning_rate_schedule;
+    double momentum;          /* of sgd and rmsprop; 0: as the optimizer says */
     bool from_probabilities;  /* the model ends in probabilities (Keras's from_logits=False); default: logits */
     uint64_t seed;            /* order of the images */
     bool no_shuffle;
@@ -49,6 +60,19 @@ typedef struct convoy_fit_options {
     double validation_split;  /* last fraction of the data held out, when validation is NULL */
     double train_scale, validation_scale; /* pixels are divided by this; 0: 255 */
     bool stream;              /* keep the data on the host and stream batches even if the device could hold it */
+
+    /* Keras's callbacks, written as in Keras, NULL-terminated; NULL: none. They run after each epoch in the order given, before
+     * on_epoch. Their texts (verbose=1) go to the context's on_message.
+     *   EarlyStopping(monitor, min_delta, patience, verbose, mode, baseline, restore_best_weights, start_from_epoch)
+     *   ModelCheckpoint(filepath, monitor, verbose, save_best_only, mode, initial_value_threshold), the path with fields:
+     *     "best-{epoch:02d}-{val_loss:.2f}.keras"
+     *   ReduceLROnPlateau(monitor, factor, patience, verbose, mode, min_delta, cooldown, min_lr)
+     *   CSVLogger(filename, separator, append)
+     *   TensorBoard(log_dir, histogram_freq, write_steps_per_second)
+     *   TerminateOnNaN(raise_error): a loss that is not finite ends the training without an error, the weights as they were in
+     *     front of that step (Keras leaves them not finite)
+     * Values to watch: loss, accuracy, and with validation val_loss, val_accuracy. A callback of your own is on_epoch. */
+    const char *const *callbacks;
 
     /* Called as the work goes on; return non-zero to stop (CONVOY_ERROR_INTERRUPTED). May be NULL. */
     int (*on_progress)(void *user, const convoy_progress *progress);
@@ -68,6 +92,9 @@ typedef struct convoy_fit_result {
  * message names epoch, step and first bad layer). */
 convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                          const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err);
+
+/* Looks at the numbers and texts of the options without a device or data. Errors: CONVOY_ERROR_ARGUMENT. convoy_fit does so too. */
+convoy_status convoy_fit_check(const convoy_fit_options *options, convoy_error *err);
 
 typedef struct convoy_evaluate_options {
     int batch_size;          /* 0: 32 */

@@ -18,6 +18,7 @@ typedef enum cli_kind {
     CLI_FLAG,   /* bool: set to true */
     CLI_OFF,    /* bool: set to false */
     CLI_TEXT,   /* const char * (not empty) */
+    CLI_OPTIONAL, /* const char *: glued on with =, or the next word when it has a = in it; else "" */
     CLI_CHOICE, /* const char *: one of `choices` */
     CLI_INT,    /* int within [least, most] */
     CLI_SEED,   /* uint64_t */

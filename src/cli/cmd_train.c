@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/train_callbacks.h"
 
 #define DEFAULT_SEED 1
 
@@ -17,6 +19,7 @@ typedef struct training {
     bool validate, json, quiet;
     convoy_fit_options fit;
 
+    train_callbacks callbacks;
     cli_option *options;
     progress progress;
     convoy_epoch *epochs; /* the finished ones */
@@ -55,22 +58,34 @@ static int on_epoch(void *user, const convoy_epoch *epoch)
     t->epochs[t->epoch_count++] = *epoch;
     progress_end(&t->progress, epoch->epoch, t->fit.epochs, steps_of(t, epoch->train.images), &epoch->train,
                  epoch->has_validation ? &epoch->validation : NULL);
-    if (epoch->epoch < t->fit.epochs)
+    if (!epoch->last)
         progress_epoch(&t->progress, epoch->epoch + 1, t->fit.epochs);
     return cli_interrupted();
 }
 
 /* ---- before ---- */
 
-static int check_usage(const training *t)
+/* --momentum is one option of two optimizers; the others would leave it unused. */
+static bool has_momentum(const char *optimizer)
 {
-    bool sgd = t->fit.optimizer != NULL && strcmp(t->fit.optimizer, "sgd") == 0;
+    return optimizer != NULL && (strncasecmp(optimizer, "sgd", 3) == 0 || strncasecmp(optimizer, "rmsprop", 7) == 0);
+}
+
+static int check_usage(training *t)
+{
+    convoy_error err = {0};
     if (t->data_name == NULL)
         return cli_usage("train", "--data is missing: which images? (--data sample is built in)");
-    if (t->fit.momentum != 0 && !sgd)
-        return cli_usage("train", "--momentum goes with --optimizer sgd only; adam has moments of its own");
+    if (t->fit.momentum != 0 && !has_momentum(t->fit.optimizer))
+        return cli_usage("train", "--momentum goes with --optimizer sgd or rmsprop only; others have moments of their own");
     if (t->validation_name != NULL && t->fit.validation_split != 0)
         return cli_usage("train", "--validation and --validation-split exclude each other");
+    int code = train_callbacks_make(&t->callbacks, t->quiet);
+    if (code != CLI_RUN)
+        return code;
+    t->fit.callbacks = t->callbacks.texts;
+    if (convoy_fit_check(&t->fit, &err) != CONVOY_OK)
+        return cli_report(&err);
     if (t->output == NULL)
         return CLI_RUN;
     return cli_check_output(t->output, ".keras");
@@ -236,11 +251,9 @@ static int train(training *t)
 
 int cmd_train(int argc, char **argv)
 {
-    static const char *const optimizers[] = {"adam", "sgd", NULL};
     training t = {.validate = true,
                   .test_scale = 255,
-                  .fit = {.epochs = 1, .batch_size = 32, .seed = DEFAULT_SEED, .optimizer = optimizers[0],
-                          .on_progress = on_progress, .on_epoch = on_epoch}};
+                  .fit = {.epochs = 1, .batch_size = 32, .seed = DEFAULT_SEED, .on_progress = on_progress, .on_epoch = on_epoch}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &t.data_name, .meta = "DATA",
          .help = "a folder of CIFAR-10 binary files, one such file, or sample"},
@@ -250,12 +263,15 @@ int cmd_train(int argc, char **argv)
          .help = "times through the training images (default: 1)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &t.fit.batch_size, .meta = "N", .least = 1, .most = 1e6,
          .help = "images in a step (default: 32)"},
-        {.name = "optimizer", .kind = CLI_CHOICE, .value = &t.fit.optimizer, .choices = optimizers,
-         .help = "default: adam"},
+        {.name = "optimizer", .kind = CLI_TEXT, .value = &t.fit.optimizer, .meta = "NAME",
+         .help = "adam, sgd, adamw, rmsprop, adagrad, adadelta, nadam,\nlamb or lion, with options as in Keras:\n"
+                 "'adamw(weight_decay=0.01, clipnorm=1)' (default: that\nof the .keras file, else adam)"},
         {.name = "learning-rate", .kind = CLI_REAL, .value = &t.fit.learning_rate, .meta = "X", .above = true,
-         .help = "default: adam 0.001, sgd 0.01"},
+         .help = "default: sgd 0.01, others 0.001"},
+        {.name = "learning-rate-schedule", .kind = CLI_TEXT, .value = &t.fit.learning_rate_schedule, .meta = "TEXT",
+         .help = "'CosineDecay(initial_learning_rate=0.1, decay_steps=1000)'\nand Keras's other schedules, or OneCycle"},
         {.name = "momentum", .kind = CLI_REAL, .value = &t.fit.momentum, .meta = "X", .most = 1, .below = true,
-         .help = "of sgd (default: 0)"},
+         .help = "of sgd or rmsprop (default: 0)"},
         {.name = "seed", .kind = CLI_SEED, .value = &t.fit.seed, .meta = "N",
          .help = "first weights and order of the images (default: 1)"},
         {.name = "no-shuffle", .kind = CLI_FLAG, .value = &t.fit.no_shuffle, .help = "keep the order of the images"},
@@ -269,6 +285,7 @@ int cmd_train(int argc, char **argv)
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &t.fit.from_probabilities,
          .help = "the model ends in probabilities, not logits"},
         {.name = "stream", .kind = CLI_FLAG, .value = &t.fit.stream, .help = "keep the images on the host"},
+        TRAIN_CALLBACK_OPTIONS(&t.callbacks),
         CLI_DEVICE_OPTIONS(&t.device),
         CLI_JSON_OPTION(&t.json),
         CLI_QUIET_OPTION(&t.quiet),
@@ -297,6 +314,7 @@ int cmd_train(int argc, char **argv)
     convoy_dataset_destroy(t.train);
     convoy_model_destroy(t.model);
     convoy_context_destroy(t.ctx);
+    train_callbacks_free(&t.callbacks);
     free(t.epochs);
     return code;
 }

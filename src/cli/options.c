@@ -117,6 +117,7 @@ static int read_value(parser *p, cli_option *o, const char *value)
     case CLI_SEED: return read_seed(p, o, value);
     case CLI_REAL: return read_real(p, o, value);
     case CLI_CHOICE: return read_choice(p, o, value);
+    case CLI_OPTIONAL: *(const char **)o->value = value; return CLI_RUN;
     case CLI_TEXT: break;
     }
     if (*value == '\0')
@@ -187,7 +188,7 @@ void cli_print_options(const cli_option *options)
         if (o->given == NULL)
             continue;
         fprintf(stderr, " --%s", o->name);
-        if (takes_value(o))
+        if (takes_value(o) && !(o->kind == CLI_OPTIONAL && *o->given == '\0'))
             cli_print_word(o->given);
     }
 }
@@ -202,9 +203,18 @@ static int unknown_option(const parser *p, const char *name)
     return cli_usage(p->command->name, "unknown option '%s'", p->shown);
 }
 
+/* Options in Keras's spelling, which are no option and no argument of ours. */
+static bool is_value_next(const parser *p)
+{
+    const char *word = p->next < p->argc ? p->argv[p->next] : NULL;
+    return word != NULL && word[0] != '-' && strchr(word, '=') != NULL;
+}
+
 /* The value: glued to the option, or the next word. */
 static int read_option(parser *p, cli_option *o, const char *glued)
 {
+    if (o->kind == CLI_OPTIONAL && glued == NULL && !is_value_next(p))
+        glued = "";
     if (!takes_value(o) && glued != NULL)
         return cli_usage(p->command->name, "%s takes no value", p->shown);
     if (takes_value(o) && glued == NULL) {

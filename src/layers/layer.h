@@ -32,7 +32,18 @@ typedef enum option_kind {
     OPTION_NULL,       /* only null is supported yet (regularizers, constraints) */
     OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
     OPTION_AXES,       /* option_axes: a number or a list of them */
+    OPTION_OPTIONAL_INT, /* int; null is 0 */
+    OPTION_FLOATS,     /* option_floats: a list of numbers */
+    OPTION_TEXT,       /* char[OPTION_TEXT_SIZE]; null is "" */
 } option_kind;
+
+#define OPTION_TEXT_SIZE 512
+#define OPTION_MOST_FLOATS 64
+
+typedef struct option_floats {
+    int count;
+    double value[OPTION_MOST_FLOATS];
+} option_floats;
 
 typedef struct option {
     const char *name; /* Keras's */

@@ -41,9 +41,11 @@ static void add_bounds(text *t, const option *row)
 
 static void add_expected(text *t, const option *row)
 {
-    bool optional = row->kind == OPTION_OPTIONAL_FLOAT || row->kind == OPTION_OPTIONAL_PAIR;
+    bool optional = row->kind == OPTION_OPTIONAL_FLOAT || row->kind == OPTION_OPTIONAL_PAIR ||
+                    row->kind == OPTION_OPTIONAL_INT;
     switch (row->kind) {
     case OPTION_INT:
+    case OPTION_OPTIONAL_INT:
         text_add(t, "a whole number");
         add_bounds(t, row);
         break;
@@ -70,6 +72,8 @@ static void add_expected(text *t, const option *row)
                  strncmp(row->name, "batch_", 6) == 0 ? " after the batch size, which is null" : "");
         break;
     case OPTION_AXES: text_add(t, "an axis, or a list of at most %d of them", CONVOY_MAX_RANK); break;
+    case OPTION_FLOATS: text_add(t, "a list of 1 to %d numbers", OPTION_MOST_FLOATS); break;
+    case OPTION_TEXT: text_add(t, "a text of at most %d bytes", OPTION_TEXT_SIZE - 1); break;
     default: text_add(t, "something else"); break;
     }
     if (optional)
@@ -174,6 +178,29 @@ static bool read_axes(const json_t *value, option_axes *out)
     return out->count > 0;
 }
 
+static bool read_floats(const json_t *value, option_floats *out)
+{
+    size_t count = json_array_size(value);
+    *out = (option_floats){.count = (int)count};
+    if (!json_is_array(value) || count == 0 || count > OPTION_MOST_FLOATS)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        out->value[i] = json_number_value(json_array_get(value, i));
+        if (!json_is_number(json_array_get(value, i)))
+            return false;
+    }
+    return true;
+}
+
+static bool read_text(const json_t *value, char *out)
+{
+    const char *word = json_is_null(value) ? "" : json_string_value(value);
+    if (word == NULL || strlen(word) >= OPTION_TEXT_SIZE)
+        return false;
+    text_copy(out, OPTION_TEXT_SIZE, word);
+    return true;
+}
+
 /* A name, null for linear, or Keras's {"class_name": "function", "config": name}. */
 static convoy_status read_activation(const option *row, const json_t *value, const activation **out, convoy_error *err)
 {
@@ -219,6 +246,12 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
     case OPTION_NULL: good = null; break;
     case OPTION_SHAPE: good = read_shape(row, value, at); break;
     case OPTION_AXES: good = read_axes(value, at); break;
+    case OPTION_OPTIONAL_INT:
+        *(int *)at = 0;
+        good = null || read_int(row, value, at);
+        break;
+    case OPTION_FLOATS: good = read_floats(value, at); break;
+    case OPTION_TEXT: good = read_text(value, at); break;
     }
     return good ? CONVOY_OK : refuse(row, value, err);
 }
@@ -274,6 +307,18 @@ static json_t *write_axes(const option_axes *axes)
     return NULL;
 }
 
+static json_t *write_floats(const option_floats *floats)
+{
+    json_t *list = json_array();
+    int failed = list == NULL;
+    for (int i = 0; i < floats->count; i++)
+        failed |= json_array_append_new(list, json_real(floats->value[i]));
+    if (!failed)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 json_t *option_write(const option *row, const void *state)
 {
     const void *at = (const char *)state + row->offset;
@@ -296,6 +341,9 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_INITIALIZER: return initializer_write(at);
     case OPTION_SHAPE: return write_shape(row, at);
     case OPTION_AXES: return write_axes(at);
+    case OPTION_OPTIONAL_INT: return *i ? json_integer(*i) : json_null();
+    case OPTION_FLOATS: return write_floats(at);
+    case OPTION_TEXT: return json_string(at);
     default: return json_null();
     }
 }

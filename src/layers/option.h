@@ -12,6 +12,18 @@ convoy_status option_read_standard(const option *row, void *state, convoy_error 
 json_t *option_write(const option *row, const void *state);
 bool option_is_written(const option *row);
 
+/* Fills `state` from a config by a table of rows that ends with a row without a name: the defaults, then what the config has.
+ * Unknown keys, bad values and missing options are refused by name. `config` may be NULL: the defaults alone. */
+convoy_status options_read(const option *rows, const json_t *config, void *state, convoy_error *err);
+/* Reads "Name" or "Name(keyword=value, ...)" into the name and the config, a new reference (NULL: no brackets). `what` says in
+ * messages what the text is for. */
+convoy_status options_parse_call(const char *what, const char *call, char *name, size_t size, json_t **config,
+                                 convoy_error *err);
+
+/* An option that came from the caller and not from a file is the caller's fault: CONVOY_ERROR_MODEL becomes
+ * CONVOY_ERROR_ARGUMENT. */
+convoy_status option_blame_argument(convoy_status status, convoy_error *err);
+
 /* A value as JSON text, cut when it is long; returns out. */
 const char *option_value_text(const json_t *value, char *out, size_t size);
 

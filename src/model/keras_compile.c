@@ -1,52 +1,36 @@
 #include "model/keras_file.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "base/text.h"
 
-typedef struct optimizer_kind {
-    const char *name, *class_name;
-    double learning_rate; /* Keras's default */
-} optimizer_kind;
-
-static const optimizer_kind kinds[] = {{"adam", "Adam", 0.001}, {"sgd", "SGD", 0.01}};
-
-static const optimizer_kind *find_kind(const char *name)
-{
-    for (size_t i = 0; name != NULL && i < sizeof kinds / sizeof kinds[0]; i++)
-        if (strcasecmp(name, kinds[i].name) == 0)
-            return &kinds[i];
-    return NULL;
-}
+#define CONVOY_KEY "convoy"
 
 /* ---- reading ---- */
 
-/* Options that change which variables an optimizer has, or what they mean. */
-static bool is_plain(const json_t *config)
-{
-    static const char *const off[] = {"amsgrad", "nesterov", "use_ema", "gradient_accumulation_steps"};
-    for (size_t i = 0; i < sizeof off / sizeof off[0]; i++) {
-        const json_t *value = json_object_get(config, off[i]);
-        if (value != NULL && !json_is_null(value) && !json_is_false(value))
-            return false;
-    }
-    return true;
-}
-
+/* What can't be read leaves the model without an optimizer. */
 static void read_optimizer(const json_t *optimizer, convoy_model *model)
 {
-    const json_t *config = json_object_get(optimizer, "config");
     const char *name = json_is_string(optimizer) ? json_string_value(optimizer)
                                                  : json_string_value(json_object_get(optimizer, "class_name"));
-    const optimizer_kind *kind = find_kind(name);
-    const json_t *rate = json_object_get(config, "learning_rate");
-    if (kind == NULL || !is_plain(config) || (rate != NULL && !json_is_number(rate))) /* a schedule is an object */
+    const optimizer_class *class = optimizer_class_find(name);
+    if (class == NULL)
         return;
-    text_copy(model->optimizer, sizeof model->optimizer, kind->name);
-    model->learning_rate = rate ? json_number_value(rate) : kind->learning_rate;
-    model->momentum = json_number_value(json_object_get(config, "momentum"));
+    if (optimizer_settings_read(class, json_object_get(optimizer, "config"), &model->optimizer_settings, NULL) !=
+        CONVOY_OK) {
+        optimizer_settings_clear(&model->optimizer_settings);
+        return;
+    }
+    text_copy(model->optimizer, sizeof model->optimizer, class->name);
     model->compiled = true;
+}
+
+/* A schedule that Keras does not have stands beside its config. */
+static void read_schedule(const json_t *config, convoy_model *model)
+{
+    json_t *schedule = json_object_get(json_object_get(config, CONVOY_KEY), "learning_rate_schedule");
+    if (model->compiled && model->optimizer_settings.schedule == NULL && json_is_object(schedule))
+        model->optimizer_settings.schedule = json_incref(schedule);
 }
 
 /* A loss by name has from_logits=False. */
@@ -65,23 +49,16 @@ void keras_compile_read(const json_t *config, convoy_model *model)
 {
     const json_t *compile = json_object_get(config, "compile_config");
     read_optimizer(json_object_get(compile, "optimizer"), model);
+    read_schedule(config, model);
     read_loss(json_object_get(compile, "loss"), model);
 }
 
 /* ---- writing ---- */
 
-double keras_compile_rate(const convoy_model *model)
+static json_t *write_optimizer(const convoy_model *model, const optimizer_class *class)
 {
-    const optimizer_kind *kind = find_kind(model->optimizer);
-    return model->learning_rate > 0 || kind == NULL ? model->learning_rate : kind->learning_rate;
-}
-
-static json_t *write_optimizer(const convoy_model *model, const optimizer_kind *kind)
-{
-    json_t *config = json_pack("{s:s, s:f}", "name", kind->name, "learning_rate", keras_compile_rate(model));
-    if (config != NULL && strcmp(kind->name, "sgd") == 0)
-        json_object_set_new(config, "momentum", json_real(model->momentum));
-    return json_pack("{s:s, s:s, s:o}", "module", "keras.optimizers", "class_name", kind->class_name, "config", config);
+    return json_pack("{s:s, s:s, s:o}", "module", "keras.optimizers", "class_name", class->class_name, "config",
+                     optimizer_settings_write(class, &model->optimizer_settings));
 }
 
 static json_t *write_loss(const convoy_model *model)
@@ -94,13 +71,16 @@ convoy_status keras_compile_write(const convoy_model *model, json_t *config, con
 {
     if (model->optimizer[0] == '\0')
         return CONVOY_OK;
-    const optimizer_kind *kind = find_kind(model->optimizer);
-    if (kind == NULL)
-        return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "optimizer '%s' can't be written; known: adam, sgd",
-                         model->optimizer);
-    json_t *compile = json_pack("{s:o, s:o, s:[s]}", "optimizer", write_optimizer(model, kind), "loss",
+    const optimizer_class *class = optimizer_class_find(model->optimizer);
+    const optimizer_settings *settings = &model->optimizer_settings;
+    if (class == NULL)
+        return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "optimizer '%s' can't be written", model->optimizer);
+    json_t *compile = json_pack("{s:o, s:o, s:[s]}", "optimizer", write_optimizer(model, class), "loss",
                                 write_loss(model), "metrics", "accuracy");
     if (compile == NULL || json_object_set_new(config, "compile_config", compile) != 0)
         return OUT_OF_MEMORY(err);
-    return CONVOY_OK;
+    if (settings->schedule == NULL || optimizer_schedule_is_keras(settings))
+        return CONVOY_OK;
+    json_t *beside = json_pack("{s:O}", "learning_rate_schedule", settings->schedule);
+    return beside != NULL && json_object_set_new(config, CONVOY_KEY, beside) == 0 ? CONVOY_OK : OUT_OF_MEMORY(err);
 }

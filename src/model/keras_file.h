@@ -26,17 +26,24 @@ convoy_status keras_archive_build(const keras_member *members, size_t count, cha
 
 /* ---- compile_config (keras_compile.c) ---- */
 
-/* Takes optimizer, learning rate, momentum and the kind of loss from a model's config. What Convoy has no counterpart
+/* Takes the optimizer with its options and the kind of loss from a model's config. What Convoy has no counterpart
  * for is left out: such a file can be evaluated and trained anew, but not resumed. */
 void keras_compile_read(const json_t *config, convoy_model *model);
-/* The optimizer's learning rate; Keras's default where the model has none. */
-double keras_compile_rate(const convoy_model *model);
 /* Adds compile_config when the model has an optimizer. */
 convoy_status keras_compile_write(const convoy_model *model, json_t *config, convoy_error *err);
 
 /* ---- weights (keras_weights.c, keras_weights_write.c) ---- */
 
 #define KERAS_PATH_SIZE 256
+
+/* Keras's order of an optimizer's variables: the step, the rate (unless a schedule gives it), then the slots. */
+typedef convoy_status (*keras_slot_visit)(void *user, const char *path, const convoy_shape *shape, float *values,
+                                          convoy_error *err);
+/* Visits the slots of the model's optimizer, and its scalar, in that order. */
+convoy_status keras_slots_visit(convoy_model *model, keras_slot_visit visit, void *user, convoy_error *err);
+size_t keras_slots_count(const convoy_model *model); /* how many that visits */
+/* Is the learning rate a variable of the file? It is at optimizer/vars/1. */
+bool keras_rate_is_variable(const convoy_model *model);
 
 /* The group of a layer's weights, "layers/conv2d_1/vars": Keras counts the layers of each class, whatever their
  * names. */

@@ -222,61 +222,44 @@ static convoy_status read_layers(const hdf5_file *file, convoy_model *model, con
 static convoy_status make_slots(convoy_model *model, convoy_error *err)
 {
     size_t count = model_trainable_count(model);
-    bool adam = strcmp(model->optimizer, "adam") == 0;
-    model->optimizer_slot_count = adam ? 2 : model->momentum != 0 ? 1 : 0;
+    const optimizer_class *class = optimizer_class_find(model->optimizer);
+    model->optimizer_slot_count = optimizer_layout_of(class, &model->optimizer_settings).slots;
     for (int s = 0; s < model->optimizer_slot_count; s++) {
         model->optimizer_slots[s] = calloc(count ? count : 1, sizeof(float));
         if (model->optimizer_slots[s] == NULL)
             return OUT_OF_MEMORY(err);
+        for (size_t i = 0; i < count; i++)
+            model->optimizer_slots[s][i] = optimizer_slot_start(class, &model->optimizer_settings, s);
     }
+    model->optimizer_scalar = OPTIMIZER_SCALAR_START;
     return CONVOY_OK;
 }
 
-static size_t trainable_arrays(const convoy_model *model)
+static convoy_status read_slot(void *user, const char *path, const convoy_shape *shape, float *values,
+                               convoy_error *err)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < model->node_count; i++)
-        for (int p = 0; p < model->nodes[i].layer->param_count; p++)
-            count += model->nodes[i].layer->param[p].trainable;
-    return count;
-}
-
-/* The slots of one variable follow each other: m, v of the first, m, v of the second, ... */
-static convoy_status read_slots(const hdf5_file *file, convoy_model *model, convoy_error *err)
-{
-    char path[64];
-    size_t at = 0, variable = 2;
-    for (size_t i = 0; i < model->node_count; i++) {
-        const layer *l = model->nodes[i].layer;
-        for (int p = 0; p < l->param_count; p++) {
-            array shape = array_of(&l->param[p].shape);
-            if (!l->param[p].trainable)
-                continue;
-            for (int s = 0; s < model->optimizer_slot_count; s++) {
-                snprintf(path, sizeof path, "optimizer/vars/%zu", variable++);
-                TRY(read_array(file->id, path, &shape, H5T_NATIVE_FLOAT, model->optimizer_slots[s] + at, err));
-            }
-            at += l->param[p].count;
-        }
-    }
-    return CONVOY_OK;
+    const hdf5_file *file = user;
+    array expected = array_of(shape);
+    return read_array(file->id, path, &expected, H5T_NATIVE_FLOAT, values, err);
 }
 
 /* As in Keras, an optimizer whose variables are not all there (compiled, never fitted) starts afresh. */
-static convoy_status read_optimizer(const hdf5_file *file, convoy_model *model, convoy_error *err)
+static convoy_status read_optimizer(hdf5_file *file, convoy_model *model, convoy_error *err)
 {
     const array scalar = {0};
+    bool has_rate = keras_rate_is_variable(model);
     size_t count = 0;
     float rate = 0;
     TRY(make_slots(model, err));
     TRY(count_variables(file->id, "optimizer/vars", &count, err));
-    if (count != 2 + trainable_arrays(model) * (size_t)model->optimizer_slot_count)
+    if (count != 1 + has_rate + keras_slots_count(model))
         return CONVOY_OK;
     TRY(read_array(file->id, "optimizer/vars/0", &scalar, H5T_NATIVE_UINT64, &model->optimizer_steps, err));
-    TRY(read_array(file->id, "optimizer/vars/1", &scalar, H5T_NATIVE_FLOAT, &rate, err));
-    if (rate != (float)model->learning_rate)
-        model->learning_rate = rate;
-    return read_slots(file, model, err);
+    if (has_rate)
+        TRY(read_array(file->id, "optimizer/vars/1", &scalar, H5T_NATIVE_FLOAT, &rate, err));
+    if (has_rate && rate != (float)model->optimizer_settings.learning_rate)
+        model->optimizer_settings.learning_rate = rate;
+    return keras_slots_visit(model, read_slot, file, err);
 }
 
 convoy_status keras_weights_read(convoy_model *model, const char *data, size_t size, convoy_error *err)

@@ -89,36 +89,24 @@ static convoy_status write_layer(const hdf5_file *file, const convoy_model *mode
 
 /* ---- the optimizer ---- */
 
-static convoy_status write_slots(const hdf5_file *file, const convoy_model *model, convoy_error *err)
+static convoy_status write_slot(void *user, const char *path, const convoy_shape *shape, float *values,
+                                convoy_error *err)
 {
-    char path[64];
-    size_t at = 0, variable = 2;
-    for (size_t i = 0; i < model->node_count; i++) {
-        const layer *l = model->nodes[i].layer;
-        for (int p = 0; p < l->param_count; p++) {
-            if (!l->param[p].trainable)
-                continue;
-            for (int s = 0; s < model->optimizer_slot_count; s++) {
-                snprintf(path, sizeof path, "optimizer/vars/%zu", variable++);
-                TRY(write_floats(file, path, &l->param[p].shape, model->optimizer_slots[s] + at, err));
-            }
-            at += l->param[p].count;
-        }
-    }
-    return CONVOY_OK;
+    return write_floats(user, path, shape, values, err);
 }
 
-static convoy_status write_optimizer(const hdf5_file *file, const convoy_model *model, convoy_error *err)
+static convoy_status write_optimizer(hdf5_file *file, const convoy_model *model, convoy_error *err)
 {
     const convoy_shape scalar = {0};
-    float rate = (float)keras_compile_rate(model);
+    float rate = (float)model->optimizer_settings.learning_rate;
     TRY(write_group(file, "optimizer/vars", model->optimizer, err));
     TRY(write_array(file, "optimizer/vars/0", &scalar, H5T_STD_I64LE, H5T_NATIVE_UINT64, &model->optimizer_steps, err));
-    TRY(write_floats(file, "optimizer/vars/1", &scalar, &rate, err));
-    return write_slots(file, model, err);
+    if (keras_rate_is_variable(model))
+        TRY(write_floats(file, "optimizer/vars/1", &scalar, &rate, err));
+    return keras_slots_visit((convoy_model *)model, write_slot, file, err); /* only reads the values */
 }
 
-static convoy_status write_all(const hdf5_file *file, const convoy_model *model, convoy_error *err)
+static convoy_status write_all(hdf5_file *file, const convoy_model *model, convoy_error *err)
 {
     TRY(write_group(file, "vars", model->name, err));
     for (size_t i = 0; i < model->node_count; i++)

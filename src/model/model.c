@@ -51,7 +51,7 @@ static void forget_optimizer(convoy_model *model)
     model->optimizer[0] = '\0';
     model->optimizer_slot_count = 0;
     model->optimizer_steps = 0;
-    model->learning_rate = model->momentum = 0;
+    optimizer_settings_clear(&model->optimizer_settings);
     model->compiled = false;
 }
 

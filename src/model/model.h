@@ -6,6 +6,7 @@
 
 #include "convoy/model.h"
 #include "layers/layer.h"
+#include "model/optimizer_config.h"
 
 /* A layer in the graph. Sequential models are a chain: node i reads node i-1. */
 typedef struct model_node {
@@ -21,11 +22,12 @@ struct convoy_model {
     size_t node_count;
     /* The optimizer's state as a file or a training run left it; kind "" when there is none. Slots follow the order of the
      * trainable parameters: slot s of parameter p is optimizer_slots[s] at the parameter's offset in that order. */
-    char optimizer[32];        /* "adam", "sgd" */
-    double learning_rate, momentum;
+    char optimizer[32];        /* name of an optimizer_class: "adam" */
+    optimizer_settings optimizer_settings;
     uint64_t optimizer_steps;
-    int optimizer_slot_count;  /* adam: m, v; sgd with momentum: 1 */
-    float *optimizer_slots[4]; /* trainable parameter count floats each, owned */
+    int optimizer_slot_count;  /* adam: m, v; sgd with momentum: 1; optimizer_layout_of says which */
+    float *optimizer_slots[OPTIMIZER_MAX_SLOTS]; /* trainable parameter count floats each, owned */
+    float optimizer_scalar;    /* of layouts with one: nadam's product of momenta */
     bool compiled;             /* has an optimizer to write into compile_config */
     bool from_probabilities;
 };

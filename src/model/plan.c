@@ -388,6 +388,32 @@ convoy_status plan_read_packed(const plan *p, rt_buffer *flat, float *packed, co
 
 /* ---- what there is ---- */
 
+/* The parameter that is the variable's, or how many there are when there are fewer. */
+static size_t find_variable(const plan *p, size_t variable, plan_stretch *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const layer *l = p->nodes[i].node->layer;
+        for (int k = 0; k < l->param_count; k++)
+            if (l->trainable && l->param[k].trainable && count++ == variable)
+                *out = (plan_stretch){p->nodes[i].param_offset[k] / sizeof(float), l->param[k].count};
+    }
+    return count;
+}
+
+size_t plan_variable_count(const plan *p)
+{
+    plan_stretch none;
+    return find_variable(p, SIZE_MAX, &none);
+}
+
+plan_stretch plan_variable(const plan *p, size_t variable)
+{
+    plan_stretch found = {0};
+    find_variable(p, variable, &found);
+    return found;
+}
+
 rt_list *plan_list(plan *p) { return p->list; }
 const rt_buffer *plan_input(const plan *p) { return output_of(p, 0); }
 const rt_buffer *plan_output(const plan *p) { return output_of(p, p->count - 1); }

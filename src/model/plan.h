@@ -41,6 +41,13 @@ rt_buffer *plan_parameters(plan *p);
 rt_buffer *plan_gradients(plan *p);            /* NULL when not training */
 size_t plan_trainable_floats(const plan *p);   /* of the flat buffer, gaps included: what the optimizer goes over */
 
+/* The trainable parameters one by one, in that order: where each lies in the flat buffers, in floats. */
+typedef struct plan_stretch {
+    size_t first, floats; /* the gap behind it not included */
+} plan_stretch;
+size_t plan_variable_count(const plan *p);
+plan_stretch plan_variable(const plan *p, size_t variable);
+
 /* Weights of the model -> device, and back. */
 convoy_status plan_upload(plan *p, convoy_error *err);
 convoy_status plan_download(plan *p, convoy_model *model, convoy_error *err);

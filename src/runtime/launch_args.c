@@ -10,7 +10,7 @@ static const char *expected_type(const rt_arg *arg)
     case RT_ARG_BATCH: return "int";
     case RT_ARG_FLOAT:
     case RT_ARG_INVERSE: return "float";
-    case RT_ARG_VARIABLE: return arg->i == RT_VAR_RATE ? "float" : "int";
+    case RT_ARG_VARIABLE: return arg->i >= RT_VAR_RATE ? "float" : "int";
     case RT_ARG_BUFFER:
     case RT_ARG_SWITCHED: return "global";
     case RT_ARG_LOCAL: return "local";
@@ -82,7 +82,7 @@ static cl_int set_arg(const rt_list *list, cl_kernel kernel, cl_uint index, cons
     case RT_ARG_FLOAT: return set_float(kernel, index, arg->f);
     case RT_ARG_INVERSE: return set_float(kernel, index, 1.0f / (float)list->batch);
     case RT_ARG_VARIABLE:
-        return arg->i == RT_VAR_RATE ? set_float(kernel, index, list->floats[arg->i])
+        return arg->i >= RT_VAR_RATE ? set_float(kernel, index, list->floats[arg->i])
                                      : set_int(kernel, index, list->ints[arg->i]);
     }
     return CL_INVALID_ARG_VALUE;

@@ -71,12 +71,14 @@ convoy_status rt_finish(convoy_context *ctx, convoy_error *err);
 
 typedef struct rt_list rt_list;
 
+#define RT_RATES 8
+
 /* Values that change from step to step. */
 typedef enum rt_variable {
     RT_VAR_FIRST,  /* int: position of the batch's first row in the order of rows */
     RT_VAR_STEP,   /* int: index of the step in the epoch, where its metrics go */
-    RT_VAR_RATE,   /* float: the optimizer's step size */
-    RT_VAR_COUNT
+    RT_VAR_RATE,   /* float: the optimizer's step size, the first of RT_RATES numbers that it may set */
+    RT_VAR_COUNT = RT_VAR_RATE + RT_RATES
 } rt_variable;
 
 typedef enum rt_arg_kind {

@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "model/model.h"
+#include "train/callback.h"
 #include "train/evaluator.h"
+#include "train/optimizer.h"
 #include "train/pace.h"
 #include "train/trainer.h"
 
@@ -16,13 +18,17 @@ typedef struct fit {
     convoy_dataset *train_part, *held_out; /* of a validation split, owned */
     trainer *trainer;
     evaluator *evaluator;
+    callbacks *callbacks;
+    callback_run run; /* what callbacks see */
     size_t rows, steps;
     int epochs, batch;
     double start;
 } fit;
 
-static convoy_status check_options(const convoy_fit_options *o, convoy_error *err)
+convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
 {
+    callbacks *made = NULL;
+    optimizer_options how = {o->optimizer, o->learning_rate, o->momentum, o->learning_rate_schedule};
     if (o->epochs < 0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%d epochs; at least 1 is expected", o->epochs);
     if (!(o->validation_split >= 0.0 && o->validation_split < 1.0))
@@ -31,6 +37,9 @@ static convoy_status check_options(const convoy_fit_options *o, convoy_error *er
     if (!(o->train_scale >= 0.0) || !(o->validation_scale >= 0.0) || isinf(o->train_scale) || isinf(o->validation_scale))
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "pixels divided by %g and %g; positive numbers are expected",
                          o->train_scale, o->validation_scale);
+    TRY(optimizer_check(&how, err));
+    TRY(callbacks_create(o->callbacks, &made, err));
+    callbacks_destroy(made);
     return CONVOY_OK;
 }
 
@@ -55,6 +64,7 @@ static convoy_status setup(fit *f, convoy_model *model, const convoy_dataset *da
         data = f->train_part;
         validation = f->held_out;
     }
+    TRY(callbacks_create(o->callbacks, &f->callbacks, err));
     TRY(trainer_create(f->ctx, model, data, o, &f->trainer, err));
     f->rows = convoy_dataset_count(data);
     f->batch = trainer_batch(f->trainer);
@@ -106,23 +116,52 @@ static convoy_status run_steps(fit *f, int epoch, pace *p, double start, convoy_
     return CONVOY_OK;
 }
 
+/* TerminateOnNaN: the epoch ends here, with what its metrics are now. */
+static convoy_status end_at_nan(fit *f, convoy_epoch *out, const convoy_error *found)
+{
+    rt_message(f->ctx, "%s; training ends", found->message);
+    out->train.loss = NAN;
+    f->run.stop = true;
+    return CONVOY_OK;
+}
+
+static convoy_status train_epoch(fit *f, int epoch, double start, convoy_epoch *out, convoy_error *err)
+{
+    convoy_error own = {0};
+    bool lenient = callbacks_terminate_on_nan(f->callbacks);
+    pace p = {.ctx = f->ctx, .last_report = start};
+    TRY(trainer_begin_epoch(f->trainer, f->options->seed, !f->options->no_shuffle, err));
+    convoy_status status = run_steps(f, epoch, &p, start, lenient ? &own : err);
+    pace_end(&p);
+    if (status == CONVOY_OK)
+        status = trainer_metrics(f->trainer, epoch, f->steps, f->rows, &out->train, lenient ? &own : err);
+    if (lenient && status == CONVOY_ERROR_NOT_FINITE)
+        return end_at_nan(f, out, &own);
+    if (lenient && status != CONVOY_OK)
+        return base_fail(err, status, "%s", own.message);
+    return status;
+}
+
 static convoy_status run_epoch(fit *f, int epoch, convoy_epoch *out, convoy_error *err)
 {
     double start = clock_seconds();
-    pace p = {.ctx = f->ctx, .last_report = start};
     *out = (convoy_epoch){.epoch = epoch, .has_validation = f->evaluator != NULL};
-    TRY(trainer_begin_epoch(f->trainer, f->options->seed, !f->options->no_shuffle, err));
-    convoy_status status = run_steps(f, epoch, &p, start, err);
-    pace_end(&p);
-    TRY(status);
-    TRY(trainer_metrics(f->trainer, epoch, f->steps, f->rows, &out->train, err));
+    TRY(train_epoch(f, epoch, start, out, err));
     out->train.seconds = clock_seconds() - start;
-    return f->evaluator ? evaluator_run(f->evaluator, &out->validation, err) : CONVOY_OK;
+    if (f->evaluator)
+        TRY(evaluator_run(f->evaluator, &out->validation, err));
+    f->run.seconds = clock_seconds() - start;
+    f->run.steps = f->steps;
+    TRY(callbacks_epoch_end(f->callbacks, &f->run, out, err));
+    out->learning_rate = trainer_rate(f->trainer);
+    out->last = f->run.stop || epoch == f->epochs;
+    return CONVOY_OK;
 }
 
 static convoy_status run(fit *f, convoy_error *err)
 {
-    for (int epoch = 1; epoch <= f->epochs; epoch++) {
+    TRY(callbacks_begin(f->callbacks, &f->run, err));
+    for (int epoch = 1; epoch <= f->epochs && !f->run.stop; epoch++) {
         convoy_epoch done;
         TRY(run_epoch(f, epoch, &done, err));
         if (f->options->on_epoch && f->options->on_epoch(f->options->user, &done) != 0)
@@ -136,22 +175,28 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
 {
     static const convoy_fit_options none;
     fit f = {.ctx = ctx, .options = options ? options : &none, .start = clock_seconds()};
-    convoy_status status = check_options(f.options, err);
+    convoy_status status = convoy_fit_check(f.options, err);
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);
     if (status == CONVOY_OK) {
+        model->from_probabilities = f.options->from_probabilities; /* checkpoints say so too */
+        f.run = (callback_run){.ctx = ctx, .trainer = f.trainer, .model = model};
         status = run(&f, err);
+        if (status == CONVOY_OK)
+            status = trainer_finish(f.trainer, err);
         /* An interruption keeps what was learned; so does a loss that went wrong, whose diagnosis has downloaded already. */
         if (status == CONVOY_OK || status == CONVOY_ERROR_INTERRUPTED) {
             convoy_status downloaded = trainer_download(f.trainer, status == CONVOY_OK ? err : NULL);
             status = status == CONVOY_OK ? downloaded : status;
         }
-        model->from_probabilities = f.options->from_probabilities;
+        if (status == CONVOY_OK)
+            status = callbacks_end(f.callbacks, &f.run, err);
     }
     if (result)
         *result = f.result;
     evaluator_destroy(f.evaluator);
     trainer_destroy(f.trainer);
+    callbacks_destroy(f.callbacks);
     convoy_dataset_destroy(f.train_part);
     convoy_dataset_destroy(f.held_out);
     return status;

@@ -51,7 +51,7 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     TRY(check_batch(o->batch_size, t->rows, &t->batch, err));
     t->steps = (t->rows + (size_t)t->batch - 1) / (size_t)t->batch;
     plan_options options = {.batch = t->batch, .training = true};
-    optimizer_options how = {o->optimizer, o->learning_rate, o->momentum};
+    optimizer_options how = {o->optimizer, o->learning_rate, o->momentum, o->learning_rate_schedule};
     TRY(plan_create(t->ctx, t->model, &options, &t->plan, err));
     if (plan_d_output(t->plan) == NULL)
         return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' has nothing to train: no layer has trainable weights",
@@ -129,7 +129,9 @@ convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, co
 {
     rt_list *list = plan_list(t->plan);
     TRY(trainer_begin_step(t, first, batch, err));
-    TRY(rt_list_play(list, 0, rt_list_length(list), err));
+    TRY(rt_list_play(list, 0, optimizer_first(t->optimizer), err));
+    TRY(optimizer_play(t->optimizer, list, err));
+    TRY(rt_list_play(list, optimizer_last(t->optimizer), rt_list_length(list), err));
     TRY(trainer_end_step(t, err));
     return loss ? loss_read_step(t->loss, t->step - 1, batch, loss, err) : CONVOY_OK;
 }
@@ -162,10 +164,28 @@ convoy_status trainer_metrics(trainer *t, int epoch, size_t steps, size_t images
     return bad < steps ? fail_not_finite(t, epoch, bad, err) : CONVOY_OK;
 }
 
+convoy_status trainer_finish(trainer *t, convoy_error *err)
+{
+    return optimizer_finish(t->optimizer, plan_list(t->plan), err);
+}
+
+convoy_status trainer_download_weights(trainer *t, convoy_error *err)
+{
+    return plan_download(t->plan, t->model, err);
+}
+
 convoy_status trainer_download(trainer *t, convoy_error *err)
 {
     TRY(plan_download(t->plan, t->model, err));
     return optimizer_download(t->optimizer, t->plan, t->model, err);
+}
+
+double trainer_rate(const trainer *t) { return optimizer_rate(t->optimizer); }
+uint64_t trainer_steps(const trainer *t) { return optimizer_steps(t->optimizer); }
+
+convoy_status trainer_set_rate(trainer *t, double rate, convoy_error *err)
+{
+    return optimizer_set_rate(t->optimizer, rate, err);
 }
 
 int trainer_batch(const trainer *t) { return t->batch; }

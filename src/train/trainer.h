@@ -7,8 +7,8 @@
 
 typedef struct trainer trainer;
 
-/* Uses batch_size, optimizer, learning_rate, momentum, from_probabilities, train_scale and stream of the options. Model and data
- * must outlive the trainer. */
+/* Uses batch_size, optimizer, learning_rate, learning_rate_schedule, momentum, from_probabilities, train_scale and stream of
+ * the options. Model and data must outlive the trainer. */
 convoy_status trainer_create(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                              const convoy_fit_options *options, trainer **out, convoy_error *err);
 void trainer_destroy(trainer *t);
@@ -32,8 +32,19 @@ convoy_status trainer_prefetch(trainer *t, size_t first, int batch, convoy_error
 convoy_status trainer_metrics(trainer *t, int epoch, size_t steps, size_t images, convoy_metrics *out,
                               convoy_error *err);
 
+/* After the last step of a run that was not interrupted: what the optimizer has still to do. */
+convoy_status trainer_finish(trainer *t, convoy_error *err);
+
+/* The learning rate of the next step. Where a schedule decides on it, setting it is CONVOY_ERROR_ARGUMENT. */
+double trainer_rate(const trainer *t);
+convoy_status trainer_set_rate(trainer *t, double rate, convoy_error *err);
+/* Steps that the optimizer has done, those of earlier runs included. */
+uint64_t trainer_steps(const trainer *t);
+
 /* Weights and the optimizer's state back into the model. Waits. */
 convoy_status trainer_download(trainer *t, convoy_error *err);
+/* The weights alone. */
+convoy_status trainer_download_weights(trainer *t, convoy_error *err);
 
 int trainer_batch(const trainer *t);
 bool trainer_is_streamed(const trainer *t);

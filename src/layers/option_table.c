@@ -1,0 +1,83 @@
+/* Whole tables of options, for what is no layer: optimizers, schedules, callbacks. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "layers/option.h"
+
+static const option *find_row(const option *rows, const char *name)
+{
+    for (; rows->name != NULL; rows++)
+        if (strcmp(rows->name, name) == 0)
+            return rows;
+    return NULL;
+}
+
+static convoy_status refuse_unknown(const option *rows, const char *key, convoy_error *err)
+{
+    char list[2048] = "", hint[128];
+    size_t used = 0;
+    for (; rows->name != NULL && used < sizeof list; rows++)
+        if (!rows->hidden && rows->kind != OPTION_NULL)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", rows->name);
+    return base_fail(err, CONVOY_ERROR_MODEL, "unknown option '%.200s'; %sknown: %s", key,
+                     option_suggest(key, list, hint, sizeof hint), list);
+}
+
+convoy_status options_read(const option *rows, const json_t *config, void *state, convoy_error *err)
+{
+    char found[200];
+    const char *key;
+    json_t *value;
+    if (config != NULL && !json_is_object(config))
+        return base_fail(err, CONVOY_ERROR_MODEL, "the config is %s; expected an object of options",
+                         option_value_text(config, found, sizeof found));
+    for (const option *row = rows; row->name != NULL; row++)
+        if (row->standard != NULL)
+            TRY(option_read_standard(row, state, err));
+    json_object_foreach((json_t *)config, key, value) {
+        const option *row = find_row(rows, key);
+        if (row == NULL)
+            return refuse_unknown(rows, key, err);
+        TRY(option_read(row, value, state, err));
+    }
+    for (const option *row = rows; row->name != NULL; row++)
+        if (row->standard == NULL && row->kind != OPTION_IGNORED && row->kind != OPTION_NULL &&
+            json_object_get(config, row->name) == NULL)
+            return base_fail(err, CONVOY_ERROR_MODEL, "option '%s' is missing; it has no default", row->name);
+    return CONVOY_OK;
+}
+
+/* The parser of keyword arguments reads it as the value of one. */
+convoy_status options_parse_call(const char *what, const char *call, char *name, size_t size, json_t **config,
+                                 convoy_error *err)
+{
+    char *whole = NULL;
+    json_t *parsed = NULL;
+    text t = {0};
+    text_add(&t, "%s=%s", what, call);
+    TRY(text_take(&t, &whole, err));
+    convoy_status status = option_parse_text(whole, &parsed, err);
+    free(whole);
+    TRY(status);
+    const json_t *value = json_object_get(parsed, what);
+    const char *word = json_string_value(json_is_object(value) ? json_object_get(value, "class_name") : value);
+    if (json_object_size(parsed) != 1 || word == NULL || strlen(word) >= size)
+        status = base_fail(err, CONVOY_ERROR_MODEL, "%s \"%.300s\": expected a name, or a name with options in brackets: "
+                           "Name(keyword=value, ...)", what, call);
+    else
+        text_copy(name, size, word);
+    *config = status == CONVOY_OK ? json_incref(json_object_get(value, "config")) : NULL;
+    json_decref(parsed);
+    return status;
+}
+
+convoy_status option_blame_argument(convoy_status status, convoy_error *err)
+{
+    if (status != CONVOY_ERROR_MODEL)
+        return status;
+    if (err != NULL)
+        err->status = CONVOY_ERROR_ARGUMENT;
+    return CONVOY_ERROR_ARGUMENT;
+}

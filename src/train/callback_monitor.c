@@ -1,0 +1,45 @@
+/* Is a value better than another? After keras/src/callbacks/monitor_callback.py. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/runtime.h"
+#include "train/callback.h"
+
+enum { AUTO, MIN, MAX };
+const char *const monitor_modes[] = {"auto", "min", "max", NULL};
+
+static bool ends_with(const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+    return n >= m && strcmp(name + n - m, ending) == 0;
+}
+
+convoy_status monitor_check(monitor *m, const char *who, convoy_error *err)
+{
+    bool up = ends_with(m->name, "accuracy"), down = ends_with(m->name, "loss");
+    if (m->mode == AUTO && !up && !down)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "%s: monitor='%s': is more better, or less? Say mode=max or mode=min",
+                         who, m->name);
+    m->greater = m->mode == MAX || (m->mode == AUTO && up);
+    m->delta = m->greater ? fabs(m->min_delta) : -fabs(m->min_delta);
+    return CONVOY_OK;
+}
+
+const double *monitor_value(monitor *m, const char *who, callback_run *run, const callback_logs *logs)
+{
+    char names[512];
+    const double *value = callback_logs_find(logs, m->name);
+    if (value == NULL && !m->warned)
+        rt_message(run->ctx, "%s watches '%s', which there is not; there are %s%s", who, m->name,
+                   callback_logs_names(logs, names, sizeof names),
+                   strncmp(m->name, "val_", 4) == 0 ? ". Values that begin with val_ need validation data" : "");
+    m->warned = m->warned || value == NULL;
+    return value;
+}
+
+/* Keras compares in float32. */
+bool monitor_is_better(const monitor *m, double value, double than)
+{
+    float now = (float)(value - m->delta);
+    return m->greater ? now > (float)than : now < (float)than;
+}
