@@ -78,6 +78,16 @@ CASES = [
     ("ReLU", "negative_slope=0.2, threshold=0.5", (9,), 1, 5),
     ("Softmax", "", (6,), 3),
     ("Softmax", "", (2, 3, 4), 2),
+    # averages divide by the real cells; equal maxima of a whole image share the gradient
+    ("AveragePooling2D", "pool_size=2", (5, 7, 2), 2),
+    ("AveragePooling2D", "pool_size=2, padding='same'", (5, 7, 2), 1),
+    ("AveragePooling2D", "pool_size=(2, 3), strides=1", (4, 5, 2), 1),
+    ("AveragePooling2D", "pool_size=3, strides=2, padding='same'", (6, 5, 2), 1),
+    ("AveragePooling2D", "pool_size=(2, 3), strides=(3, 1), padding='same'", (7, 4, 1), 1),
+    ("GlobalAveragePooling2D", "", (3, 2, 3), 2),
+    ("GlobalAveragePooling2D", "keepdims=True", (2, 3, 2), 2),
+    ("GlobalMaxPooling2D", "", (3, 2, 3), 2),
+    ("GlobalMaxPooling2D", "keepdims=True", (4, 3, 2), 2, 3),
 ]
 
 

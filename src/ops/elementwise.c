@@ -12,6 +12,22 @@ void ops_range(rt_launch *launch, const convoy_context *ctx, size_t per_image, s
     launch->local[0] = rt_max_local_size(ctx) < 64 ? rt_max_local_size(ctx) : 64;
 }
 
+unsigned ops_row_width(const convoy_context *ctx, int channels)
+{
+    unsigned width = rt_wants_vectors(ctx) && channels >= 4 ? rt_vector_width(ctx) : 1;
+    while (width > (unsigned)channels)
+        width /= 2;
+    return width;
+}
+
+void ops_row_range(rt_launch *launch, const convoy_context *ctx, unsigned width, int rows, int values)
+{
+    rt_push(launch, RT_BATCH(width > 1 ? rows : rows * values));
+    ops_range(launch, ctx, width > 1 ? (size_t)rows : (size_t)rows * (size_t)values, 0, 1);
+    if (width > 1)
+        launch->local[0] = 1;
+}
+
 static convoy_status softmax(rt_list *list, const convoy_context *ctx, const char *label, const char *kernel,
                              const rt_buffer *const *buffers, int count, int rows, int channels, convoy_error *err)
 {

@@ -11,6 +11,14 @@ unsigned ops_width(const convoy_context *ctx);
 /* Fills range and local size for `per_image` floats an image (fixed: in all), a vector of `width` each. */
 void ops_range(rt_launch *launch, const convoy_context *ctx, size_t per_image, size_t fixed, unsigned width);
 
+/* Kernels over images come in two forms: _plain, one value a work-item, and _vec, a row of pixels a work-item with its channels in
+ * vectors. The width of these on this device, 1 for _plain. */
+unsigned ops_row_width(const convoy_context *ctx, int channels);
+
+/* Pushes the last argument of such a kernel, its count of rows or of values, and fills range and local size; each image has
+ * `rows` rows of `values` floats. */
+void ops_row_range(rt_launch *launch, const convoy_context *ctx, unsigned width, int rows, int values);
+
 /* y = act(z), any activation; (batch, rows, channels) tensors, channels being the last axis. y may be z. */
 convoy_status ops_activation_forward(rt_list *list, convoy_context *ctx, const char *label, const activation *act,
                                      const rt_buffer *z, const rt_buffer *y, int rows, int channels, convoy_error *err);
