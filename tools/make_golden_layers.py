@@ -88,6 +88,24 @@ CASES = [
     ("GlobalAveragePooling2D", "keepdims=True", (2, 3, 2), 2),
     ("GlobalMaxPooling2D", "", (3, 2, 3), 2),
     ("GlobalMaxPooling2D", "keepdims=True", (4, 3, 2), 2, 3),
+    # where values go: padding, cropping, enlarging, other shapes
+    ("ZeroPadding2D", "", (2, 3, 2), 2),
+    ("ZeroPadding2D", "padding=(0, 2)", (3, 1, 2), 2),
+    ("ZeroPadding2D", "padding=((1, 0), (2, 3))", (2, 3, 1), 2),
+    ("Cropping2D", "", (2, 3, 2), 2),
+    ("Cropping2D", "cropping=1", (3, 4, 2), 2),
+    ("Cropping2D", "cropping=((1, 0), (2, 1))", (3, 5, 2), 2),
+    ("UpSampling2D", "", (2, 3, 2), 2),
+    ("UpSampling2D", "size=(1, 3)", (3, 2, 2), 1),
+    ("UpSampling2D", "interpolation='bilinear'", (3, 4, 1), 2),
+    ("UpSampling2D", "size=(3, 4), interpolation='bilinear'", (3, 2, 1), 1),
+    ("UpSampling2D", "size=(1, 5), interpolation='bilinear'", (2, 2, 2), 1),
+    ("Reshape", "target_shape=(4, -1)", (2, 3, 4), 2),
+    ("Reshape", "target_shape=(3, 1, 2)", (6,), 2),
+    ("Permute", "dims=(3, 1, 2)", (2, 3, 4), 2),
+    ("Permute", "dims=(2, 1)", (3, 2), 2),
+    ("Rescaling", "scale=0.00392156862745098", (2, 3), 2),
+    ("Rescaling", "scale=2, offset=-1", (5,), 2),
 ]
 
 

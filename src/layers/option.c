@@ -58,6 +58,15 @@ static void add_expected(text *t, const option *row)
         add_bounds(t, row);
         text_add(t, ", or a pair of them");
         break;
+    case OPTION_SIDES:
+        text_add(t, "a whole number");
+        add_bounds(t, row);
+        text_add(t, ", (vertical, horizontal), or ((top, bottom), (left, right))");
+        break;
+    case OPTION_LIST:
+        text_add(t, "a list of 1 to %d whole numbers", CONVOY_MAX_RANK);
+        add_bounds(t, row);
+        break;
     case OPTION_BOOL: text_add(t, "true or false"); break;
     case OPTION_CHOICE:
         text_add(t, "one of");
@@ -131,6 +140,34 @@ static bool read_pair(const option *row, const json_t *value, int *out)
            read_int(row, json_array_get(value, 1), &out[1]);
 }
 
+/* The inner pairs are vertical and horizontal; a number stands for both of its sides. */
+static bool read_sides(const option *row, const json_t *value, int *out)
+{
+    if (!json_is_array(value))
+        return read_pair(row, value, &out[0]) && read_pair(row, value, &out[2]);
+    return json_array_size(value) == 2 && read_pair(row, json_array_get(value, 0), &out[0]) &&
+           read_pair(row, json_array_get(value, 1), &out[2]);
+}
+
+static bool read_list(const option *row, const json_t *value, convoy_shape *out)
+{
+    size_t count = json_array_size(value);
+    *out = (convoy_shape){0};
+    if (json_is_null(value))
+        return row->standard != NULL && strcmp(row->standard, "null") == 0;
+    if (!json_is_array(value)) {
+        out->rank = 1;
+        return read_int(row, value, &out->dim[0]);
+    }
+    if (count < 1 || count > CONVOY_MAX_RANK)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!read_int(row, json_array_get(value, i), &out->dim[i]))
+            return false;
+    out->rank = (int)count;
+    return true;
+}
+
 /* Keras lower-cases these words. */
 static bool read_choice(const option *row, const json_t *value, int *out)
 {
@@ -192,9 +229,11 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
     case OPTION_FLOAT: good = read_float(row, value, at); break;
     case OPTION_BOOL: good = read_bool(value, at); break;
     case OPTION_OPTIONAL_PAIR:
-        memset(at, 0, 2 * sizeof(int));
+        ((int *)at)[0] = ((int *)at)[1] = (int)row->least - 1;
         good = null || read_pair(row, value, at);
         break;
+    case OPTION_SIDES: good = read_sides(row, value, at); break;
+    case OPTION_LIST: good = read_list(row, value, at); break;
     case OPTION_PAIR: good = read_pair(row, value, at); break;
     case OPTION_CHOICE: good = read_choice(row, value, at); break;
     case OPTION_ACTIVATION: return read_activation(row, value, at, err);
@@ -259,9 +298,11 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_FLOAT: return json_real(*(const double *)at);
     case OPTION_BOOL: return json_boolean(*(const bool *)at);
     case OPTION_OPTIONAL_PAIR:
-        if (i[0] == 0)
+        if (i[0] < (int)row->least)
             return json_null();
         return json_pack("[i, i]", i[0], i[1]);
+    case OPTION_SIDES: return json_pack("[[i, i], [i, i]]", i[0], i[1], i[2], i[3]);
+    case OPTION_LIST: return write_shape(row, at);
     case OPTION_PAIR: return json_pack("[i, i]", i[0], i[1]);
     case OPTION_CHOICE: return json_string(row->choices[*i]);
     case OPTION_ACTIVATION: return json_string((*(const activation *const *)at)->name);
