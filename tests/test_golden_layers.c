@@ -130,10 +130,11 @@ typedef struct class_row {
 
 static const class_row rows[] = {
     {"Conv2D", 20},          {"MaxPooling2D", 10},         {"Dense", 10},
-    {"Activation", 10},      {"ReLU", 8},                  {"Softmax", 2},
+    {"Activation", 50},      {"ReLU", 11},                 {"Softmax", 2},
     {"AveragePooling2D", 5}, {"GlobalAveragePooling2D", 2}, {"GlobalMaxPooling2D", 2},
     {"ZeroPadding2D", 3},    {"Cropping2D", 3},            {"UpSampling2D", 5},
     {"Reshape", 2},          {"Permute", 2},               {"Rescaling", 2},
+    {"LeakyReLU", 2},        {"ELU", 3},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)

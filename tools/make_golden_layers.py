@@ -20,6 +20,9 @@ import numpy as np  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax", "elu", "gelu", "silu", "leaky_relu")
+MORE_ACTIVATIONS = ("relu6", "selu", "celu", "softplus", "softsign", "squareplus", "soft_shrink", "sparse_plus", "tanh_shrink",
+                    "sparse_sigmoid", "exponential", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "mish",
+                    "log_sigmoid", "log_softmax")
 
 # (class, options, input shape, batch), then levels of the input's pattern (few: ties and exact zeros) and its shift.
 CASES = [
@@ -106,6 +109,24 @@ CASES = [
     ("Permute", "dims=(2, 1)", (3, 2), 2),
     ("Rescaling", "scale=0.00392156862745098", (2, 3), 2),
     ("Rescaling", "scale=2, offset=-1", (5,), 2),
+    # the other activations: a range of values, then the kinks at 0, 0.5 and 1, at 3 and at 6
+    *[("Activation", f"activation='{name}'", (9,), 1) for name in MORE_ACTIVATIONS],
+    *[("Activation", f"activation='{name}'", (9,), 1, 5) for name in MORE_ACTIVATIONS],
+    ("Activation", "activation='relu6'", (7,), 1, 3, 6.0),
+    *[("Activation", f"activation='{name}'", (7,), 1, 3, shift) for name in ("hard_sigmoid", "hard_swish")
+      for shift in (-3.0, 3.0)],
+    ("Activation", "activation='mish'", (7,), 1, 2003, 30.0),
+    ("Activation", "activation='log_softmax'", (2, 4), 1, 2003, -40.0),
+    ("Dense", "units=4, activation='log_softmax'", (5,), 2),
+    ("Dense", "units=4, activation='hard_silu'", (5,), 2),
+    ("ReLU", "max_value=6", (7,), 1, 3, 6.0),
+    ("ReLU", "max_value=6, negative_slope=0.5", (7,), 1, 3, 6.0),
+    ("ReLU", "max_value=6, threshold=0.5", (7,), 1, 3, 6.0),
+    ("LeakyReLU", "", (9,), 1),
+    ("LeakyReLU", "negative_slope=0.1", (2, 3), 2, 5),
+    ("ELU", "", (9,), 1, 5),
+    ("ELU", "alpha=0.5", (2, 4), 2, 5),
+    ("ELU", "alpha=2", (9,), 1),
 ]
 
 

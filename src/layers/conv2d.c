@@ -6,7 +6,7 @@
 typedef struct conv2d_state {
     int filters, groups, padding, data_format;
     int kernel_size[2], strides[2], dilation_rate[2];
-    const activation *act;
+    activation_choice act;
     bool use_bias;
     initializer kernel_initializer, bias_initializer;
     conv_shape shape; /* set by build */
@@ -96,9 +96,9 @@ static convoy_status build(layer *l, convoy_error *err)
     if (s->use_bias)
         layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
     l->backward_reads_input = true;
-    l->backward_reads_output = s->act != activation_find("linear");
-    l->activation = s->act->elementwise && s->act->from_output && l->backward_reads_output ? s->act : NULL;
-    l->saved_per_image = s->act->from_output ? 0 : shape_count(&l->output);
+    l->backward_reads_output = s->act.act != activation_find("linear");
+    l->activation = s->act.act->elementwise && s->act.act->from_output && l->backward_reads_output ? s->act.act : NULL;
+    l->saved_per_image = s->act.act->from_output ? 0 : shape_count(&l->output);
     l->zeros_needed = ops_conv2d_zeros(c);
     l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;
@@ -108,23 +108,23 @@ static convoy_status build(layer *l, convoy_error *err)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    bool fused = s->act->elementwise && s->act->from_output;
+    bool fused = s->act.act->elementwise && s->act.act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
                       .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act : activation_find("linear"), &b,
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act.act : activation_find("linear"), &b,
                            io->batch, err));
     if (fused)
         return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, s->act, z, io->output,
+    return ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output,
                                   s->shape.out_height * s->shape.out_width, s->filters, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    if (!io->d_output_has_slope && s->act != activation_find("linear"))
-        TRY(ops_activation_backward(list, io->ctx, l->name, s->act, l->saved_per_image ? io->saved : io->output,
+    if (!io->d_output_has_slope && s->act.act != activation_find("linear"))
+        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
                                     io->output, io->d_output, io->d_output,
                                     s->shape.out_height * s->shape.out_width, s->filters, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
@@ -137,7 +137,7 @@ static void reference_forward(const layer *l, const layer_reference *r)
     const conv2d_state *s = l->state;
     ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], r->output);
     size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
-    ops_activation_reference(s->act, r->output, r->output, rows, (size_t)s->filters);
+    ops_activation_reference(s->act.act, r->output, r->output, rows, (size_t)s->filters);
 }
 
 static void reference_backward(const layer *l, const layer_reference *r)
@@ -147,8 +147,8 @@ static void reference_backward(const layer *l, const layer_reference *r)
     size_t count = rows * (size_t)s->filters;
     double *z = r->scratch, *y = z + count, *dz = y + count;
     ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
-    ops_activation_reference(s->act, z, y, rows, (size_t)s->filters);
-    ops_activation_reference_backward(s->act, z, y, r->d_output, dz, rows, (size_t)s->filters);
+    ops_activation_reference(s->act.act, z, y, rows, (size_t)s->filters);
+    ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, (size_t)s->filters);
     ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0],
                                   r->d_param[1]);
 }

@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "ops/activation.h"
 
 const char *option_value_text(const json_t *value, char *out, size_t size)
 {
@@ -198,24 +197,6 @@ static bool read_shape(const option *row, const json_t *value, convoy_shape *out
     return true;
 }
 
-/* A name, null for linear, or Keras's {"class_name": "function", "config": name}. */
-static convoy_status read_activation(const option *row, const json_t *value, const activation **out, convoy_error *err)
-{
-    char list[512], hint[128], found[256];
-    const char *name = json_is_null(value)     ? "linear"
-                       : json_is_object(value) ? json_string_value(json_object_get(value, "config"))
-                                               : json_string_value(value);
-    *out = name != NULL ? activation_find(name) : NULL;
-    if (*out != NULL)
-        return CONVOY_OK;
-    activation_names(list, sizeof list);
-    if (name == NULL)
-        return base_fail(err, CONVOY_ERROR_MODEL, "option '%s' is %s; expected the name of an activation: %s",
-                         row->name, option_value_text(value, found, sizeof found), list);
-    return base_fail(err, CONVOY_ERROR_MODEL, "option '%s': unknown activation '%.200s'; %sknown: %s", row->name, name,
-                     option_suggest(name, list, hint, sizeof hint), list);
-}
-
 convoy_status option_read(const option *row, const json_t *value, void *state, convoy_error *err)
 {
     void *at = (char *)state + row->offset;
@@ -236,7 +217,7 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
     case OPTION_LIST: good = read_list(row, value, at); break;
     case OPTION_PAIR: good = read_pair(row, value, at); break;
     case OPTION_CHOICE: good = read_choice(row, value, at); break;
-    case OPTION_ACTIVATION: return read_activation(row, value, at, err);
+    case OPTION_ACTIVATION: return activation_read(row, value, at, err);
     case OPTION_INITIALIZER: {
         convoy_status status = initializer_read(value, at, err);
         return status == CONVOY_OK ? status : base_fail_in(err, status, "option '%s'", row->name);
@@ -305,7 +286,7 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_LIST: return write_shape(row, at);
     case OPTION_PAIR: return json_pack("[i, i]", i[0], i[1]);
     case OPTION_CHOICE: return json_string(row->choices[*i]);
-    case OPTION_ACTIVATION: return json_string((*(const activation *const *)at)->name);
+    case OPTION_ACTIVATION: return activation_write(at);
     case OPTION_INITIALIZER: return initializer_write(at);
     case OPTION_SHAPE: return write_shape(row, at);
     default: return json_null();
