@@ -134,7 +134,7 @@ static const class_row rows[] = {
     {"AveragePooling2D", 5}, {"GlobalAveragePooling2D", 2}, {"GlobalMaxPooling2D", 2},
     {"ZeroPadding2D", 3},    {"Cropping2D", 3},            {"UpSampling2D", 5},
     {"Reshape", 2},          {"Permute", 2},               {"Rescaling", 2},
-    {"LeakyReLU", 2},        {"ELU", 3},
+    {"LeakyReLU", 2},        {"ELU", 3},                   {"PReLU", 3},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)

@@ -119,6 +119,14 @@ void ops_activation_reference_backward(const activation *act, const double *z, c
         dz[i] = dy[i] * act->slope(z[i], y[i], act->argument);
 }
 
+int ops_chunk_images(const convoy_context *ctx, int batch, size_t sums)
+{
+    /* A CPU's unit takes a work-group of 64 at a time and should get two; a GPU's needs many to hide its memory. */
+    size_t wanted = (size_t)convoy_context_device(ctx)->compute_units * (rt_wants_vectors(ctx) ? 128 : 512);
+    size_t chunks = (wanted + sums - 1) / sums;
+    return chunks < (size_t)batch ? (batch + (int)chunks - 1) / (int)chunks : 1;
+}
+
 convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,
                                 const rt_buffer *out, int count, int chunks, int stride, int first, convoy_error *err)
 {

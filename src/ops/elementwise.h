@@ -33,6 +33,10 @@ void ops_activation_reference(const activation *act, const double *z, double *y,
 void ops_activation_reference_backward(const activation *act, const double *z, const double *y, const double *dy,
                                        double *dz, size_t rows, size_t channels);
 
+/* How many images each work-item of a sum over the batch takes, so that `sums` of them keep the device busy: partial sums of the
+ * chunks are added by ops_reduce_chunks. */
+int ops_chunk_images(const convoy_context *ctx, int batch, size_t sums);
+
 /* out[i] = sum over chunks of partial[c * stride + first + i]. */
 convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,
                                 const rt_buffer *out, int count, int chunks, int stride, int first, convoy_error *err);
