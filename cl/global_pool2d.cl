@@ -1,10 +1,10 @@
 // Pooling over whole images: x and dx (n, PIXELS, C), y and dy (n, C). MAXIMUM (1: maximum, 0: average).
 //   average:  y = sum x / PIXELS                                   dx = dy / PIXELS
 //   maximum:  y = max x                                            dx = dy / times y is in x, where x == y; else 0
-// A work-item takes VW channels of one image, C >= VW; the last vector is moved back to end with the last channel. NaN wins, and
-// its gradient is NaN.
+// A work-item takes VW channels of one image. NaN wins, and its gradient is NaN.
 #include "vector.clh"
-#include "channels.clh"
+
+#define VECTORS ((C + VW - 1) / VW)
 
 kernel void global_pool2d_forward(global const float *restrict x, global float *restrict y, int vectors)
 {
@@ -12,18 +12,19 @@ kernel void global_pool2d_forward(global const float *restrict x, global float *
     if (i >= vectors)
         return;
     int n = i / VECTORS;
-    int c = CHANNEL(i % VECTORS);
+    int c = i % VECTORS * VW;
+    int own = C - c; // channels, if fewer than VW
     x += n * PIXELS * C + c;
-    FV value = VLOAD(x);
+    FV value = load_part(x, own);
     for (int p = 1; p < PIXELS; p++) {
-        FV next = VLOAD(x + p * C);
+        FV next = load_part(x + p * C, own);
 #if MAXIMUM
         value = select(value, next, isgreater(next, value) | isnan(next));
 #else
         value += next;
 #endif
     }
-    VSTORE(MAXIMUM ? value : value / (float)PIXELS, y + n * C + c);
+    store_part(MAXIMUM ? value : value / (float)PIXELS, y + n * C + c, own);
 }
 
 // x and y are read for the maximum alone.
@@ -34,18 +35,19 @@ kernel void global_pool2d_backward(global const float *restrict x, global const 
     if (i >= vectors)
         return;
     int n = i / VECTORS;
-    int c = CHANNEL(i % VECTORS);
-    FV gradient = VLOAD(dy + n * C + c);
+    int c = i % VECTORS * VW;
+    int own = C - c; // channels, if fewer than VW
+    FV gradient = load_part(dy + n * C + c, own);
     dx += n * PIXELS * C + c;
 #if MAXIMUM
-    FV top = VLOAD(y + n * C + c), times = (FV)0.0f;
+    FV top = load_part(y + n * C + c, own), times = (FV)0.0f;
     x += n * PIXELS * C + c;
     for (int p = 0; p < PIXELS; p++)
-        times += select((FV)0.0f, (FV)1.0f, isequal(VLOAD(x + p * C), top));
+        times += select((FV)0.0f, (FV)1.0f, isequal(load_part(x + p * C, own), top));
     for (int p = 0; p < PIXELS; p++)
-        VSTORE(gradient * (select((FV)0.0f, (FV)1.0f, isequal(VLOAD(x + p * C), top)) / times), dx + p * C);
+        store_part(gradient * (select((FV)0.0f, (FV)1.0f, isequal(load_part(x + p * C, own), top)) / times), dx + p * C, own);
 #else
     for (int p = 0; p < PIXELS; p++)
-        VSTORE(gradient / (float)PIXELS, dx + p * C);
+        store_part(gradient / (float)PIXELS, dx + p * C, own);
 #endif
 }

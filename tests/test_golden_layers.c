@@ -129,12 +129,13 @@ typedef struct class_row {
 } class_row;
 
 static const class_row rows[] = {
-    {"Conv2D", 20},          {"MaxPooling2D", 10},         {"Dense", 10},
+    {"Conv2D", 26},          {"MaxPooling2D", 10},         {"Dense", 10},
     {"Activation", 50},      {"ReLU", 11},                 {"Softmax", 2},
     {"AveragePooling2D", 5}, {"GlobalAveragePooling2D", 2}, {"GlobalMaxPooling2D", 2},
     {"ZeroPadding2D", 3},    {"Cropping2D", 3},            {"UpSampling2D", 5},
     {"Reshape", 2},          {"Permute", 2},               {"Rescaling", 2},
     {"LeakyReLU", 2},        {"ELU", 3},                   {"PReLU", 3},
+    {"DepthwiseConv2D", 5},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)

@@ -130,6 +130,14 @@ CASES = [
     ("PReLU", "", (2, 3), 2, 5),
     ("PReLU", "shared_axes=(1, 2)", (3, 2, 3), 2),
     ("PReLU", "shared_axes=[2]", (2, 3, 2), 2),
+    # convolution in groups and by channel
+    ("Conv2D", "filters=4, kernel_size=2, groups=2, activation='relu'", (3, 4, 4), 2),
+    ("Conv2D", "filters=6, kernel_size=(3, 2), strides=2, padding='same', groups=3", (5, 4, 3), 1),
+    ("DepthwiseConv2D", "kernel_size=3", (4, 5, 2), 2),
+    ("DepthwiseConv2D", "kernel_size=(2, 3), padding='same', depth_multiplier=2, use_bias=False", (3, 4, 2), 2),
+    ("DepthwiseConv2D", "kernel_size=3, strides=2, padding='same', activation='relu6'", (6, 5, 2), 1),
+    ("DepthwiseConv2D", "kernel_size=2, dilation_rate=2, padding='same', activation='mish'", (4, 5, 2), 1),
+    ("DepthwiseConv2D", "kernel_size=3, dilation_rate=2, strides=2, padding='same'", (6, 7, 1), 1),
 ]
 
 
