@@ -135,7 +135,7 @@ static const class_row rows[] = {
     {"ZeroPadding2D", 3},    {"Cropping2D", 3},            {"UpSampling2D", 5},
     {"Reshape", 2},          {"Permute", 2},               {"Rescaling", 2},
     {"LeakyReLU", 2},        {"ELU", 3},                   {"PReLU", 3},
-    {"DepthwiseConv2D", 5},
+    {"DepthwiseConv2D", 5},  {"SeparableConv2D", 3},       {"Conv2DTranspose", 7},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)

@@ -138,6 +138,17 @@ CASES = [
     ("DepthwiseConv2D", "kernel_size=3, strides=2, padding='same', activation='relu6'", (6, 5, 2), 1),
     ("DepthwiseConv2D", "kernel_size=2, dilation_rate=2, padding='same', activation='mish'", (4, 5, 2), 1),
     ("DepthwiseConv2D", "kernel_size=3, dilation_rate=2, strides=2, padding='same'", (6, 7, 1), 1),
+    ("SeparableConv2D", "filters=3, kernel_size=2, activation='relu'", (3, 4, 2), 2),
+    ("SeparableConv2D", "filters=2, kernel_size=3, strides=2, padding='same', depth_multiplier=2, use_bias=False", (5, 4, 2), 1),
+    ("SeparableConv2D", "filters=2, kernel_size=2, dilation_rate=2, padding='same', activation='silu'", (4, 3, 2), 1),
+    # transposed convolution: Keras's output sizes
+    ("Conv2DTranspose", "filters=2, kernel_size=3", (3, 2, 2), 2),
+    ("Conv2DTranspose", "filters=2, kernel_size=3, strides=2, padding='same', activation='relu'", (3, 2, 2), 1),
+    ("Conv2DTranspose", "filters=2, kernel_size=(2, 3), strides=(3, 2), use_bias=False", (2, 3, 2), 1),
+    ("Conv2DTranspose", "filters=1, kernel_size=4, strides=2, padding='same', activation='gelu'", (3, 3, 2), 1),
+    ("Conv2DTranspose", "filters=2, kernel_size=3, strides=3, padding='same', output_padding=(1, 2)", (2, 3, 1), 1),
+    ("Conv2DTranspose", "filters=2, kernel_size=2, strides=2, output_padding=1", (2, 3, 1), 1),
+    ("Conv2DTranspose", "filters=1, kernel_size=2, strides=3, output_padding=0", (2, 3, 1), 1),
 ]
 
 
