@@ -19,3 +19,26 @@ kernel void activation_backward(global const float *z, global const float *y, gl
     if (n > 0)
         store_part(load_part(dy + i, n) * SLOPE(load_part(z + i, n), load_part(y + i, n)), dz + i, n);
 }
+
+// For a layer that keeps z in a buffer of other things, from index `first`: y holds z before, act(z) after.
+kernel void activation_forward_keep(global float *y, global float *kept, int first, int count)
+{
+    int i = get_global_id(0) * VW;
+    int n = count - i;
+    if (n <= 0)
+        return;
+    FV z = load_part(y + i, n);
+    store_part(z, kept + first + i, n);
+    store_part(ACTIVATE(z), y + i, n);
+}
+
+// dy *= the slope, of an activation whose slope follows from z.
+kernel void activation_backward_kept(global const float *kept, global float *dy, int first, int count)
+{
+    int i = get_global_id(0) * VW;
+    int n = count - i;
+    if (n <= 0)
+        return;
+    FV z = load_part(kept + first + i, n);
+    store_part(load_part(dy + i, n) * SLOPE(z, z), dy + i, n);
+}

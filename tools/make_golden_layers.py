@@ -20,6 +20,9 @@ import numpy as np  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax", "elu", "gelu", "silu", "leaky_relu")
+MORE_ACTIVATIONS = ("relu6", "selu", "celu", "softplus", "softsign", "squareplus", "soft_shrink", "sparse_plus", "tanh_shrink",
+                    "sparse_sigmoid", "exponential", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "mish",
+                    "log_sigmoid", "log_softmax")
 
 # (class, options, input shape, batch), then levels of the input's pattern (few: ties and exact zeros) and its shift.
 CASES = [
@@ -78,6 +81,74 @@ CASES = [
     ("ReLU", "negative_slope=0.2, threshold=0.5", (9,), 1, 5),
     ("Softmax", "", (6,), 3),
     ("Softmax", "", (2, 3, 4), 2),
+    # averages divide by the real cells; equal maxima of a whole image share the gradient
+    ("AveragePooling2D", "pool_size=2", (5, 7, 2), 2),
+    ("AveragePooling2D", "pool_size=2, padding='same'", (5, 7, 2), 1),
+    ("AveragePooling2D", "pool_size=(2, 3), strides=1", (4, 5, 2), 1),
+    ("AveragePooling2D", "pool_size=3, strides=2, padding='same'", (6, 5, 2), 1),
+    ("AveragePooling2D", "pool_size=(2, 3), strides=(3, 1), padding='same'", (7, 4, 1), 1),
+    ("GlobalAveragePooling2D", "", (3, 2, 3), 2),
+    ("GlobalAveragePooling2D", "keepdims=True", (2, 3, 2), 2),
+    ("GlobalMaxPooling2D", "", (3, 2, 3), 2),
+    ("GlobalMaxPooling2D", "keepdims=True", (4, 3, 2), 2, 3),
+    # where values go: padding, cropping, enlarging, other shapes
+    ("ZeroPadding2D", "", (2, 3, 2), 2),
+    ("ZeroPadding2D", "padding=(0, 2)", (3, 1, 2), 2),
+    ("ZeroPadding2D", "padding=((1, 0), (2, 3))", (2, 3, 1), 2),
+    ("Cropping2D", "", (2, 3, 2), 2),
+    ("Cropping2D", "cropping=1", (3, 4, 2), 2),
+    ("Cropping2D", "cropping=((1, 0), (2, 1))", (3, 5, 2), 2),
+    ("UpSampling2D", "", (2, 3, 2), 2),
+    ("UpSampling2D", "size=(1, 3)", (3, 2, 2), 1),
+    ("UpSampling2D", "interpolation='bilinear'", (3, 4, 1), 2),
+    ("UpSampling2D", "size=(3, 4), interpolation='bilinear'", (3, 2, 1), 1),
+    ("UpSampling2D", "size=(1, 5), interpolation='bilinear'", (2, 2, 2), 1),
+    ("Reshape", "target_shape=(4, -1)", (2, 3, 4), 2),
+    ("Reshape", "target_shape=(3, 1, 2)", (6,), 2),
+    ("Permute", "dims=(3, 1, 2)", (2, 3, 4), 2),
+    ("Permute", "dims=(2, 1)", (3, 2), 2),
+    ("Rescaling", "scale=0.00392156862745098", (2, 3), 2),
+    ("Rescaling", "scale=2, offset=-1", (5,), 2),
+    # the other activations: a range of values, then the kinks at 0, 0.5 and 1, at 3 and at 6
+    *[("Activation", f"activation='{name}'", (9,), 1) for name in MORE_ACTIVATIONS],
+    *[("Activation", f"activation='{name}'", (9,), 1, 5) for name in MORE_ACTIVATIONS],
+    ("Activation", "activation='relu6'", (7,), 1, 3, 6.0),
+    *[("Activation", f"activation='{name}'", (7,), 1, 3, shift) for name in ("hard_sigmoid", "hard_swish")
+      for shift in (-3.0, 3.0)],
+    ("Activation", "activation='mish'", (7,), 1, 2003, 30.0),
+    ("Activation", "activation='log_softmax'", (2, 4), 1, 2003, -40.0),
+    ("Dense", "units=4, activation='log_softmax'", (5,), 2),
+    ("Dense", "units=4, activation='hard_silu'", (5,), 2),
+    ("ReLU", "max_value=6", (7,), 1, 3, 6.0),
+    ("ReLU", "max_value=6, negative_slope=0.5", (7,), 1, 3, 6.0),
+    ("ReLU", "max_value=6, threshold=0.5", (7,), 1, 3, 6.0),
+    ("LeakyReLU", "", (9,), 1),
+    ("LeakyReLU", "negative_slope=0.1", (2, 3), 2, 5),
+    ("ELU", "", (9,), 1, 5),
+    ("ELU", "alpha=0.5", (2, 4), 2, 5),
+    ("ELU", "alpha=2", (9,), 1),
+    ("PReLU", "", (2, 3), 2, 5),
+    ("PReLU", "shared_axes=(1, 2)", (3, 2, 3), 2),
+    ("PReLU", "shared_axes=[2]", (2, 3, 2), 2),
+    # convolution in groups and by channel
+    ("Conv2D", "filters=4, kernel_size=2, groups=2, activation='relu'", (3, 4, 4), 2),
+    ("Conv2D", "filters=6, kernel_size=(3, 2), strides=2, padding='same', groups=3", (5, 4, 3), 1),
+    ("DepthwiseConv2D", "kernel_size=3", (4, 5, 2), 2),
+    ("DepthwiseConv2D", "kernel_size=(2, 3), padding='same', depth_multiplier=2, use_bias=False", (3, 4, 2), 2),
+    ("DepthwiseConv2D", "kernel_size=3, strides=2, padding='same', activation='relu6'", (6, 5, 2), 1),
+    ("DepthwiseConv2D", "kernel_size=2, dilation_rate=2, padding='same', activation='mish'", (4, 5, 2), 1),
+    ("DepthwiseConv2D", "kernel_size=3, dilation_rate=2, strides=2, padding='same'", (6, 7, 1), 1),
+    ("SeparableConv2D", "filters=3, kernel_size=2, activation='relu'", (3, 4, 2), 2),
+    ("SeparableConv2D", "filters=2, kernel_size=3, strides=2, padding='same', depth_multiplier=2, use_bias=False", (5, 4, 2), 1),
+    ("SeparableConv2D", "filters=2, kernel_size=2, dilation_rate=2, padding='same', activation='silu'", (4, 3, 2), 1),
+    # transposed convolution: Keras's output sizes
+    ("Conv2DTranspose", "filters=2, kernel_size=3", (3, 2, 2), 2),
+    ("Conv2DTranspose", "filters=2, kernel_size=3, strides=2, padding='same', activation='relu'", (3, 2, 2), 1),
+    ("Conv2DTranspose", "filters=2, kernel_size=(2, 3), strides=(3, 2), use_bias=False", (2, 3, 2), 1),
+    ("Conv2DTranspose", "filters=1, kernel_size=4, strides=2, padding='same', activation='gelu'", (3, 3, 2), 1),
+    ("Conv2DTranspose", "filters=2, kernel_size=3, strides=3, padding='same', output_padding=(1, 2)", (2, 3, 1), 1),
+    ("Conv2DTranspose", "filters=2, kernel_size=2, strides=2, output_padding=1", (2, 3, 1), 1),
+    ("Conv2DTranspose", "filters=1, kernel_size=2, strides=3, output_padding=0", (2, 3, 1), 1),
 ]
 
 

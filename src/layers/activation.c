@@ -1,10 +1,12 @@
-/* Activation: one of Keras's activations as a layer of its own. Softmax, Keras's layer, is the same with one choice. */
+/* Activation: one of Keras's activations as a layer of its own. Softmax, LeakyReLU and ELU, Keras's layers, are the same with one
+ * choice each. */
 #include "layers/layer.h"
 #include "ops/elementwise.h"
 
 typedef struct activation_state {
-    const activation *act;
-    int axis;
+    activation_choice act;
+    int axis;        /* Softmax's */
+    double argument; /* LeakyReLU's and ELU's */
 } activation_state;
 
 static const option options[] = {
@@ -21,14 +23,14 @@ static convoy_status build(layer *l, convoy_error *err)
     const activation_state *s = l->state;
     l->output = l->input[0];
     l->backward_reads_output = true;
-    l->backward_reads_input = !s->act->from_output;
+    l->backward_reads_input = !s->act.act->from_output;
     return CONVOY_OK;
 }
 
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const activation_state *s = l->state;
-    return ops_activation_forward(list, io->ctx, l->name, s->act, io->input[0], io->output, rows_of(l), channels_of(l),
+    return ops_activation_forward(list, io->ctx, l->name, s->act.act, io->input[0], io->output, rows_of(l), channels_of(l),
                                   err);
 }
 
@@ -37,14 +39,14 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     const activation_state *s = l->state;
     if (io->d_input[0] == NULL)
         return CONVOY_OK;
-    return ops_activation_backward(list, io->ctx, l->name, s->act, s->act->from_output ? io->output : io->input[0],
+    return ops_activation_backward(list, io->ctx, l->name, s->act.act, s->act.act->from_output ? io->output : io->input[0],
                                    io->output, io->d_output, io->d_input[0], rows_of(l), channels_of(l), err);
 }
 
 static void reference_forward(const layer *l, const layer_reference *r)
 {
     const activation_state *s = l->state;
-    ops_activation_reference(s->act, r->input[0], r->output, (size_t)r->batch * rows_of(l), (size_t)channels_of(l));
+    ops_activation_reference(s->act.act, r->input[0], r->output, (size_t)r->batch * rows_of(l), (size_t)channels_of(l));
 }
 
 static void reference_backward(const layer *l, const layer_reference *r)
@@ -53,8 +55,8 @@ static void reference_backward(const layer *l, const layer_reference *r)
     size_t rows = (size_t)r->batch * rows_of(l), channels = (size_t)channels_of(l);
     if (r->d_input[0] == NULL)
         return;
-    ops_activation_reference(s->act, r->input[0], r->scratch, rows, channels);
-    ops_activation_reference_backward(s->act, r->input[0], r->scratch, r->d_output, r->d_input[0], rows, channels);
+    ops_activation_reference(s->act.act, r->input[0], r->scratch, rows, channels);
+    ops_activation_reference_backward(s->act.act, r->input[0], r->scratch, r->d_output, r->d_input[0], rows, channels);
 }
 
 static size_t reduction(const layer *l, int batch)
@@ -64,10 +66,36 @@ static size_t reduction(const layer *l, int batch)
 }
 
 static const layer_sample samples[] = {
-    {"activation=linear", {1, {5}}},        {"activation=relu", {3, {3, 5, 7}}}, {"activation=sigmoid", {1, {33}}},
-    {"activation=tanh", {2, {4, 9}}},       {"activation=softmax", {2, {3, 10}}}, {"activation=elu", {1, {17}}},
-    {"activation=gelu", {3, {2, 2, 16}}},   {"activation=silu", {1, {31}}},
-    {"activation=leaky_relu", {3, {1, 1, 3}}}, {0},
+    {"activation=linear", {1, {5}}},
+    {"activation=relu", {3, {3, 5, 7}}},
+    {"activation=sigmoid", {1, {33}}},
+    {"activation=tanh", {2, {4, 9}}},
+    {"activation=softmax", {2, {3, 10}}},
+    {"activation=elu", {1, {17}}},
+    {"activation=gelu", {3, {2, 2, 16}}},
+    {"activation=silu", {1, {31}}},
+    {"activation=leaky_relu", {3, {1, 1, 3}}},
+    {"activation=relu6", {1, {33}}},
+    {"activation=selu", {1, {17}}},
+    {"activation=celu", {1, {18}}},
+    {"activation=softplus", {2, {3, 7}}},
+    {"activation=softsign", {1, {19}}},
+    {"activation=squareplus", {1, {33}}},
+    {"activation=soft_shrink", {1, {40}}},
+    {"activation=sparse_plus", {1, {40}}},
+    {"activation=tanh_shrink", {1, {18}}},
+    {"activation=sparse_sigmoid", {1, {40}}},
+    {"activation=exponential", {1, {21}}},
+    {"activation=hard_sigmoid", {1, {22}}},
+    {"activation=hard_swish", {1, {23}}},
+    {"activation=hard_tanh", {1, {40}}},
+    {"activation=hard_shrink", {1, {40}}},
+    {"activation=mish", {3, {2, 3, 5}}},
+    {"activation=log_sigmoid", {1, {26}}},
+    {"activation=log_softmax", {2, {3, 10}}},
+    {"activation=LeakyReLU(negative_slope=0.125)", {1, {19}}},
+    {"activation=ELU(alpha=0.5)", {1, {19}}},
+    {0},
 };
 
 const layer_class activation_class = {
@@ -97,7 +125,7 @@ static convoy_status softmax_build(layer *l, convoy_error *err)
     activation_state *s = l->state;
     if (s->axis != -1 && s->axis != l->input[0].rank)
         return base_fail(err, CONVOY_ERROR_MODEL, "axis is %d; only the last axis (-1) is supported", s->axis);
-    s->act = activation_find("softmax");
+    s->act.act = activation_find("softmax");
     return build(l, err);
 }
 
@@ -115,4 +143,68 @@ const layer_class softmax_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+};
+
+/* ---- LeakyReLU and ELU ---- */
+
+static const option leaky_options[] = {
+    {.name = "negative_slope", .kind = OPTION_FLOAT, .offset = offsetof(activation_state, argument), .standard = "0.3",
+     .least = 0, .most = 1e30},
+    {.name = "alpha", .kind = OPTION_FLOAT, .offset = offsetof(activation_state, argument), .standard = "0.3", .least = 0,
+     .most = 1e30, .hidden = true}, /* Keras 2 */
+    {0},
+};
+
+static convoy_status leaky_build(layer *l, convoy_error *err)
+{
+    activation_state *s = l->state;
+    activation_with("leaky_relu", s->argument, &s->act);
+    return build(l, err);
+}
+
+static const layer_sample leaky_samples[] = {
+    {"", {3, {3, 4, 5}}}, {"negative_slope=0.2", {1, {19}}}, {"negative_slope=0", {1, {8}}}, {"alpha=1.5", {2, {3, 7}}}, {0},
+};
+
+const layer_class leaky_re_lu_class = {
+    .name = "LeakyReLU",
+    .snake = "leaky_re_lu",
+    .state_size = sizeof(activation_state),
+    .options = leaky_options,
+    .samples = leaky_samples,
+    .build = leaky_build,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+};
+
+static const option elu_options[] = {
+    {.name = "alpha", .kind = OPTION_FLOAT, .offset = offsetof(activation_state, argument), .standard = "1.0", .least = 0,
+     .most = 1e30},
+    {0},
+};
+
+static convoy_status elu_build(layer *l, convoy_error *err)
+{
+    activation_state *s = l->state;
+    activation_with("elu", s->argument, &s->act);
+    return build(l, err);
+}
+
+static const layer_sample elu_samples[] = {
+    {"", {3, {3, 4, 5}}}, {"alpha=0.5", {1, {19}}}, {"alpha=2", {2, {3, 7}}}, {0},
+};
+
+const layer_class elu_class = {
+    .name = "ELU",
+    .snake = "elu",
+    .state_size = sizeof(activation_state),
+    .options = elu_options,
+    .samples = elu_samples,
+    .build = elu_build,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
 };

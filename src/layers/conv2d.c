@@ -1,12 +1,13 @@
-/* Conv2D: y = activation(conv(x, kernel) + bias). Kernels: cl/conv2d_*.cl. */
-#include "layers/layer.h"
-#include "ops/conv2d.h"
+/* Conv2D: y = activation(conv(x, kernel) + bias). Kernels: cl/conv2d_*.cl; with groups,
+ * cl/group_conv2d.cl. */
+#include "layers/conv.h"
 #include "ops/elementwise.h"
+#include "ops/group_conv.h"
 
 typedef struct conv2d_state {
     int filters, groups, padding, data_format;
     int kernel_size[2], strides[2], dilation_rate[2];
-    const activation *act;
+    activation_choice act;
     bool use_bias;
     initializer kernel_initializer, bias_initializer;
     conv_shape shape; /* set by build */
@@ -25,7 +26,7 @@ static const option options[] = {
     {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
      .choices = formats, .hidden = true},
     {.name = "dilation_rate", .kind = OPTION_PAIR, AT(dilation_rate), .standard = "1", .least = 1, .most = 1 << 15},
-    {.name = "groups", .kind = OPTION_INT, AT(groups), .standard = "1", .least = 1, .most = 1, .hidden = true},
+    {.name = "groups", .kind = OPTION_INT, AT(groups), .standard = "1", .least = 1, .most = 1 << 20},
     {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
     {.name = "use_bias", .kind = OPTION_BOOL, AT(use_bias), .standard = "true"},
     {.name = "kernel_initializer", .kind = OPTION_INITIALIZER, AT(kernel_initializer),
@@ -46,61 +47,47 @@ static size_t forward_scratch(const layer *l, const convoy_context *ctx, int bat
 
 static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_conv2d_backward_scratch(ctx, &((const conv2d_state *)l->state)->shape, batch);
+    const conv2d_state *s = l->state;
+    return s->groups == 1 ? ops_conv2d_backward_scratch(ctx, &s->shape, batch)
+                          : ops_group_conv_scratch(ctx, &s->shape, s->groups, batch);
 }
 
 static convoy_status check(const layer *l, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    const conv_shape *c = &s->shape;
     bool strided = s->strides[0] > 1 || s->strides[1] > 1;
     if (strided && (s->dilation_rate[0] > 1 || s->dilation_rate[1] > 1))
         return base_fail(err, CONVOY_ERROR_MODEL,
                          "strides (%d, %d) with dilation_rate (%d, %d); one of the two must be 1", s->strides[0],
                          s->strides[1], s->dilation_rate[0], s->dilation_rate[1]);
+    if (c->in % s->groups != 0 || c->out % s->groups != 0)
+        return base_fail(err, CONVOY_ERROR_MODEL, "%d groups don't divide %d channels and %d filters evenly", s->groups, c->in,
+                         c->out);
+    if ((long)s->kernel_size[0] * s->kernel_size[1] * (c->in > c->out ? c->in : c->out) > 1 << 30)
+        return base_fail(err, CONVOY_ERROR_MODEL, "a %d x %d kernel over %d channels with %d filters is too large",
+                         s->kernel_size[0], s->kernel_size[1], c->in, c->out);
     return CONVOY_OK;
 }
 
 static convoy_status build(layer *l, convoy_error *err)
 {
     conv2d_state *s = l->state;
-    TRY(check(l, err));
     conv_shape *c = &s->shape;
-    *c = (conv_shape){.height = l->input[0].dim[0], .width = l->input[0].dim[1], .in = l->input[0].dim[2],
-                      .out = s->filters, .bias = s->use_bias};
-    int reach[2];
-    for (int d = 0; d < 2; d++) {
-        c->kernel[d] = s->kernel_size[d];
-        c->stride[d] = s->strides[d];
-        c->dilation[d] = s->dilation_rate[d];
-        long extent = (long)(s->kernel_size[d] - 1) * s->dilation_rate[d] + 1;
-        reach[d] = extent > 1 << 20 ? 1 << 20 : (int)extent;
-    }
-    ops_window(c->height, reach[0], s->strides[0], s->padding == 1, &c->out_height, &c->pad[0]);
-    ops_window(c->width, reach[1], s->strides[1], s->padding == 1, &c->out_width, &c->pad[1]);
-    if (c->out_height < 1 || c->out_width < 1)
-        return base_fail(err, CONVOY_ERROR_MODEL,
-                         "a %d x %d kernel%s does not fit into %d x %d pixels; use padding='same' or a smaller kernel",
-                         s->kernel_size[0], s->kernel_size[1], reach[0] != s->kernel_size[0] ? " (dilated)" : "",
-                         c->height, c->width);
+    TRY(conv_build(l, s->kernel_size, s->strides, s->dilation_rate, s->padding == 1, c, err));
+    c->out = s->filters;
+    c->bias = s->use_bias;
+    TRY(check(l, err));
     l->output = (convoy_shape){3, {c->out_height, c->out_width, s->filters}};
-    if ((long)s->kernel_size[0] * s->kernel_size[1] * (c->in > c->out ? c->in : c->out) > 1 << 30)
-        return base_fail(err, CONVOY_ERROR_MODEL, "a %d x %d kernel over %d channels with %d filters is too large",
-                         s->kernel_size[0], s->kernel_size[1], c->in, c->out);
-    int taps = s->kernel_size[0] * s->kernel_size[1];
-    layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], c->in, s->filters}},
-                    s->kernel_initializer, taps * c->in, taps * s->filters);
+    int taps = s->kernel_size[0] * s->kernel_size[1], in = c->in / s->groups;
+    layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], in, s->filters}},
+                    s->kernel_initializer, taps * in, taps * s->filters);
     if (s->use_bias)
         layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
     l->backward_reads_input = true;
-    l->backward_reads_output = s->act != activation_find("linear");
-    l->activation = s->act->elementwise && s->act->from_output && l->backward_reads_output ? s->act : NULL;
-    l->saved_per_image = s->act->from_output ? 0 : shape_count(&l->output);
-    l->zeros_needed = ops_conv2d_zeros(c);
-    l->forward_scratch = forward_scratch;
+    conv_build_activation(l, s->act.act);
+    l->zeros_needed = s->groups == 1 ? ops_conv2d_zeros(c) : 0;
+    l->forward_scratch = s->groups == 1 ? forward_scratch : NULL;
     l->backward_scratch = backward_scratch;
     return CONVOY_OK;
 }
@@ -108,36 +95,50 @@ static convoy_status build(layer *l, convoy_error *err)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    bool fused = s->act->elementwise && s->act->from_output;
+    bool fused = s->act.act->elementwise && s->act.act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
                       .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act : activation_find("linear"), &b,
-                           io->batch, err));
+    const activation *act = fused ? s->act.act : activation_find("linear");
+    if (s->groups > 1)
+        TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, act, &b, err));
+    else
+        TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, act, &b, io->batch, err));
     if (fused)
         return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, s->act, z, io->output,
+    return ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output,
                                   s->shape.out_height * s->shape.out_width, s->filters, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    if (!io->d_output_has_slope && s->act != activation_find("linear"))
-        TRY(ops_activation_backward(list, io->ctx, l->name, s->act, l->saved_per_image ? io->saved : io->output,
+    if (!io->d_output_has_slope && s->act.act != activation_find("linear"))
+        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
                                     io->output, io->d_output, io->d_output,
                                     s->shape.out_height * s->shape.out_width, s->filters, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
                       .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch, .zeros = io->zeros};
+    if (s->groups > 1)
+        return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, s->groups, io->input_slope, &b, io->batch, err);
     return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);
+}
+
+static void reference_convolution(const layer *l, const layer_reference *r, double *z)
+{
+    const conv2d_state *s = l->state;
+    if (s->groups > 1)
+        ops_group_conv_reference(&s->shape, s->groups, r->batch, r->input[0], r->param[0], r->param[1], z);
+    else
+        ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
 }
 
 static void reference_forward(const layer *l, const layer_reference *r)
 {
     const conv2d_state *s = l->state;
-    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], r->output);
+    reference_convolution(l, r, r->output);
     size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
-    ops_activation_reference(s->act, r->output, r->output, rows, (size_t)s->filters);
+    ops_activation_reference(s->act.act, r->output, r->output, rows, (size_t)s->filters);
 }
 
 static void reference_backward(const layer *l, const layer_reference *r)
@@ -146,11 +147,15 @@ static void reference_backward(const layer *l, const layer_reference *r)
     size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
     size_t count = rows * (size_t)s->filters;
     double *z = r->scratch, *y = z + count, *dz = y + count;
-    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
-    ops_activation_reference(s->act, z, y, rows, (size_t)s->filters);
-    ops_activation_reference_backward(s->act, z, y, r->d_output, dz, rows, (size_t)s->filters);
-    ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0],
-                                  r->d_param[1]);
+    reference_convolution(l, r, z);
+    ops_activation_reference(s->act.act, z, y, rows, (size_t)s->filters);
+    ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, (size_t)s->filters);
+    if (s->groups > 1)
+        ops_group_conv_reference_backward(&s->shape, s->groups, r->batch, r->input[0], r->param[0], dz, r->d_input[0],
+                                          r->d_param[0], r->d_param[1]);
+    else
+        ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0],
+                                      r->d_param[1]);
 }
 
 static size_t reduction(const layer *l, int batch)
@@ -181,6 +186,10 @@ static const layer_sample samples[] = {
     {"filters=16, kernel_size=(5, 3), strides=(4, 5), use_bias=False", {3, {13, 12, 16}}},
     {"filters=8, kernel_size=2, strides=3, padding=same", {3, {7, 7, 8}}},
     {"filters=3, kernel_size=4, padding=same, strides=2, activation=relu", {3, {1, 1, 2}}},
+    {"filters=12, kernel_size=3, groups=4, activation=relu", {3, {7, 6, 8}}},
+    {"filters=6, kernel_size=(2, 3), strides=2, padding=same, groups=3, activation=silu", {3, {5, 7, 9}}},
+    {"filters=8, kernel_size=3, dilation_rate=2, groups=2, use_bias=False", {3, {8, 7, 4}}},
+    {"filters=10, kernel_size=1, groups=5", {3, {3, 3, 5}}},
     {0},
 };
 

@@ -6,7 +6,7 @@
 
 typedef struct dense_state {
     int units;
-    const activation *act;
+    activation_choice act;
     bool use_bias;
     initializer kernel_initializer, bias_initializer;
     conv_shape shape; /* set by build; width counts the rows of one image */
@@ -56,9 +56,9 @@ static convoy_status build(layer *l, convoy_error *err)
     if (s->use_bias)
         layer_add_param(l, "bias", (convoy_shape){1, {s->units}}, s->bias_initializer, s->units, s->units);
     l->backward_reads_input = true;
-    l->backward_reads_output = s->act != activation_find("linear");
-    l->activation = s->act->elementwise && s->act->from_output && l->backward_reads_output ? s->act : NULL;
-    l->saved_per_image = s->act->from_output ? 0 : shape_count(&l->output);
+    l->backward_reads_output = s->act.act != activation_find("linear");
+    l->activation = s->act.act->elementwise && s->act.act->from_output && l->backward_reads_output ? s->act.act : NULL;
+    l->saved_per_image = s->act.act->from_output ? 0 : shape_count(&l->output);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
     l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;
@@ -68,21 +68,21 @@ static convoy_status build(layer *l, convoy_error *err)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const dense_state *s = l->state;
-    bool fused = s->act->elementwise && s->act->from_output;
+    bool fused = s->act.act->elementwise && s->act.act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
                       .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act : activation_find("linear"), &b,
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act.act : activation_find("linear"), &b,
                            io->batch, err));
     return fused ? CONVOY_OK
-                 : ops_activation_forward(list, io->ctx, l->name, s->act, z, io->output, s->shape.width, s->units, err);
+                 : ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output, s->shape.width, s->units, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const dense_state *s = l->state;
-    if (!io->d_output_has_slope && s->act != activation_find("linear"))
-        TRY(ops_activation_backward(list, io->ctx, l->name, s->act, l->saved_per_image ? io->saved : io->output,
+    if (!io->d_output_has_slope && s->act.act != activation_find("linear"))
+        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
                                     io->output, io->d_output, io->d_output, s->shape.width, s->units, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
                       .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch, .zeros = io->zeros};
@@ -107,7 +107,7 @@ static void reference_forward(const layer *l, const layer_reference *r)
     const dense_state *s = l->state;
     size_t rows = (size_t)r->batch * s->shape.width;
     product(s, rows, r->input[0], r->param[0], r->param[1], r->output);
-    ops_activation_reference(s->act, r->output, r->output, rows, (size_t)s->units);
+    ops_activation_reference(s->act.act, r->output, r->output, rows, (size_t)s->units);
 }
 
 static void reference_backward(const layer *l, const layer_reference *r)
@@ -116,8 +116,8 @@ static void reference_backward(const layer *l, const layer_reference *r)
     size_t rows = (size_t)r->batch * s->shape.width, in = (size_t)s->shape.in, out = (size_t)s->units;
     double *z = r->scratch, *y = z + rows * out, *dz = y + rows * out;
     product(s, rows, r->input[0], r->param[0], r->param[1], z);
-    ops_activation_reference(s->act, z, y, rows, out);
-    ops_activation_reference_backward(s->act, z, y, r->d_output, dz, rows, out);
+    ops_activation_reference(s->act.act, z, y, rows, out);
+    ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, out);
     for (size_t row = 0; row < rows; row++)
         for (size_t o = 0; o < out; o++) {
             double d = dz[row * out + o];

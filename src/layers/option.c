@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "base/text.h"
-#include "ops/activation.h"
 
 const char *option_value_text(const json_t *value, char *out, size_t size)
 {
@@ -59,6 +58,15 @@ static void add_expected(text *t, const option *row)
         text_add(t, "a whole number");
         add_bounds(t, row);
         text_add(t, ", or a pair of them");
+        break;
+    case OPTION_SIDES:
+        text_add(t, "a whole number");
+        add_bounds(t, row);
+        text_add(t, ", (vertical, horizontal), or ((top, bottom), (left, right))");
+        break;
+    case OPTION_LIST:
+        text_add(t, "a list of 1 to %d whole numbers", CONVOY_MAX_RANK);
+        add_bounds(t, row);
         break;
     case OPTION_BOOL: text_add(t, "true or false"); break;
     case OPTION_CHOICE:
@@ -136,6 +144,34 @@ static bool read_pair(const option *row, const json_t *value, int *out)
            read_int(row, json_array_get(value, 1), &out[1]);
 }
 
+/* The inner pairs are vertical and horizontal; a number stands for both of its sides. */
+static bool read_sides(const option *row, const json_t *value, int *out)
+{
+    if (!json_is_array(value))
+        return read_pair(row, value, &out[0]) && read_pair(row, value, &out[2]);
+    return json_array_size(value) == 2 && read_pair(row, json_array_get(value, 0), &out[0]) &&
+           read_pair(row, json_array_get(value, 1), &out[2]);
+}
+
+static bool read_list(const option *row, const json_t *value, convoy_shape *out)
+{
+    size_t count = json_array_size(value);
+    *out = (convoy_shape){0};
+    if (json_is_null(value))
+        return row->standard != NULL && strcmp(row->standard, "null") == 0;
+    if (!json_is_array(value)) {
+        out->rank = 1;
+        return read_int(row, value, &out->dim[0]);
+    }
+    if (count < 1 || count > CONVOY_MAX_RANK)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!read_int(row, json_array_get(value, i), &out->dim[i]))
+            return false;
+    out->rank = (int)count;
+    return true;
+}
+
 /* Keras lower-cases these words. */
 static bool read_choice(const option *row, const json_t *value, int *out)
 {
@@ -201,24 +237,6 @@ static bool read_text(const json_t *value, char *out)
     return true;
 }
 
-/* A name, null for linear, or Keras's {"class_name": "function", "config": name}. */
-static convoy_status read_activation(const option *row, const json_t *value, const activation **out, convoy_error *err)
-{
-    char list[512], hint[128], found[256];
-    const char *name = json_is_null(value)     ? "linear"
-                       : json_is_object(value) ? json_string_value(json_object_get(value, "config"))
-                                               : json_string_value(value);
-    *out = name != NULL ? activation_find(name) : NULL;
-    if (*out != NULL)
-        return CONVOY_OK;
-    activation_names(list, sizeof list);
-    if (name == NULL)
-        return base_fail(err, CONVOY_ERROR_MODEL, "option '%s' is %s; expected the name of an activation: %s",
-                         row->name, option_value_text(value, found, sizeof found), list);
-    return base_fail(err, CONVOY_ERROR_MODEL, "option '%s': unknown activation '%.200s'; %sknown: %s", row->name, name,
-                     option_suggest(name, list, hint, sizeof hint), list);
-}
-
 convoy_status option_read(const option *row, const json_t *value, void *state, convoy_error *err)
 {
     void *at = (char *)state + row->offset;
@@ -232,12 +250,14 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
     case OPTION_FLOAT: good = read_float(row, value, at); break;
     case OPTION_BOOL: good = read_bool(value, at); break;
     case OPTION_OPTIONAL_PAIR:
-        memset(at, 0, 2 * sizeof(int));
+        ((int *)at)[0] = ((int *)at)[1] = (int)row->least - 1;
         good = null || read_pair(row, value, at);
         break;
+    case OPTION_SIDES: good = read_sides(row, value, at); break;
+    case OPTION_LIST: good = read_list(row, value, at); break;
     case OPTION_PAIR: good = read_pair(row, value, at); break;
     case OPTION_CHOICE: good = read_choice(row, value, at); break;
-    case OPTION_ACTIVATION: return read_activation(row, value, at, err);
+    case OPTION_ACTIVATION: return activation_read(row, value, at, err);
     case OPTION_INITIALIZER: {
         convoy_status status = initializer_read(value, at, err);
         return status == CONVOY_OK ? status : base_fail_in(err, status, "option '%s'", row->name);
@@ -332,12 +352,14 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_FLOAT: return json_real(*(const double *)at);
     case OPTION_BOOL: return json_boolean(*(const bool *)at);
     case OPTION_OPTIONAL_PAIR:
-        if (i[0] == 0)
+        if (i[0] < (int)row->least)
             return json_null();
         return json_pack("[i, i]", i[0], i[1]);
+    case OPTION_SIDES: return json_pack("[[i, i], [i, i]]", i[0], i[1], i[2], i[3]);
+    case OPTION_LIST: return write_shape(row, at);
     case OPTION_PAIR: return json_pack("[i, i]", i[0], i[1]);
     case OPTION_CHOICE: return json_string(row->choices[*i]);
-    case OPTION_ACTIVATION: return json_string((*(const activation *const *)at)->name);
+    case OPTION_ACTIVATION: return activation_write(at);
     case OPTION_INITIALIZER: return initializer_write(at);
     case OPTION_SHAPE: return write_shape(row, at);
     case OPTION_AXES: return write_axes(at);

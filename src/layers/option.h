@@ -3,6 +3,7 @@
 #define OPTION_H
 
 #include "layers/layer.h"
+#include "ops/activation.h"
 
 /* Reads a value into the row's member of `state`. The message names the option, not the layer. */
 convoy_status option_read(const option *row, const json_t *value, void *state, convoy_error *err);
@@ -29,6 +30,10 @@ const char *option_value_text(const json_t *value, char *out, size_t size);
 
 /* "did you mean 'x'? " when a word of the comma-separated list is close to `name`, else ""; returns out. */
 const char *option_suggest(const char *name, const char *list, char *out, size_t size);
+
+/* option_activation.c: a name, null, or one of Keras's objects, and back. */
+convoy_status activation_read(const option *row, const json_t *value, activation_choice *out, convoy_error *err);
+json_t *activation_write(const activation_choice *choice);
 
 /* initializer.c: a name or Keras's serialised object, and back. */
 convoy_status initializer_read(const json_t *value, initializer *out, convoy_error *err);

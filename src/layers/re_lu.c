@@ -28,8 +28,10 @@ static convoy_status build(layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
-/* Keras computes this case as its leaky_relu, whose slope at 0 is the left one. */
+/* Keras computes this case as its leaky_relu, whose slope at 0 is the left one, ... */
 static bool is_leaky(const relu_state *s) { return isnan(s->max_value) && s->threshold == 0.0; }
+/* ... and this one as its relu6, whose slope at 6 is the right one. */
+static bool is_relu6(const relu_state *s) { return s->max_value == 6.0 && s->threshold == 0.0; }
 
 static convoy_status add(const layer *l, const layer_io *io, const char *kernel, const rt_buffer *const *buffers,
                          int count, rt_list *list, convoy_error *err)
@@ -38,9 +40,10 @@ static convoy_status add(const layer *l, const layer_io *io, const char *kernel,
     char text[288], label[160];
     unsigned width = ops_width(io->ctx);
     size_t values = shape_count(&l->output);
-    snprintf(text, sizeof text, "-DVW=%u -DHAS_MAX=%d -DMAX_VALUE=%.9ef -DNEGATIVE_SLOPE=%.9ef -DTHRESHOLD=%.9ef -DLEAKY=%d",
+    snprintf(text, sizeof text, "-DVW=%u -DHAS_MAX=%d -DMAX_VALUE=%.9ef -DNEGATIVE_SLOPE=%.9ef -DTHRESHOLD=%.9ef -DLEAKY=%d "
+             "-DRELU6=%d",
              width, !isnan(s->max_value), isnan(s->max_value) ? 0.0 : s->max_value, s->negative_slope, s->threshold,
-             is_leaky(s));
+             is_leaky(s), is_relu6(s));
     snprintf(label, sizeof label, "%s %s", l->name, count == 2 ? "forward" : "backward");
     rt_launch launch = {.label = label, .source = "relu", .kernel = kernel, .options = text};
     for (int i = 0; i < count; i++)
@@ -79,7 +82,7 @@ static void reference_backward(const layer *l, const layer_reference *r)
     const relu_state *s = l->state;
     for (size_t i = 0; r->d_input[0] && i < shape_count(&l->output) * (size_t)r->batch; i++) {
         double x = r->input[0][i], slope = x > s->threshold ? 1.0 : 0.0;
-        if (!isnan(s->max_value) && (x < 0.0 || x > s->max_value))
+        if (!isnan(s->max_value) && (x < 0.0 || x > s->max_value || (x == s->max_value && is_relu6(s))))
             slope = 0.0;
         if (x < s->threshold || (x == s->threshold && is_leaky(s)))
             slope += s->negative_slope;
@@ -91,6 +94,7 @@ static const layer_sample samples[] = {
     {"", {3, {3, 4, 5}}},
     {"max_value=0.5", {1, {19}}},
     {"negative_slope=0.1", {1, {8}}},
+    {"max_value=6", {1, {7}}},
     {"threshold=0.25", {2, {3, 7}}},
     {"max_value=0.6, negative_slope=0.2, threshold=0.3", {3, {2, 5, 3}}},
     {0},

@@ -29,11 +29,30 @@ void ops_local_2d(const convoy_context *ctx, size_t columns, size_t local[3])
     local[1] = most / local[0];
 }
 
-static convoy_status softmax(rt_list *list, const convoy_context *ctx, const char *label, const char *kernel,
-                             const rt_buffer *const *buffers, int count, int rows, int channels, convoy_error *err)
+unsigned ops_row_width(const convoy_context *ctx, int channels)
 {
-    char options[64];
+    unsigned width = rt_wants_vectors(ctx) && channels >= 4 ? rt_vector_width(ctx) : 1;
+    while (width > (unsigned)channels)
+        width /= 2;
+    return width;
+}
+
+void ops_row_range(rt_launch *launch, const convoy_context *ctx, unsigned width, int rows, int values)
+{
+    rt_push(launch, RT_BATCH(width > 1 ? rows : rows * values));
+    ops_range(launch, ctx, width > 1 ? (size_t)rows : (size_t)rows * (size_t)values, 0, 1);
+    if (width > 1)
+        launch->local[0] = 1;
+}
+
+/* Softmax and log_softmax. */
+static convoy_status rowwise(rt_list *list, const convoy_context *ctx, const char *label, const activation *act,
+                             const char *pass, const rt_buffer *const *buffers, int count, int rows, int channels,
+                             convoy_error *err)
+{
+    char options[64], kernel[64];
     snprintf(options, sizeof options, "-DC=%d", channels);
+    snprintf(kernel, sizeof kernel, "%s_%s", act->name, pass);
     rt_launch launch = {.label = label, .source = "softmax", .kernel = kernel, .options = options};
     for (int i = 0; i < count; i++)
         rt_push(&launch, RT_BUFFER(buffers[i]));
@@ -47,8 +66,8 @@ convoy_status ops_activation_forward(rt_list *list, convoy_context *ctx, const c
                                      const rt_buffer *z, const rt_buffer *y, int rows, int channels, convoy_error *err)
 {
     if (!act->elementwise)
-        return softmax(list, ctx, label, "softmax_forward", (const rt_buffer *[]){z, y}, 2, rows, channels, err);
-    char options[128];
+        return rowwise(list, ctx, label, act, "forward", (const rt_buffer *[]){z, y}, 2, rows, channels, err);
+    char options[256];
     snprintf(options, sizeof options, "-DVW=%u" ACTIVATION_OPTIONS, ops_width(ctx), act->name, act->name);
     rt_launch launch = {.label = label, .source = "activation", .kernel = "activation_forward", .options = options};
     rt_push(&launch, RT_BUFFER(z));
@@ -64,8 +83,8 @@ convoy_status ops_activation_backward(rt_list *list, convoy_context *ctx, const 
                                       const rt_buffer *dz, int rows, int channels, convoy_error *err)
 {
     if (!act->elementwise)
-        return softmax(list, ctx, label, "softmax_backward", (const rt_buffer *[]){y, dy, dz}, 3, rows, channels, err);
-    char options[128];
+        return rowwise(list, ctx, label, act, "backward", (const rt_buffer *[]){y, dy, dz}, 3, rows, channels, err);
+    char options[256];
     snprintf(options, sizeof options, "-DVW=%u" ACTIVATION_OPTIONS, ops_width(ctx), act->name, act->name);
     rt_launch launch = {.label = label, .source = "activation", .kernel = "activation_backward", .options = options};
     rt_push(&launch, RT_BUFFER(from));
@@ -78,39 +97,51 @@ convoy_status ops_activation_backward(rt_list *list, convoy_context *ctx, const 
     return rt_list_add(list, &launch, err);
 }
 
-static void reference_softmax(const double *z, double *y, size_t channels)
+static bool is_log(const activation *act) { return act == activation_find("log_softmax"); }
+
+static void reference_row(const activation *act, const double *z, double *y, size_t channels)
 {
     double top = z[0], sum = 0;
     for (size_t i = 1; i < channels; i++)
         top = fmax(top, z[i]);
     for (size_t i = 0; i < channels; i++)
-        sum += y[i] = exp(z[i] - top);
+        sum += exp(z[i] - top);
     for (size_t i = 0; i < channels; i++)
-        y[i] /= sum;
+        y[i] = is_log(act) ? z[i] - top - log(sum) : exp(z[i] - top) / sum;
+}
+
+static void reference_row_backward(const activation *act, const double *y, const double *dy, double *dz, size_t channels)
+{
+    double sum = 0;
+    for (size_t i = 0; i < channels; i++)
+        sum += is_log(act) ? dy[i] : dy[i] * y[i];
+    for (size_t i = 0; i < channels; i++)
+        dz[i] = is_log(act) ? dy[i] - exp(y[i]) * sum : y[i] * (dy[i] - sum);
 }
 
 void ops_activation_reference(const activation *act, const double *z, double *y, size_t rows, size_t channels)
 {
-    if (!act->elementwise) {
-        for (size_t r = 0; r < rows; r++)
-            reference_softmax(z + r * channels, y + r * channels, channels);
-        return;
-    }
-    for (size_t i = 0; i < rows * channels; i++)
-        y[i] = act->value(z[i]);
+    for (size_t r = 0; !act->elementwise && r < rows; r++)
+        reference_row(act, z + r * channels, y + r * channels, channels);
+    for (size_t i = 0; act->elementwise && i < rows * channels; i++)
+        y[i] = act->value(z[i], act->argument);
 }
 
 void ops_activation_reference_backward(const activation *act, const double *z, const double *y, const double *dy,
                                        double *dz, size_t rows, size_t channels)
 {
-    for (size_t r = 0; r < rows; r++) {
-        size_t at = r * channels;
-        double dot = 0;
-        for (size_t i = at; !act->elementwise && i < at + channels; i++)
-            dot += dy[i] * y[i];
-        for (size_t i = at; i < at + channels; i++)
-            dz[i] = act->elementwise ? dy[i] * act->slope(z[i], y[i]) : y[i] * (dy[i] - dot);
-    }
+    for (size_t r = 0; !act->elementwise && r < rows; r++)
+        reference_row_backward(act, y + r * channels, dy + r * channels, dz + r * channels, channels);
+    for (size_t i = 0; act->elementwise && i < rows * channels; i++)
+        dz[i] = dy[i] * act->slope(z[i], y[i], act->argument);
+}
+
+int ops_chunk_images(const convoy_context *ctx, int batch, size_t sums)
+{
+    /* A CPU's unit takes a work-group of 64 at a time and should get two; a GPU's needs many to hide its memory. */
+    size_t wanted = (size_t)convoy_context_device(ctx)->compute_units * (rt_wants_vectors(ctx) ? 128 : 512);
+    size_t chunks = (wanted + sums - 1) / sums;
+    return chunks < (size_t)batch ? (batch + (int)chunks - 1) / (int)chunks : 1;
 }
 
 convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,

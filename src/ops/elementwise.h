@@ -16,6 +16,13 @@ unsigned ops_channel_width(const convoy_context *ctx, int channels);
 
 /* Local sizes for a range of `columns` work-items that lie beside each other in memory, times any number of rows. */
 void ops_local_2d(const convoy_context *ctx, size_t columns, size_t local[3]);
+/* Kernels over images come in two forms: _plain, one value a work-item, and _vec, a row of pixels a work-item with its channels in
+ * vectors. The width of these on this device, 1 for _plain. */
+unsigned ops_row_width(const convoy_context *ctx, int channels);
+
+/* Pushes the last argument of such a kernel, its count of rows or of values, and fills range and local size; each image has
+ * `rows` rows of `values` floats. */
+void ops_row_range(rt_launch *launch, const convoy_context *ctx, unsigned width, int rows, int values);
 
 /* y = act(z), any activation; (batch, rows, channels) tensors, channels being the last axis. y may be z. */
 convoy_status ops_activation_forward(rt_list *list, convoy_context *ctx, const char *label, const activation *act,
@@ -30,6 +37,10 @@ convoy_status ops_activation_backward(rt_list *list, convoy_context *ctx, const 
 void ops_activation_reference(const activation *act, const double *z, double *y, size_t rows, size_t channels);
 void ops_activation_reference_backward(const activation *act, const double *z, const double *y, const double *dy,
                                        double *dz, size_t rows, size_t channels);
+
+/* How many images each work-item of a sum over the batch takes, so that `sums` of them keep the device busy: partial sums of the
+ * chunks are added by ops_reduce_chunks. */
+int ops_chunk_images(const convoy_context *ctx, int batch, size_t sums);
 
 /* out[i] = sum over chunks of partial[c * stride + first + i]. */
 convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,

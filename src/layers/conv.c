@@ -1,0 +1,33 @@
+#include "layers/conv.h"
+
+convoy_status conv_build(const layer *l, const int kernel_size[2], const int strides[2], const int dilation_rate[2], bool same,
+                         conv_shape *out, convoy_error *err)
+{
+    char shape[96];
+    int reach[2];
+    if (l->input[0].rank != 3)
+        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
+                         shape_text(&l->input[0], shape, sizeof shape));
+    *out = (conv_shape){.height = l->input[0].dim[0], .width = l->input[0].dim[1], .in = l->input[0].dim[2]};
+    for (int d = 0; d < 2; d++) {
+        out->kernel[d] = kernel_size[d];
+        out->stride[d] = strides[d];
+        out->dilation[d] = dilation_rate[d];
+        long extent = (long)(kernel_size[d] - 1) * dilation_rate[d] + 1;
+        reach[d] = extent > 1 << 20 ? 1 << 20 : (int)extent;
+    }
+    ops_window(out->height, reach[0], strides[0], same, &out->out_height, &out->pad[0]);
+    ops_window(out->width, reach[1], strides[1], same, &out->out_width, &out->pad[1]);
+    if (out->out_height >= 1 && out->out_width >= 1)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_MODEL,
+                     "a %d x %d kernel%s does not fit into %d x %d pixels; use padding='same' or a smaller kernel",
+                     kernel_size[0], kernel_size[1], reach[0] != kernel_size[0] ? " (dilated)" : "", out->height, out->width);
+}
+
+void conv_build_activation(layer *l, const activation *act)
+{
+    l->backward_reads_output = act != activation_find("linear");
+    l->activation = act->elementwise && act->from_output && l->backward_reads_output ? act : NULL;
+    l->saved_per_image = act->from_output ? 0 : shape_count(&l->output);
+}

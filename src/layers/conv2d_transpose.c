@@ -1,0 +1,285 @@
+/* Conv2DTranspose: y = activation(transposed_conv(x, kernel) + bias). It is the data gradient of the convolution that leads from
+ * y's shape to x's, so that one's passes do the work with their roles swapped. */
+#include <limits.h>
+
+#include "layers/conv.h"
+#include "ops/conv_pass.h"
+#include "ops/elementwise.h"
+
+typedef struct transpose_state {
+    int filters, padding, data_format;
+    int kernel_size[2], strides[2], dilation_rate[2];
+    int output_padding[2]; /* -1: Keras chooses */
+    activation_choice act;
+    bool use_bias;
+    initializer kernel_initializer, bias_initializer;
+    conv_shape shape; /* set by build: from the output, which it calls its input, to the input */
+} transpose_state;
+
+static const char *const paddings[] = {"valid", "same", NULL};
+static const char *const formats[] = {"channels_last", NULL};
+
+#define AT(member) .offset = offsetof(transpose_state, member)
+
+static const option options[] = {
+    {.name = "filters", .kind = OPTION_INT, AT(filters), .least = 1, .most = 1 << 20},
+    {.name = "kernel_size", .kind = OPTION_PAIR, AT(kernel_size), .least = 1, .most = 1 << 15},
+    {.name = "strides", .kind = OPTION_PAIR, AT(strides), .standard = "1", .least = 1, .most = 1 << 15},
+    {.name = "padding", .kind = OPTION_CHOICE, AT(padding), .standard = "\"valid\"", .choices = paddings},
+    {.name = "output_padding", .kind = OPTION_OPTIONAL_PAIR, AT(output_padding), .standard = "null", .least = 0,
+     .most = 1 << 15},
+    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
+     .choices = formats, .hidden = true},
+    {.name = "dilation_rate", .kind = OPTION_PAIR, AT(dilation_rate), .standard = "1", .least = 1, .most = 1 << 15},
+    {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
+    {.name = "use_bias", .kind = OPTION_BOOL, AT(use_bias), .standard = "true"},
+    {.name = "kernel_initializer", .kind = OPTION_INITIALIZER, AT(kernel_initializer),
+     .standard = "\"glorot_uniform\""},
+    {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
+    {.name = "kernel_regularizer", .kind = OPTION_NULL},
+    {.name = "bias_regularizer", .kind = OPTION_NULL},
+    {.name = "activity_regularizer", .kind = OPTION_NULL},
+    {.name = "kernel_constraint", .kind = OPTION_NULL},
+    {.name = "bias_constraint", .kind = OPTION_NULL},
+    {0},
+};
+
+static int pixels_of(const layer *l) { return l->output.dim[0] * l->output.dim[1]; }
+
+static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_conv_pass_scratch(ctx, CONV_BACKWARD_DATA, &((const transpose_state *)l->state)->shape, batch);
+}
+
+static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    const transpose_state *s = l->state;
+    size_t sizes[] = {ops_conv_pass_scratch(ctx, CONV_FORWARD, &s->shape, batch),
+                      ops_conv_pass_scratch(ctx, CONV_BACKWARD_FILTER, &s->shape, batch),
+                      ops_bias_gradient_scratch(ctx, s->filters, batch)};
+    size_t most = sizes[0];
+    for (int i = 1; i < 3; i++)
+        most = sizes[i] > most ? sizes[i] : most;
+    return most;
+}
+
+/* ---- shapes ---- */
+
+/* Keras's output size of one axis. */
+static long output_size(const transpose_state *s, int d, int n, long reach)
+{
+    long stride = s->strides[d], extra = s->output_padding[d];
+    if (s->padding == 1)
+        return extra < 0 ? n * stride : (n - 1) * stride + reach % 2 + extra;
+    if (extra < 0)
+        extra = (reach > stride ? reach : stride) - reach;
+    return (n - 1) * stride + reach + extra;
+}
+
+static convoy_status check(const layer *l, convoy_error *err)
+{
+    const transpose_state *s = l->state;
+    char shape[96];
+    if (l->input[0].rank != 3)
+        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
+                         shape_text(&l->input[0], shape, sizeof shape));
+    bool strided = s->strides[0] > 1 || s->strides[1] > 1;
+    if (strided && (s->dilation_rate[0] > 1 || s->dilation_rate[1] > 1))
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "strides (%d, %d) with dilation_rate (%d, %d); one of the two must be 1", s->strides[0],
+                         s->strides[1], s->dilation_rate[0], s->dilation_rate[1]);
+    for (int d = 0; d < 2; d++)
+        if (s->output_padding[d] >= s->strides[d])
+            return base_fail(err, CONVOY_ERROR_MODEL, "output_padding (%d, %d) must be less than strides (%d, %d)",
+                             s->output_padding[0], s->output_padding[1], s->strides[0], s->strides[1]);
+    int in = l->input[0].dim[2];
+    if ((long)s->kernel_size[0] * s->kernel_size[1] * (in > s->filters ? in : s->filters) > 1 << 30)
+        return base_fail(err, CONVOY_ERROR_MODEL, "a %d x %d kernel over %d channels with %d filters is too large",
+                         s->kernel_size[0], s->kernel_size[1], in, s->filters);
+    return CONVOY_OK;
+}
+
+/* One axis of the convolution from the output to the input; refuses sizes that no such convolution has. */
+static convoy_status build_axis(const layer *l, int d, int *size, convoy_error *err)
+{
+    transpose_state *s = l->state;
+    int n = l->input[0].dim[d], back = 0;
+    long reach = (long)(s->kernel_size[d] - 1) * s->dilation_rate[d] + 1, out = output_size(s, d, n, reach);
+    s->shape.kernel[d] = s->kernel_size[d];
+    s->shape.stride[d] = s->strides[d];
+    s->shape.dilation[d] = s->dilation_rate[d];
+    if (out < 1 || out > INT_MAX / 2)
+        return base_fail(err, CONVOY_ERROR_MODEL, "the output would have %ld %s", out, d ? "columns" : "rows");
+    ops_window((int)out, (int)reach, s->strides[d], s->padding == 1, &back, &s->shape.pad[d]);
+    if (back != n)
+        return base_fail(err, CONVOY_ERROR_MODEL, "output_padding %d with padding='same', strides %d and a kernel of %d gives "
+                         "%ld from %d %s, which a convolution would make %d of; give another output_padding, or None",
+                         s->output_padding[d], s->strides[d], s->kernel_size[d], out, n, d ? "columns" : "rows", back);
+    *size = (int)out;
+    return CONVOY_OK;
+}
+
+static convoy_status build(layer *l, convoy_error *err)
+{
+    transpose_state *s = l->state;
+    int size[2];
+    TRY(check(l, err));
+    s->shape = (conv_shape){.in = s->filters, .out_height = l->input[0].dim[0], .out_width = l->input[0].dim[1],
+                            .out = l->input[0].dim[2]};
+    TRY(build_axis(l, 0, &size[0], err));
+    TRY(build_axis(l, 1, &size[1], err));
+    s->shape.height = size[0];
+    s->shape.width = size[1];
+    l->output = (convoy_shape){3, {size[0], size[1], s->filters}};
+    int taps = s->kernel_size[0] * s->kernel_size[1];
+    layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], s->filters, s->shape.out}},
+                    s->kernel_initializer, taps * s->filters, taps * s->shape.out);
+    if (s->use_bias)
+        layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
+    l->backward_reads_input = true;
+    conv_build_activation(l, s->act.act);
+    l->zeros_needed = ops_conv2d_zeros(&s->shape);
+    l->forward_scratch = forward_scratch;
+    l->backward_scratch = backward_scratch;
+    return CONVOY_OK;
+}
+
+/* ---- launches ---- */
+
+static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const transpose_state *s = l->state;
+    const activation *linear = activation_find("linear");
+    bool fused = s->use_bias && s->act.act->elementwise && s->act.act->from_output;
+    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
+    conv_buffers b = {.w = io->param[0], .dz = io->input[0], .dx = z, .scratch = io->scratch, .zeros = io->zeros};
+    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, &s->shape, NULL, &b, io->batch, err));
+    if (s->use_bias)
+        TRY(ops_bias_activation(list, io->ctx, l->name, fused ? s->act.act : linear, z, io->param[1], z, pixels_of(l),
+                                s->filters, err));
+    if (fused || s->act.act == linear)
+        return CONVOY_OK;
+    return ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output, pixels_of(l), s->filters, err);
+}
+
+static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const transpose_state *s = l->state;
+    const activation *linear = activation_find("linear");
+    if (!io->d_output_has_slope && s->act.act != linear)
+        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
+                                    io->output, io->d_output, io->d_output, pixels_of(l), s->filters, err));
+    if (s->use_bias)
+        TRY(ops_bias_gradient(list, io->ctx, l->name, io->d_output, io->d_param[1], io->scratch, pixels_of(l), s->filters,
+                              io->batch, err));
+    conv_buffers b = {.x = io->d_output, .w = io->param[0], .y = io->d_input[0], .dz = io->input[0], .dw = io->d_param[0],
+                      .scratch = io->scratch, .zeros = io->zeros};
+    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_FILTER, l->name, &s->shape, NULL, &b, io->batch, err));
+    return io->d_input[0]
+               ? ops_conv_pass(list, io->ctx, CONV_FORWARD, l->name, &s->shape, linear, &b, io->batch, err)
+               : CONVOY_OK;
+}
+
+/* ---- the specification: every input value spreads over a window of the output ---- */
+
+typedef void product_fn(void *state, size_t x, size_t w, size_t y);
+
+static void for_products(const layer *l, int batch, product_fn *fn, void *state)
+{
+    const conv_shape *c = &((const transpose_state *)l->state)->shape;
+    size_t taps = (size_t)c->kernel[0] * c->kernel[1], pixels = (size_t)c->out_height * c->out_width;
+    for (size_t i = 0; i < (size_t)batch * pixels * taps; i++) {
+        size_t tap = i % taps, pixel = i / taps % pixels, n = i / taps / pixels;
+        int oy = (int)(pixel / (size_t)c->out_width) * c->stride[0] + (int)(tap / (size_t)c->kernel[1]) * c->dilation[0] - c->pad[0];
+        int ox = (int)(pixel % (size_t)c->out_width) * c->stride[1] + (int)(tap % (size_t)c->kernel[1]) * c->dilation[1] - c->pad[1];
+        if (oy < 0 || oy >= c->height || ox < 0 || ox >= c->width)
+            continue;
+        size_t y = ((n * c->height + oy) * c->width + ox) * c->in, x = (n * pixels + pixel) * c->out;
+        for (int f = 0; f < c->in; f++)
+            for (int ic = 0; ic < c->out; ic++)
+                fn(state, x + ic, (tap * c->in + f) * c->out + ic, y + f);
+    }
+}
+
+typedef struct tensors {
+    const double *x, *w, *dz;
+    double *z, *dx, *dw;
+} tensors;
+
+static void add_forward(void *state, size_t x, size_t w, size_t y)
+{
+    tensors *t = state;
+    t->z[y] += t->x[x] * t->w[w];
+}
+
+static void add_backward(void *state, size_t x, size_t w, size_t y)
+{
+    tensors *t = state;
+    t->dw[w] += t->x[x] * t->dz[y];
+    if (t->dx)
+        t->dx[x] += t->w[w] * t->dz[y];
+}
+
+static void reference_z(const layer *l, const layer_reference *r, double *z)
+{
+    const transpose_state *s = l->state;
+    for (size_t i = 0; i < shape_count(&l->output) * (size_t)r->batch; i++)
+        z[i] = r->param[1] ? r->param[1][i % (size_t)s->filters] : 0.0;
+    for_products(l, r->batch, add_forward, &(tensors){.x = r->input[0], .w = r->param[0], .z = z});
+}
+
+static void reference_forward(const layer *l, const layer_reference *r)
+{
+    const transpose_state *s = l->state;
+    reference_z(l, r, r->output);
+    ops_activation_reference(s->act.act, r->output, r->output, (size_t)r->batch * pixels_of(l), (size_t)s->filters);
+}
+
+static void reference_backward(const layer *l, const layer_reference *r)
+{
+    const transpose_state *s = l->state;
+    size_t rows = (size_t)r->batch * pixels_of(l), filters = (size_t)s->filters;
+    double *z = r->scratch, *y = z + rows * filters, *dz = y + rows * filters;
+    reference_z(l, r, z);
+    ops_activation_reference(s->act.act, z, y, rows, filters);
+    ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, filters);
+    for (size_t i = 0; r->d_param[1] && i < rows * filters; i++)
+        r->d_param[1][i % filters] += dz[i];
+    for_products(l, r->batch, add_backward,
+                 &(tensors){.x = r->input[0], .w = r->param[0], .dz = dz, .dx = r->d_input[0], .dw = r->d_param[0]});
+}
+
+static size_t reduction(const layer *l, int batch)
+{
+    const conv_shape *c = &((const transpose_state *)l->state)->shape;
+    size_t forward = (size_t)c->kernel[0] * c->kernel[1] * (c->in > c->out ? c->in : c->out);
+    size_t backward = (size_t)batch * c->height * c->width;
+    return forward > backward ? forward : backward;
+}
+
+static const layer_sample samples[] = {
+    {"filters=16, kernel_size=3, strides=2, padding=same, activation=relu", {3, {7, 8, 32}}},
+    {"filters=8, kernel_size=2, strides=2", {3, {5, 6, 16}}},
+    {"filters=5, kernel_size=(3, 2), strides=(2, 1), activation=tanh", {3, {4, 7, 3}}},
+    {"filters=3, kernel_size=4, strides=2, padding=same, activation=sigmoid", {3, {5, 4, 9}}},
+    {"filters=7, kernel_size=3, strides=3, output_padding=(1, 2), padding=same, activation=silu", {3, {3, 4, 5}}},
+    {"filters=4, kernel_size=2, strides=3, use_bias=False, activation=softmax", {3, {3, 2, 4}}},
+    {"filters=17, kernel_size=(2, 3), dilation_rate=(2, 1), padding=same", {3, {5, 6, 8}}},
+    {"filters=8, kernel_size=3, dilation_rate=2, use_bias=False, activation=relu", {3, {4, 3, 6}}},
+    {"filters=1, kernel_size=1", {3, {1, 1, 3}}},
+    {0},
+};
+
+const layer_class conv2d_transpose_class = {
+    .name = "Conv2DTranspose",
+    .snake = "conv2d_transpose",
+    .state_size = sizeof(transpose_state),
+    .options = options,
+    .samples = samples,
+    .build = build,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .reduction = reduction,
+};

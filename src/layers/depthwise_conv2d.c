@@ -1,0 +1,150 @@
+/* DepthwiseConv2D: each channel convolved with depth_multiplier filters of its own, then bias and activation. Kernels:
+ * cl/group_conv2d.cl, with a group for each channel. */
+#include "layers/conv.h"
+#include "ops/elementwise.h"
+#include "ops/group_conv.h"
+
+typedef struct depthwise_state {
+    int depth_multiplier, padding, data_format;
+    int kernel_size[2], strides[2], dilation_rate[2];
+    activation_choice act;
+    bool use_bias;
+    initializer depthwise_initializer, bias_initializer;
+    conv_shape shape; /* set by build */
+} depthwise_state;
+
+static const char *const paddings[] = {"valid", "same", NULL};
+static const char *const formats[] = {"channels_last", NULL};
+
+#define AT(member) .offset = offsetof(depthwise_state, member)
+
+static const option options[] = {
+    {.name = "kernel_size", .kind = OPTION_PAIR, AT(kernel_size), .least = 1, .most = 1 << 15},
+    {.name = "strides", .kind = OPTION_PAIR, AT(strides), .standard = "1", .least = 1, .most = 1 << 15},
+    {.name = "padding", .kind = OPTION_CHOICE, AT(padding), .standard = "\"valid\"", .choices = paddings},
+    {.name = "depth_multiplier", .kind = OPTION_INT, AT(depth_multiplier), .standard = "1", .least = 1, .most = 1 << 20},
+    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
+     .choices = formats, .hidden = true},
+    {.name = "dilation_rate", .kind = OPTION_PAIR, AT(dilation_rate), .standard = "1", .least = 1, .most = 1 << 15},
+    {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
+    {.name = "use_bias", .kind = OPTION_BOOL, AT(use_bias), .standard = "true"},
+    {.name = "depthwise_initializer", .kind = OPTION_INITIALIZER, AT(depthwise_initializer),
+     .standard = "\"glorot_uniform\""},
+    {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
+    {.name = "depthwise_regularizer", .kind = OPTION_NULL},
+    {.name = "bias_regularizer", .kind = OPTION_NULL},
+    {.name = "activity_regularizer", .kind = OPTION_NULL},
+    {.name = "depthwise_constraint", .kind = OPTION_NULL},
+    {.name = "bias_constraint", .kind = OPTION_NULL},
+    {0},
+};
+
+static int channels_of(const layer *l) { return l->input[0].dim[2]; }
+static int pixels_of(const layer *l) { return l->output.dim[0] * l->output.dim[1]; }
+
+static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_group_conv_scratch(ctx, &((const depthwise_state *)l->state)->shape, channels_of(l), batch);
+}
+
+static convoy_status build(layer *l, convoy_error *err)
+{
+    depthwise_state *s = l->state;
+    TRY(conv_build(l, s->kernel_size, s->strides, s->dilation_rate, s->padding == 1, &s->shape, err));
+    long filters = (long)s->shape.in * s->depth_multiplier;
+    int taps = s->kernel_size[0] * s->kernel_size[1];
+    if (taps * filters > 1 << 30)
+        return base_fail(err, CONVOY_ERROR_MODEL, "a %d x %d kernel over %d channels with depth_multiplier %d is too large",
+                         s->kernel_size[0], s->kernel_size[1], s->shape.in, s->depth_multiplier);
+    s->shape.out = (int)filters;
+    s->shape.bias = s->use_bias;
+    l->output = (convoy_shape){3, {s->shape.out_height, s->shape.out_width, s->shape.out}};
+    layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], s->shape.in, s->depth_multiplier}},
+                    s->depthwise_initializer, taps * s->shape.in, taps * s->depth_multiplier);
+    if (s->use_bias)
+        layer_add_param(l, "bias", (convoy_shape){1, {s->shape.out}}, s->bias_initializer, s->shape.out, s->shape.out);
+    l->backward_reads_input = true;
+    conv_build_activation(l, s->act.act);
+    l->backward_scratch = backward_scratch;
+    return CONVOY_OK;
+}
+
+static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const depthwise_state *s = l->state;
+    bool fused = s->act.act->elementwise && s->act.act->from_output;
+    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = io->param[1], .y = z};
+    TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, channels_of(l), fused ? s->act.act : NULL, &b, err));
+    if (fused)
+        return CONVOY_OK;
+    return ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output, pixels_of(l), s->shape.out, err);
+}
+
+static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    const depthwise_state *s = l->state;
+    if (!io->d_output_has_slope && s->act.act != activation_find("linear"))
+        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
+                                    io->output, io->d_output, io->d_output, pixels_of(l), s->shape.out, err));
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0], .dw = io->d_param[0],
+                      .dbias = io->d_param[1], .scratch = io->scratch};
+    return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, channels_of(l), io->input_slope, &b, io->batch, err);
+}
+
+static void reference_forward(const layer *l, const layer_reference *r)
+{
+    const depthwise_state *s = l->state;
+    ops_group_conv_reference(&s->shape, channels_of(l), r->batch, r->input[0], r->param[0], r->param[1], r->output);
+    ops_activation_reference(s->act.act, r->output, r->output, (size_t)r->batch * pixels_of(l), (size_t)s->shape.out);
+}
+
+static void reference_backward(const layer *l, const layer_reference *r)
+{
+    const depthwise_state *s = l->state;
+    size_t rows = (size_t)r->batch * pixels_of(l), out = (size_t)s->shape.out;
+    double *z = r->scratch, *y = z + rows * out, *dz = y + rows * out;
+    ops_group_conv_reference(&s->shape, channels_of(l), r->batch, r->input[0], r->param[0], r->param[1], z);
+    ops_activation_reference(s->act.act, z, y, rows, out);
+    ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, out);
+    ops_group_conv_reference_backward(&s->shape, channels_of(l), r->batch, r->input[0], r->param[0], dz, r->d_input[0],
+                                      r->d_param[0], r->d_param[1]);
+}
+
+static size_t reduction(const layer *l, int batch)
+{
+    const depthwise_state *s = l->state;
+    size_t taps = (size_t)s->kernel_size[0] * s->kernel_size[1] * s->depth_multiplier;
+    size_t pixels = (size_t)batch * pixels_of(l);
+    return taps > pixels ? taps : pixels;
+}
+
+static const layer_sample samples[] = {
+    {"kernel_size=3, padding=same, activation=relu6", {3, {14, 15, 32}}},
+    {"kernel_size=3", {3, {6, 6, 16}}},
+    {"kernel_size=3, strides=2, padding=same, activation=relu", {3, {9, 8, 17}}},
+    {"kernel_size=(3, 2), strides=(2, 1), depth_multiplier=2, activation=tanh", {3, {9, 7, 3}}},
+    {"kernel_size=(2, 5), padding=same, depth_multiplier=3, use_bias=False", {3, {7, 11, 5}}},
+    {"kernel_size=3, dilation_rate=2, padding=same, activation=silu", {3, {7, 9, 8}}},
+    {"kernel_size=(2, 3), dilation_rate=(3, 2), strides=2, padding=same", {3, {8, 9, 4}}},
+    {"kernel_size=1, activation=softmax", {3, {4, 3, 6}}},
+    {"kernel_size=7, padding=same, use_bias=False", {3, {3, 5, 9}}},
+    {"kernel_size=8, padding=same", {3, {3, 4, 5}}},
+    {"kernel_size=2, strides=3, padding=same, activation=relu", {3, {7, 7, 1}}},
+    {0},
+};
+
+const layer_class depthwise_conv2d_class = {
+    .name = "DepthwiseConv2D",
+    .snake = "depthwise_conv2d",
+    .state_size = sizeof(depthwise_state),
+    .options = options,
+    .applies_input_slope = true,
+    .samples = samples,
+    .build = build,
+    .forward = forward,
+    .backward = backward,
+    .reference_forward = reference_forward,
+    .reference_backward = reference_backward,
+    .reduction = reduction,
+};
