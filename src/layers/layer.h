@@ -31,6 +31,7 @@ typedef enum option_kind {
     OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */
     OPTION_NULL,       /* only null is supported yet (regularizers, constraints) */
     OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
+    OPTION_SEED,       /* int64_t; null is -1 */
     OPTION_AXES,       /* option_axes: a number or a list of them */
 } option_kind;
 
@@ -85,6 +86,8 @@ typedef struct layer_io {
     const rt_buffer *d_output;             /* backward may overwrite it */
     const rt_buffer *d_param[LAYER_MAX_PARAMS];
     const rt_buffer *zeros;                /* at least zeros_needed floats, all 0: what padding reads */
+    uint64_t seed;                         /* of random numbers, and the layer's own stream of them */
+    uint32_t stream;
     const rt_buffer *bad;                  /* update only: an int; not 0: nothing may change any more */
     /* d_output holds the gradient before the layer's own activation already: its consumer applied the slope. */
     bool d_output_has_slope;
@@ -97,6 +100,8 @@ typedef struct layer_io {
 typedef struct layer_reference {
     int batch;
     bool training;
+    uint64_t seed;
+    uint32_t stream, step;              /* step: RT_VAR_UPDATES */
     const double *input[LAYER_MAX_INPUTS];
     double *output;
     const double *param[LAYER_MAX_PARAMS];
@@ -120,8 +125,9 @@ typedef struct layer_class {
     size_t state_size;
     const option *options;        /* ends with a row whose name is NULL */
     bool alias;                   /* the output is the input's memory, reshaped: no launches */
+    bool alias_in_inference;      /* the same outside of training plans */
     bool applies_input_slope;     /* backward honours layer_io.input_slope */
-    bool trains_apart;            /* training and inference differ */
+    bool trains_apart;            /* inference has launches, others than training */
     const layer_sample *samples;  /* ends with options == NULL */
 
     /* From options and input shapes: output shape, parameters, saved and scratch sizes. Message without the layer's name. */

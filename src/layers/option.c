@@ -69,6 +69,7 @@ static void add_expected(text *t, const option *row)
         text_add(t, "a list of 1 to %d sizes of at least 1%s", CONVOY_MAX_RANK,
                  strncmp(row->name, "batch_", 6) == 0 ? " after the batch size, which is null" : "");
         break;
+    case OPTION_SEED: text_add(t, "a whole number of at least 0, or null"); break;
     case OPTION_AXES: text_add(t, "an axis, or a list of at most %d of them", CONVOY_MAX_RANK); break;
     default: text_add(t, "something else"); break;
     }
@@ -162,6 +163,12 @@ static bool read_shape(const option *row, const json_t *value, convoy_shape *out
     return true;
 }
 
+static bool read_seed(const json_t *value, int64_t *out)
+{
+    *out = json_is_null(value) ? -1 : (int64_t)json_integer_value(value);
+    return json_is_null(value) || (json_is_integer(value) && *out >= 0);
+}
+
 static bool read_axes(const json_t *value, option_axes *out)
 {
     const option any = {.least = -CONVOY_MAX_RANK - 1, .most = CONVOY_MAX_RANK};
@@ -218,6 +225,7 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
     case OPTION_IGNORED: good = true; break;
     case OPTION_NULL: good = null; break;
     case OPTION_SHAPE: good = read_shape(row, value, at); break;
+    case OPTION_SEED: good = read_seed(value, at); break;
     case OPTION_AXES: good = read_axes(value, at); break;
     }
     return good ? CONVOY_OK : refuse(row, value, err);
@@ -295,6 +303,7 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_ACTIVATION: return json_string((*(const activation *const *)at)->name);
     case OPTION_INITIALIZER: return initializer_write(at);
     case OPTION_SHAPE: return write_shape(row, at);
+    case OPTION_SEED: return *(const int64_t *)at < 0 ? json_null() : json_integer(*(const int64_t *)at);
     case OPTION_AXES: return write_axes(at);
     default: return json_null();
     }

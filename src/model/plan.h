@@ -13,6 +13,7 @@ typedef struct plan plan;
 typedef struct plan_options {
     int batch;       /* images, at most */
     bool training;   /* gradients too */
+    uint64_t seed;   /* of random numbers that layers draw in training */
     plan *share;     /* use this plan's parameters, and its arena if that is large enough; it must live longer. May be NULL */
 } plan_options;
 

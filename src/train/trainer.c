@@ -50,7 +50,7 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     t->rows = convoy_dataset_count(data);
     TRY(check_batch(o->batch_size, t->rows, &t->batch, err));
     t->steps = (t->rows + (size_t)t->batch - 1) / (size_t)t->batch;
-    plan_options options = {.batch = t->batch, .training = true};
+    plan_options options = {.batch = t->batch, .training = true, .seed = o->seed};
     optimizer_options how = {o->optimizer, o->learning_rate, o->momentum};
     TRY(plan_create(t->ctx, t->model, &options, &t->plan, err));
     if (plan_d_output(t->plan) == NULL)
@@ -114,6 +114,7 @@ convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, co
     TRY(rt_list_set_batch(list, batch, err));
     TRY(feed_begin(t->feed, list, first, batch, err));
     rt_list_set_int(list, RT_VAR_STEP, (int)t->step);
+    rt_list_set_int(list, RT_VAR_UPDATES, (int)optimizer_steps(t->optimizer));
     optimizer_begin(t->optimizer, list);
     TRY(rt_list_play(list, 0, rt_list_length(list), err));
     TRY(feed_end(t->feed, err));
