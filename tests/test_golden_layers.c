@@ -129,7 +129,7 @@ static void run_case(const json_t *c, const char *label)
         snprintf(what, sizeof what, "%s gradient", l->param[p].name);
         if (l->trainable && l->param[p].trainable)
             compare(label, what, r.d_param[p], l->param[p].count, json_array_get(d_params, (size_t)p));
-        else
+        else if (l->param[p].shape.rank > 0) /* Normalization's count is no tensor */
             compare(label, l->param[p].name, r.updated[p], l->param[p].count, json_array_get(updated, (size_t)p));
         free(params[p]);
         free(r.d_param[p]);
@@ -209,6 +209,24 @@ static void test_batch_normalization(void **state)
     run_class("BatchNormalization", 11);
 }
 
+static void test_layer_normalization(void **state)
+{
+    (void)state;
+    run_class("LayerNormalization", 10);
+}
+
+static void test_group_normalization(void **state)
+{
+    (void)state;
+    run_class("GroupNormalization", 7);
+}
+
+static void test_normalization(void **state)
+{
+    (void)state;
+    run_class("Normalization", 6);
+}
+
 static json_t *load(const char *path)
 {
     json_error_t error;
@@ -239,7 +257,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv2d),     cmocka_unit_test(test_max_pooling2d), cmocka_unit_test(test_dense),
         cmocka_unit_test(test_activation), cmocka_unit_test(test_relu),          cmocka_unit_test(test_softmax),
-        cmocka_unit_test(test_batch_normalization),
+        cmocka_unit_test(test_batch_normalization), cmocka_unit_test(test_layer_normalization),
+        cmocka_unit_test(test_group_normalization), cmocka_unit_test(test_normalization),
     };
     return cmocka_run_group_tests(tests, load_golden, free_golden);
 }

@@ -171,6 +171,16 @@ json_t *initializer_write(const initializer *init)
                      "registered_name");
 }
 
+bool initializer_named(const char *name, initializer *out)
+{
+    size_t kind = 0;
+    if (find_row(name, &kind, NULL) != CONVOY_OK)
+        return false;
+    *out = (initializer){.kind = (int)kind};
+    memcpy(out->args, rows[kind].standard, sizeof out->args);
+    return true;
+}
+
 /* ---- drawing ---- */
 
 typedef struct draw {

@@ -31,6 +31,7 @@ typedef enum option_kind {
     OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */
     OPTION_NULL,       /* only null is supported yet (regularizers, constraints) */
     OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
+    OPTION_VALUES,     /* option_values: null, a number or a list of them, lists in lists taken as one */
     OPTION_SEED,       /* int64_t; null is -1 */
     OPTION_AXES,       /* option_axes: a number or a list of them */
 } option_kind;
@@ -50,6 +51,13 @@ typedef struct option_axes {
     int count, axis[CONVOY_MAX_RANK];
     bool list; /* given as a list */
 } option_axes;
+
+/* A few numbers; null: none. */
+typedef struct option_values {
+    int count;
+    bool list; /* given as a list */
+    double value[64];
+} option_values;
 
 /* ---- parameters ---- */
 
@@ -198,6 +206,9 @@ size_t shape_count(const convoy_shape *shape);          /* product of the dimens
 const char *shape_text(const convoy_shape *shape, char *out, size_t size);
 
 /* ---- initializers ---- */
+
+/* The initializer of this name with its defaults; false when there is none. */
+bool initializer_named(const char *name, initializer *out);
 
 void initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out);
 
