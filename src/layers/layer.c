@@ -186,6 +186,8 @@ static convoy_status check_sizes(const layer *l, convoy_error *err)
             return base_fail(err, CONVOY_ERROR_MODEL,
                              "'%s' would have the shape %s (without None); 1 to %d values are possible",
                              l->param[i].name, shape_text(&l->param[i].shape, shape, sizeof shape), INT_MAX);
+    for (int i = 0; i < l->param_count; i++)
+        TRY(initializer_check(&l->param[i], err));
     return CONVOY_OK;
 }
 

@@ -210,6 +210,8 @@ const char *shape_text(const convoy_shape *shape, char *out, size_t size);
 /* The initializer of this name with its defaults; false when there is none. */
 bool initializer_named(const char *name, initializer *out);
 
-void initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out);
+/* Draws a parameter's values. Errors: CONVOY_ERROR_MEMORY. */
+convoy_status initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out,
+                               convoy_error *err);
 
 #endif

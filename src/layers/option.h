@@ -21,5 +21,7 @@ const char *option_suggest(const char *name, const char *list, char *out, size_t
 /* initializer.c: a name or Keras's serialised object, and back. */
 convoy_status initializer_read(const json_t *value, initializer *out, convoy_error *err);
 json_t *initializer_write(const initializer *init);
+/* Has the parameter a shape that its initializer can fill? */
+convoy_status initializer_check(const layer_param *param, convoy_error *err);
 
 #endif
