@@ -8,6 +8,7 @@ typedef struct state {
     double epsilon;
     bool center, scale;
     initializer beta_initializer, gamma_initializer;
+    param_rules beta_rules, gamma_rules;
     group_norm norm;  /* set by build */
     int gamma, beta;  /* indices of the parameters; -1: none */
 } state;
@@ -22,10 +23,8 @@ static const option options[] = {
     {.name = "scale", .kind = OPTION_BOOL, AT(scale), .standard = "true"},
     {.name = "beta_initializer", .kind = OPTION_INITIALIZER, AT(beta_initializer), .standard = "\"zeros\""},
     {.name = "gamma_initializer", .kind = OPTION_INITIALIZER, AT(gamma_initializer), .standard = "\"ones\""},
-    {.name = "beta_regularizer", .kind = OPTION_NULL},
-    {.name = "gamma_regularizer", .kind = OPTION_NULL},
-    {.name = "beta_constraint", .kind = OPTION_NULL},
-    {.name = "gamma_constraint", .kind = OPTION_NULL},
+    OPTION_RULES("beta", state, beta_rules),
+    OPTION_RULES("gamma", state, gamma_rules),
     {0},
 };
 
@@ -34,11 +33,13 @@ static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
     return l->trainable ? ops_group_norm_scratch(ctx, &((const state *)l->state)->norm, batch) : 0;
 }
 
-static int add_param(layer *l, const char *name, const initializer *init, bool wanted)
+static int add_param(layer *l, const char *name, const initializer *init, const param_rules *rules, bool wanted)
 {
     int channels = ((const state *)l->state)->norm.channels;
-    if (wanted)
+    if (wanted) {
         layer_add_param(l, name, (convoy_shape){1, {channels}}, *init, channels, channels);
+        layer_add_rules(l, rules);
+    }
     return wanted ? l->param_count - 1 : -1;
 }
 
@@ -56,8 +57,8 @@ static convoy_status build(layer *l, convoy_error *err)
     l->output = l->input[0];
     s->norm = (group_norm){.samples = 1, .pixels = (int)(shape_count(&l->input[0]) / (size_t)channels), .groups = groups,
                            .channels = channels, .epsilon = s->epsilon, .scale = s->scale, .center = s->center};
-    s->gamma = add_param(l, "gamma", &s->gamma_initializer, s->scale);
-    s->beta = add_param(l, "beta", &s->beta_initializer, s->center);
+    s->gamma = add_param(l, "gamma", &s->gamma_initializer, &s->gamma_rules, s->scale);
+    s->beta = add_param(l, "beta", &s->beta_initializer, &s->beta_rules, s->center);
     l->backward_reads_input = true;
     l->saved_per_image = ops_group_norm_saved(&s->norm);
     l->backward_scratch = scratch;

@@ -29,7 +29,9 @@ typedef enum option_kind {
     OPTION_ACTIVATION, /* const activation * */
     OPTION_INITIALIZER,/* initializer (by value) */
     OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */
-    OPTION_NULL,       /* only null is supported yet (regularizers, constraints) */
+    OPTION_NULL,       /* only null is supported yet */
+    OPTION_REGULARIZER,/* param_rule */
+    OPTION_CONSTRAINT, /* param_rule */
     OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
     OPTION_VALUES,     /* option_values: null, a number or a list of them, lists in lists taken as one */
     OPTION_SEED,       /* int64_t; null is -1 */
@@ -67,6 +69,24 @@ typedef struct initializer {
     uint64_t seed;   /* 0: the model's */
 } initializer;
 
+/* A regularizer or a constraint; all zero: none. */
+typedef struct param_rule {
+    int kind;         /* row of rules in rules.c */
+    double args[3];
+    option_axes axis; /* of the parameter, the first being 0 */
+} param_rule;
+
+typedef struct param_rules {
+    param_rule regularizer, constraint;
+} param_rules;
+
+/* Two rows: the options NAME_regularizer and NAME_constraint, kept in the member of type param_rules. */
+#define OPTION_RULES(name_, state_, member_)                                                                           \
+    {.name = name_ "_regularizer", .kind = OPTION_REGULARIZER, .offset = offsetof(state_, member_.regularizer),        \
+     .standard = "null"},                                                                                              \
+        {.name = name_ "_constraint", .kind = OPTION_CONSTRAINT, .offset = offsetof(state_, member_.constraint),       \
+         .standard = "null"}
+
 typedef struct layer_param {
     const char *name; /* "kernel", "bias" */
     convoy_shape shape; /* rank up to 4; row-major */
@@ -75,6 +95,7 @@ typedef struct layer_param {
     int fan_in, fan_out;
     bool trainable;
     bool positive;   /* a variance: never below 0 */
+    param_rules rules;
 } layer_param;
 
 /* ---- what a launch needs to know ---- */
@@ -195,6 +216,8 @@ convoy_status option_parse_text(const char *text, json_t **out, convoy_error *er
 
 /* For build: declares a parameter. */
 void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer init, int fan_in, int fan_out);
+/* For build: the regularizer and the constraint of the parameter that was declared last. */
+void layer_add_rules(layer *l, const param_rules *rules);
 /* For build: the axes must be the last ones of the input, without the batch; *first is the leftmost, 0 being the first of an
  * image. */
 convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *first, convoy_error *err);
@@ -204,6 +227,15 @@ convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *firs
 size_t shape_count(const convoy_shape *shape);          /* product of the dimensions */
 /* "(None, 32, 32, 3)"; returns out. */
 const char *shape_text(const convoy_shape *shape, char *out, size_t size);
+
+/* ---- regularizers and constraints (rules.c) ---- */
+
+/* What a regularizer adds to the loss: l1 * sum |w| + l2 * sum w^2; false: nothing. */
+bool rule_penalty(const param_rule *regularizer, double *l1, double *l2);
+/* max(w, 0)? */
+bool rule_is_non_negative(const param_rule *constraint);
+/* Norms along the rule's axes: w *= (rate * clamp(norm, least, most) + (1 - rate) * norm) / (1e-7 + norm)? */
+bool rule_norm(const param_rule *constraint, double *least, double *most, double *rate);
 
 /* ---- initializers ---- */
 

@@ -7,6 +7,7 @@ typedef struct state {
     double epsilon;
     bool center, scale, rms_scaling;
     initializer beta_initializer, gamma_initializer;
+    param_rules beta_rules, gamma_rules;
     group_norm norm;  /* set by build */
     int gamma, beta;  /* indices of the parameters; -1: none */
 } state;
@@ -21,10 +22,8 @@ static const option options[] = {
     {.name = "rms_scaling", .kind = OPTION_BOOL, AT(rms_scaling), .standard = "false"},
     {.name = "beta_initializer", .kind = OPTION_INITIALIZER, AT(beta_initializer), .standard = "\"zeros\""},
     {.name = "gamma_initializer", .kind = OPTION_INITIALIZER, AT(gamma_initializer), .standard = "\"ones\""},
-    {.name = "beta_regularizer", .kind = OPTION_NULL},
-    {.name = "gamma_regularizer", .kind = OPTION_NULL},
-    {.name = "beta_constraint", .kind = OPTION_NULL},
-    {.name = "gamma_constraint", .kind = OPTION_NULL},
+    OPTION_RULES("beta", state, beta_rules),
+    OPTION_RULES("gamma", state, gamma_rules),
     {0},
 };
 
@@ -33,13 +32,16 @@ static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
     return l->trainable ? ops_group_norm_scratch(ctx, &((const state *)l->state)->norm, batch) : 0;
 }
 
-static int add_param(layer *l, const char *name, const convoy_shape *shape, const initializer *init, bool wanted)
+static int add_param(layer *l, const char *name, const convoy_shape *shape, const initializer *init,
+                     const param_rules *rules, bool wanted)
 {
     int last = shape->dim[shape->rank - 1], before = shape->rank > 1 ? shape->dim[shape->rank - 2] : last, field = 1;
     for (int i = 0; i < shape->rank - 2; i++) /* fans as Keras counts them: for a kernel of this shape */
         field *= shape->dim[i];
-    if (wanted)
+    if (wanted) {
         layer_add_param(l, name, *shape, *init, field * before, field * last);
+        layer_add_rules(l, rules);
+    }
     return wanted ? l->param_count - 1 : -1;
 }
 
@@ -56,8 +58,8 @@ static convoy_status build(layer *l, convoy_error *err)
     s->norm = (group_norm){.samples = (int)(shape_count(&l->input[0]) / (size_t)channels), .pixels = 1, .groups = 1,
                            .channels = channels, .epsilon = s->epsilon, .scale = s->scale || s->rms_scaling,
                            .center = s->center && !s->rms_scaling, .rms = s->rms_scaling};
-    s->gamma = add_param(l, "gamma", &shape, &s->gamma_initializer, s->norm.scale);
-    s->beta = add_param(l, "beta", &shape, &s->beta_initializer, s->norm.center);
+    s->gamma = add_param(l, "gamma", &shape, &s->gamma_initializer, &s->gamma_rules, s->norm.scale);
+    s->beta = add_param(l, "beta", &shape, &s->beta_initializer, &s->beta_rules, s->norm.center);
     l->backward_reads_input = true;
     l->saved_per_image = ops_group_norm_saved(&s->norm);
     l->backward_scratch = scratch;

@@ -262,6 +262,11 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
         convoy_status status = initializer_read(value, at, err);
         return status == CONVOY_OK ? status : base_fail_in(err, status, "option '%s'", row->name);
     }
+    case OPTION_REGULARIZER:
+    case OPTION_CONSTRAINT: {
+        convoy_status status = rule_read(value, row->kind == OPTION_CONSTRAINT, at, err);
+        return status == CONVOY_OK ? status : base_fail_in(err, status, "option '%s'", row->name);
+    }
     case OPTION_IGNORED: good = true; break;
     case OPTION_NULL: good = null; break;
     case OPTION_SHAPE: good = read_shape(row, value, at); break;
@@ -343,6 +348,8 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_CHOICE: return json_string(row->choices[*i]);
     case OPTION_ACTIVATION: return json_string((*(const activation *const *)at)->name);
     case OPTION_INITIALIZER: return initializer_write(at);
+    case OPTION_REGULARIZER:
+    case OPTION_CONSTRAINT: return rule_write(at);
     case OPTION_SHAPE: return write_shape(row, at);
     case OPTION_VALUES: return write_values(at);
     case OPTION_SEED: return *(const int64_t *)at < 0 ? json_null() : json_integer(*(const int64_t *)at);

@@ -18,6 +18,11 @@ const char *option_value_text(const json_t *value, char *out, size_t size);
 /* "did you mean 'x'? " when a word of the comma-separated list is close to `name`, else ""; returns out. */
 const char *option_suggest(const char *name, const char *list, char *out, size_t size);
 
+/* rules.c: null, a name or Keras's serialised object, and back; has the parameter the axes that its constraint names? */
+convoy_status rule_read(const json_t *value, bool constraint, param_rule *out, convoy_error *err);
+json_t *rule_write(const param_rule *rule);
+convoy_status rules_check(const layer_param *param, convoy_error *err);
+
 /* initializer.c: a name or Keras's serialised object, and back. */
 convoy_status initializer_read(const json_t *value, initializer *out, convoy_error *err);
 json_t *initializer_write(const initializer *init);

@@ -401,6 +401,8 @@ const rt_buffer *plan_d_output(const plan *p) { return d_output_of(p, p->count -
 const rt_buffer *plan_node_output(const plan *p, size_t node) { return output_of(p, node); }
 rt_buffer *plan_parameters(plan *p) { return p->options.share ? p->options.share->parameters : p->parameters; }
 rt_buffer *plan_gradients(plan *p) { return p->gradients; }
+const rt_buffer *plan_parameter(const plan *p, size_t node, int k) { return p->nodes[node].param[k]; }
+const rt_buffer *plan_parameter_gradient(const plan *p, size_t node, int k) { return p->nodes[node].d_param[k]; }
 size_t plan_trainable_floats(const plan *p) { return p->trainable_bytes / sizeof(float); }
 size_t plan_bytes(const plan *p) { return p->own_bytes; }
 size_t plan_least_bytes(const plan *p) { return p->least_bytes; }

@@ -37,6 +37,10 @@ void plan_forward_range(const plan *p, size_t node, size_t *first, size_t *last)
 /* A node's output, (batch, shape): valid right after its forward launches; later tensors may take its place. */
 const rt_buffer *plan_node_output(const plan *p, size_t node);
 
+/* Parameter k of a node, and its gradient (NULL when not training): windows of the flat buffers below. */
+const rt_buffer *plan_parameter(const plan *p, size_t node, int k);
+const rt_buffer *plan_parameter_gradient(const plan *p, size_t node, int k);
+
 /* One flat buffer each, in the model's order, each parameter at an aligned offset; trainable ones come first. The gaps are 0. */
 rt_buffer *plan_parameters(plan *p);
 rt_buffer *plan_gradients(plan *p);            /* NULL when not training */

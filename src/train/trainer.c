@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "train/check_fit.h"
+#include "train/constrain.h"
 #include "train/diagnose.h"
 #include "train/feed.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/penalty.h"
 
 struct trainer {
     convoy_context *ctx;
@@ -15,6 +17,7 @@ struct trainer {
     feed *feed;
     loss *loss;
     optimizer *optimizer;
+    penalty *penalty; /* NULL: no regularizers */
     size_t rows, steps; /* of an epoch */
     size_t step;        /* in the epoch: where the next step's metrics go */
     int batch;
@@ -28,10 +31,13 @@ static convoy_status write_step(trainer *t, const convoy_fit_options *o, convoy_
     convoy_shape out = convoy_model_output(t->model);
     TRY(feed_add(t->feed, list, plan_input(t->plan), o->train_scale > 0.0 ? o->train_scale : 255.0, err));
     TRY(plan_add_forward(t->plan, err));
+    TRY(penalty_add(t->penalty, err));
     TRY(loss_add(t->loss, list, plan_output(t->plan), feed_labels(t->feed), plan_d_output(t->plan), out.dim[0],
                  o->from_probabilities, err));
     TRY(plan_add_backward(t->plan, err));
+    TRY(penalty_add_gradient(t->penalty, err));
     TRY(optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err));
+    TRY(constrain_add(t->ctx, t->model, t->plan, loss_bad(t->loss), err));
     return plan_add_updates(t->plan, loss_bad(t->loss), err);
 }
 
@@ -57,7 +63,9 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
         return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' has nothing to train: no layer has trainable weights",
                          t->model->name);
     TRY(optimizer_create(t->ctx, t->model, t->plan, &how, &t->optimizer, err));
+    TRY(penalty_create(t->ctx, t->model, t->plan, &t->penalty, err));
     TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
+    loss_set_penalty(t->loss, penalty_value(t->penalty));
     TRY(feed_create(t->ctx, data, t->batch, o->stream, &t->feed, err));
     rt_list_collect(plan_list(t->plan));
     TRY(write_step(t, o, err));
@@ -93,6 +101,7 @@ void trainer_destroy(trainer *t)
     feed_destroy(t->feed);
     loss_destroy(t->loss);
     optimizer_destroy(t->optimizer);
+    penalty_destroy(t->penalty);
     plan_destroy(t->plan);
     free(t);
 }
