@@ -198,6 +198,36 @@ static void test_resumed_run_draws_the_same(void **state)
     assert_resumes(noisy, (convoy_fit_options){.batch_size = 16, .seed = SEED, .optimizer = "sgd"});
 }
 
+/* With weights that stand still and images in one order, the epochs' losses tell their masks apart. */
+static int note_loss(void *user, const convoy_epoch *epoch)
+{
+    double **at = user;
+    *(*at)++ = epoch->train.loss;
+    return 0;
+}
+
+static void test_every_epoch_draws_anew(void **state)
+{
+    (void)state;
+    static const char *const still[] = {"Flatten", "", "Dropout", "rate=0.5", "Dense", "units=3", NULL};
+    double whole[4], parts[4], *at = whole;
+    convoy_fit_options options = {.epochs = 4, .batch_size = 16, .seed = SEED, .no_shuffle = true, .learning_rate = 1e-30,
+                                  .on_epoch = note_loss, .user = &at};
+    convoy_model *a = make_model(still), *b = make_model(still);
+    train(a, &options);
+    options.epochs = 2;
+    at = parts;
+    train(b, &options);
+    train(b, &options);
+    for (int i = 0; i < 4; i++) {
+        assert_true(whole[i] == parts[i]);
+        for (int k = 0; k < i; k++)
+            assert_true(whole[i] != whole[k]);
+    }
+    convoy_model_destroy(a);
+    convoy_model_destroy(b);
+}
+
 static void test_same_seed_same_bits(void **state)
 {
     (void)state;
@@ -276,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_spatial_drops_channels),
         cmocka_unit_test(test_gaussian_moments),
         cmocka_unit_test(test_resumed_run_draws_the_same),
+        cmocka_unit_test(test_every_epoch_draws_anew),
         cmocka_unit_test(test_same_seed_same_bits),
         cmocka_unit_test(test_off_outside_of_training),
         cmocka_unit_test(test_refused_options),
