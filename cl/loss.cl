@@ -48,9 +48,9 @@ kernel void loss_rows(global const float *z, global const int *labels, global fl
 }
 
 // One work-item sums the rows in order and notes the step's sums. A loss that is not finite raises the flag `bad`, which stops
-// the optimizer, so that the weights stay as they were in front of the bad step.
+// the optimizer, so that the weights stay as they were in front of the bad step. With PENALTY each row's loss has it besides.
 kernel void loss_sum(global const float *row_loss, global const int *row_correct, global float *step_loss,
-                     global int *step_correct, global int *bad, int step, int rows)
+                     global int *step_correct, global int *bad, global const float *penalty, int step, int rows)
 {
     if (get_global_id(0) != 0)
         return;
@@ -60,6 +60,9 @@ kernel void loss_sum(global const float *row_loss, global const int *row_correct
         loss += row_loss[i];
         correct += row_correct[i];
     }
+#if PENALTY
+    loss += penalty[0] * (float)rows;
+#endif
     step_loss[step] = loss;
     step_correct[step] = correct;
     if (!isfinite(loss))

@@ -113,8 +113,8 @@ static void refused_json(void **state)
         {MODEL(INPUT
                ", " LAYER("Dense", "\"units\": 3, \"activation\": {\"class_name\": \"LeakySomething\", \"config\": {}}")),
          CONVOY_ERROR_MODEL, "'activation'", "LeakySomething"},
-        {MODEL(INPUT ", " LAYER("Dense", "\"units\": 3, \"kernel_regularizer\": {\"class_name\": \"L2\"}")),
-         CONVOY_ERROR_MODEL, "'kernel_regularizer'", "L2"},
+        {MODEL(INPUT ", " LAYER("Dense", "\"units\": 3, \"kernel_regularizer\": {\"class_name\": \"L3\"}")),
+         CONVOY_ERROR_MODEL, "'kernel_regularizer'", "L3"},
         {MODEL(INPUT ", " LAYER("Dense", "\"units\": 99999999999")), CONVOY_ERROR_MODEL, "'units'", "99999999999"},
         {MODEL(INPUT ", " LAYER("Dense", "\"units\": 3, \"dtype\": {\"class_name\": \"DTypePolicy\", \"config\": "
                                          "{\"name\": \"mixed_float16\"}}")),

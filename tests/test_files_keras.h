@@ -112,6 +112,7 @@ static void test_reads_the_optimizer(void **state)
         {"fitted", "adam", 6, 2, 0.001f, 0, false},     {"double", "adam", 6, 2, 0.001f, 0, false},
         {"compiled", "adam", 0, 2, 0.002f, 0, false},   {"fitted_sgd", "sgd", 6, 1, 0.05f, 0.8f, true},
         {"half", "", 0, 0, 0, 0, false},
+        {"norms", "adam", 6, 2, 0.001f, 0, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

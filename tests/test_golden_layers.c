@@ -129,7 +129,7 @@ static void run_case(const json_t *c, const char *label)
         snprintf(what, sizeof what, "%s gradient", l->param[p].name);
         if (l->trainable && l->param[p].trainable)
             compare(label, what, r.d_param[p], l->param[p].count, json_array_get(d_params, (size_t)p));
-        else
+        else if (l->param[p].shape.rank > 0) /* Normalization's count is no tensor */
             compare(label, l->param[p].name, r.updated[p], l->param[p].count, json_array_get(updated, (size_t)p));
         free(params[p]);
         free(r.d_param[p]);
@@ -159,7 +159,8 @@ static const class_row rows[] = {
     {"Reshape", 2},          {"Permute", 2},               {"Rescaling", 2},
     {"LeakyReLU", 2},        {"ELU", 3},                   {"PReLU", 3},
     {"DepthwiseConv2D", 5},  {"SeparableConv2D", 3},       {"Conv2DTranspose", 7},
-    {"BatchNormalization", 11},
+    {"BatchNormalization", 11}, {"LayerNormalization", 10}, {"GroupNormalization", 7},
+    {"Normalization", 6},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)

@@ -100,7 +100,7 @@ static moments draw(const char *json, uint64_t seed, uint32_t stream, float *out
 {
     layer_param param = {.name = "kernel", .count = COUNT, .fan_in = 300, .fan_out = 100};
     initializer init = read_initializer(json);
-    initializer_fill(&init, &param, seed, stream, out);
+    assert_int_equal(initializer_fill(&init, &param, seed, stream, out, NULL), CONVOY_OK);
     moments m = {.least = out[0], .most = out[0]};
     for (size_t i = 0; i < COUNT; i++) {
         m.mean += out[i] / COUNT;

@@ -115,6 +115,30 @@ def rectifiers():
     ]
 
 
+def norms():
+    return [
+        keras.Input(shape=(7, 6, 3)),
+        layers.Normalization(),
+        layers.GaussianNoise(0.1),
+        layers.Conv2D(8, 3, kernel_regularizer=keras.regularizers.L2(0.001),
+                      kernel_constraint=keras.constraints.MaxNorm(2, axis=[0, 1, 2])),
+        layers.BatchNormalization(momentum=0.9, gamma_regularizer="l1", beta_constraint="non_neg"),
+        layers.ReLU(),
+        layers.SpatialDropout2D(0.1, seed=5),
+        layers.LayerNormalization(),
+        layers.Dropout(0.25),
+        layers.BatchNormalization(scale=False, trainable=False),
+        layers.GroupNormalization(4),
+        layers.LayerNormalization(axis=[1, 2, 3], epsilon=0.01),
+        layers.Flatten(),
+        layers.Dropout(0.5, seed=3),
+        layers.Dense(6, activation="tanh", kernel_initializer="orthogonal", kernel_constraint="unit_norm",
+                     bias_regularizer=keras.regularizers.L1L2(0.01, 0.02)),
+        layers.BatchNormalization(center=False),
+        layers.Dense(3),
+    ]
+
+
 def small(last):
     return [
         keras.Input(shape=(8, 7, 2)),
@@ -212,7 +236,7 @@ def write_model(folder, name, network, train=None, change=deflate):
     return f"{name} {IMAGES}\n"
 
 
-def write_models(folder):
+def write_models(folder, only=None):
     def adam(model):
         fit(model, "adam", logits())
 
@@ -220,12 +244,18 @@ def write_models(folder):
         model.layers[0].trainable = False
         fit(model, keras.optimizers.SGD(0.05, momentum=0.8), "sparse_categorical_crossentropy")
 
+    def adapted(model):
+        model.layers[0].adapt(np.random.default_rng(4).normal(1, 2, (50, *model.input_shape[1:])).astype("float32"))
+        adam(model)
+
     def compiled(model):
         model.compile(keras.optimizers.Adam(0.002), logits())
 
     def keep(path):
         pass
 
+    if only == "norms":
+        return write_model(folder, "norms", norms(), adapted)
     lines = [
         write_model(folder, "conv_a", conv_a()),
         write_model(folder, "conv_b", conv_b()),
@@ -237,6 +267,7 @@ def write_models(folder):
         write_model(folder, "fitted_sgd", small("softmax"), sgd),
         write_model(folder, "half", small("softmax"), change=lambda path: rewrite_weights(path, as_half)),
         write_model(folder, "double", small(None), adam, lambda path: rewrite_weights(path, as_big_double)),
+        write_model(folder, "norms", norms(), adapted),
     ]
     (folder / "models.txt").write_text("".join(lines))
 
@@ -309,8 +340,14 @@ def write_summaries(folder, wheel):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keras2", required=True, help="wheel of keras 2.12.0")
+    parser.add_argument("--keras2", help="wheel of keras 2.12.0")
+    parser.add_argument("--only", choices=["norms"], help="writes this model's files beside those that are there")
     args = parser.parse_args()
+    if args.only:
+        write_models(GOLDEN / "keras", args.only)
+        return
+    if not args.keras2:
+        parser.error("--keras2 is needed for the summaries")
     for name in ("keras", "summary"):
         shutil.rmtree(GOLDEN / name, ignore_errors=True)
         (GOLDEN / name).mkdir(parents=True)

@@ -54,7 +54,7 @@ typedef struct convoy_fit_options {
     const char *learning_rate_schedule;
     double momentum;          /* of sgd and rmsprop; 0: as the optimizer says */
     bool from_probabilities;  /* the model ends in probabilities (Keras's from_logits=False); default: logits */
-    uint64_t seed;            /* order of the images */
+    uint64_t seed;            /* order of the images, and what layers like Dropout draw */
     bool no_shuffle;
     const convoy_dataset *validation; /* evaluated after each epoch; may be NULL */
     double validation_split;  /* last fraction of the data held out, when validation is NULL */

@@ -9,6 +9,7 @@ typedef struct state {
     double momentum, epsilon;
     bool center, scale, renorm;
     initializer beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer;
+    param_rules beta_rules, gamma_rules;
     /* set by build */
     int rows, channels;
     int gamma, beta, mean, variance; /* indices of the parameters; -1: none */
@@ -28,10 +29,8 @@ static const option options[] = {
      .standard = "\"zeros\""},
     {.name = "moving_variance_initializer", .kind = OPTION_INITIALIZER, AT(moving_variance_initializer),
      .standard = "\"ones\""},
-    {.name = "beta_regularizer", .kind = OPTION_NULL},
-    {.name = "gamma_regularizer", .kind = OPTION_NULL},
-    {.name = "beta_constraint", .kind = OPTION_NULL},
-    {.name = "gamma_constraint", .kind = OPTION_NULL},
+    OPTION_RULES("beta", state, beta_rules),
+    OPTION_RULES("gamma", state, gamma_rules),
     {.name = "renorm", .kind = OPTION_BOOL, AT(renorm), .standard = "false", .hidden = true},
     {.name = "renorm_clipping", .kind = OPTION_NULL},
     {.name = "renorm_momentum", .kind = OPTION_IGNORED},
@@ -52,16 +51,19 @@ static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
     return n.moving ? 0 : ops_batch_norm_scratch(ctx, &n, batch);
 }
 
-static int add_param(layer *l, const char *name, const initializer *init, bool wanted)
+static int add_param(layer *l, const char *name, const initializer *init, const param_rules *rules, bool wanted)
 {
     int channels = ((const state *)l->state)->channels;
-    if (wanted)
+    if (wanted) {
         layer_add_param(l, name, (convoy_shape){1, {channels}}, *init, channels, channels);
+        layer_add_rules(l, rules);
+    }
     return wanted ? l->param_count - 1 : -1;
 }
 
 static convoy_status build(layer *l, convoy_error *err)
 {
+    static const param_rules none;
     state *s = l->state;
     int first;
     TRY(layer_last_axes(l, &s->axis, &first, err));
@@ -73,10 +75,10 @@ static convoy_status build(layer *l, convoy_error *err)
     l->output = l->input[0];
     s->channels = l->input[0].dim[l->input[0].rank - 1];
     s->rows = (int)(shape_count(&l->input[0]) / (size_t)s->channels);
-    s->gamma = add_param(l, "gamma", &s->gamma_initializer, s->scale);
-    s->beta = add_param(l, "beta", &s->beta_initializer, s->center);
-    s->mean = add_param(l, "moving_mean", &s->moving_mean_initializer, true);
-    s->variance = add_param(l, "moving_variance", &s->moving_variance_initializer, true);
+    s->gamma = add_param(l, "gamma", &s->gamma_initializer, &s->gamma_rules, s->scale);
+    s->beta = add_param(l, "beta", &s->beta_initializer, &s->beta_rules, s->center);
+    s->mean = add_param(l, "moving_mean", &s->moving_mean_initializer, &none, true);
+    s->variance = add_param(l, "moving_variance", &s->moving_variance_initializer, &none, true);
     l->param[s->mean].trainable = l->param[s->variance].trainable = false;
     l->param[s->variance].positive = true;
     batch_norm n = norm_of(l, true);

@@ -14,6 +14,9 @@
 #include "layers/layer.h"
 #include "ops/activation.h"
 
+/* What a layer with random numbers is told, on both sides. */
+enum { STREAM = 5, STEP = 3 };
+
 /* A tensor on both sides. */
 typedef struct pair {
     const char *name;
@@ -109,8 +112,9 @@ static layer_io io_of(const check *c)
 {
     const pair *p = c->pairs;
     layer_io io = {.ctx = c->ctx, .batch = c->max_batch, .training = c->training, .bad = p[P_BAD].buffer,
-                   .input = {p[P_INPUT].buffer}, .output = p[P_OUTPUT].buffer, .saved = p[P_SAVED].buffer,
-                   .scratch = p[P_SCRATCH_F].buffer, .d_input = {p[P_D_INPUT].buffer}, .d_output = p[P_D_OUTPUT].buffer,
+                   .seed = c->seed, .stream = STREAM, .input = {p[P_INPUT].buffer}, .output = p[P_OUTPUT].buffer,
+                   .saved = p[P_SAVED].buffer, .scratch = p[P_SCRATCH_F].buffer, .d_input = {p[P_D_INPUT].buffer},
+                   .d_output = p[P_D_OUTPUT].buffer,
                    .zeros = p[P_ZEROS].buffer ? p[P_ZEROS].buffer : p[P_INPUT].buffer};
     for (int k = 0; k < c->layer->param_count; k++) {
         io.param[k] = p[P_PARAM + k].buffer;
@@ -147,6 +151,8 @@ static convoy_status play(check *c, convoy_error *err)
     TRY(rt_list_build(c->forward, err));
     TRY(class->forward(c->layer, &io, c->forward, err));
     TRY(add_backward(c, &back, c->backward, err));
+    rt_list_set_int(c->forward, RT_VAR_UPDATES, STEP);
+    rt_list_set_int(c->backward, RT_VAR_UPDATES, STEP);
     TRY(rt_list_set_batch(c->forward, c->batch, err));
     TRY(rt_list_set_batch(c->backward, c->batch, err));
     /* Warming up a GEMM has written results: forget them. */
@@ -171,9 +177,9 @@ static void run_reference(check *c)
 {
     const layer_class *class = c->layer->class;
     const pair *p = c->pairs;
-    layer_reference r = {.batch = c->batch, .training = c->training, .input = {p[P_INPUT].reference},
-                         .output = p[P_OUTPUT].reference, .d_input = {p[P_D_INPUT].reference},
-                         .d_output = p[P_D_OUTPUT].reference, .scratch = c->scratch};
+    layer_reference r = {.batch = c->batch, .training = c->training, .seed = c->seed, .stream = STREAM, .step = STEP,
+                         .input = {p[P_INPUT].reference}, .output = p[P_OUTPUT].reference,
+                         .d_input = {p[P_D_INPUT].reference}, .d_output = p[P_D_OUTPUT].reference, .scratch = c->scratch};
     for (int k = 0; k < c->layer->param_count; k++) {
         r.param[k] = p[P_PARAM + k].reference;
         r.d_param[k] = p[P_D_PARAM + k].reference;

@@ -9,6 +9,7 @@ typedef struct dense_state {
     activation_choice act;
     bool use_bias;
     initializer kernel_initializer, bias_initializer;
+    param_rules kernel_rules, bias_rules;
     conv_shape shape; /* set by build; width counts the rows of one image */
 } dense_state;
 
@@ -21,11 +22,9 @@ static const option options[] = {
     {.name = "kernel_initializer", .kind = OPTION_INITIALIZER, AT(kernel_initializer),
      .standard = "\"glorot_uniform\""},
     {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
-    {.name = "kernel_regularizer", .kind = OPTION_NULL},
-    {.name = "bias_regularizer", .kind = OPTION_NULL},
+    OPTION_RULES("kernel", dense_state, kernel_rules),
+    OPTION_RULES("bias", dense_state, bias_rules),
     {.name = "activity_regularizer", .kind = OPTION_NULL},
-    {.name = "kernel_constraint", .kind = OPTION_NULL},
-    {.name = "bias_constraint", .kind = OPTION_NULL},
     {.name = "quantization_config", .kind = OPTION_NULL},
     {0},
 };
@@ -53,8 +52,11 @@ static convoy_status build(layer *l, convoy_error *err)
     l->output = l->input[0];
     l->output.dim[last] = s->units;
     layer_add_param(l, "kernel", (convoy_shape){2, {in, s->units}}, s->kernel_initializer, in, s->units);
-    if (s->use_bias)
+    layer_add_rules(l, &s->kernel_rules);
+    if (s->use_bias) {
         layer_add_param(l, "bias", (convoy_shape){1, {s->units}}, s->bias_initializer, s->units, s->units);
+        layer_add_rules(l, &s->bias_rules);
+    }
     l->backward_reads_input = true;
     l->backward_reads_output = s->act.act != activation_find("linear");
     l->activation = s->act.act->elementwise && s->act.act->from_output && l->backward_reads_output ? s->act.act : NULL;

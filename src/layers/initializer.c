@@ -1,5 +1,6 @@
 /* Keras's initializers: their names, arguments and formulas (keras/src/initializers). */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/philox.h"
@@ -13,6 +14,8 @@ typedef enum law {
     LAW_NORMAL,    /* mean, stddev */
     LAW_TRUNCATED, /* mean, stddev; cut at two stddev */
     LAW_SCALED,    /* scale, fan, distribution: the spread follows from the parameter's fans */
+    LAW_IDENTITY,  /* gain */
+    LAW_ORTHOGONAL, /* gain */
 } law;
 
 enum { FAN_IN, FAN_OUT, FAN_AVG };
@@ -51,6 +54,8 @@ static const initializer_row rows[] = {
     {"TruncatedNormal", "truncated_normal", NULL, LAW_TRUNCATED, true, {0, 0.05}, {{"mean", NULL}, {"stddev", NULL}}},
     {"VarianceScaling", "variance_scaling", NULL, LAW_SCALED, true, {1, FAN_IN, SPREAD_TRUNCATED},
      {{"scale", NULL}, {"mode", fan_words}, {"distribution", spread_words}}},
+    {"Identity", "identity", "IdentityInitializer", LAW_IDENTITY, false, {1}, {{"gain", NULL}}},
+    {"Orthogonal", "orthogonal", "OrthogonalInitializer", LAW_ORTHOGONAL, true, {1}, {{"gain", NULL}}},
 };
 
 #define ROWS (sizeof rows / sizeof rows[0])
@@ -171,6 +176,30 @@ json_t *initializer_write(const initializer *init)
                      "registered_name");
 }
 
+bool initializer_named(const char *name, initializer *out)
+{
+    size_t kind = 0;
+    if (find_row(name, &kind, NULL) != CONVOY_OK)
+        return false;
+    *out = (initializer){.kind = (int)kind};
+    memcpy(out->args, rows[kind].standard, sizeof out->args);
+    return true;
+}
+
+convoy_status initializer_check(const layer_param *param, convoy_error *err)
+{
+    const initializer_row *row = &rows[param->init.kind];
+    char shape[96];
+    shape_text(&param->shape, shape, sizeof shape);
+    if (row->law == LAW_IDENTITY && param->shape.rank != 2)
+        return base_fail(err, CONVOY_ERROR_MODEL, "'%s' has the shape %s (without None); initializer %s makes matrices only",
+                         param->name, shape, row->name);
+    if (row->law == LAW_ORTHOGONAL && param->shape.rank < 2)
+        return base_fail(err, CONVOY_ERROR_MODEL, "'%s' has the shape %s (without None); initializer %s needs two dimensions "
+                         "at least", param->name, shape, row->name);
+    return CONVOY_OK;
+}
+
 /* ---- drawing ---- */
 
 typedef struct draw {
@@ -195,7 +224,57 @@ static draw scaled_draw(const initializer *init, const layer_param *param)
     return (draw){LAW_NORMAL, 0, sqrt(variance)};
 }
 
-void initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out)
+static void fill_identity(double gain, const layer_param *param, float *out)
+{
+    size_t columns = (size_t)param->shape.dim[param->shape.rank - 1];
+    for (size_t i = 0; i < param->count; i++)
+        out[i] = i / columns == i % columns ? (float)gain : 0.0f;
+}
+
+/* Takes the directions of the `count` unit vectors in front out of v, and makes it one itself. Twice is enough (Giraud,
+ * Langou and Rozloznik, 2005). */
+static void make_orthonormal(const double *before, size_t count, double *v, size_t length)
+{
+    double norm = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t k = 0; k < count; k++) {
+            double dot = 0;
+            for (size_t i = 0; i < length; i++)
+                dot += before[k * length + i] * v[i];
+            for (size_t i = 0; i < length; i++)
+                v[i] -= dot * before[k * length + i];
+        }
+    for (size_t i = 0; i < length; i++)
+        norm += v[i] * v[i];
+    for (size_t i = 0; i < length; i++)
+        v[i] /= sqrt(norm);
+}
+
+/* The Q of a normal matrix's QR decomposition, R's diagonal being positive: all but the last dimension are its rows. With fewer
+ * rows than columns its transpose. */
+static convoy_status fill_orthogonal(double gain, const layer_param *param, uint64_t seed, uint32_t stream, float *out,
+                                     convoy_error *err)
+{
+    size_t columns = (size_t)param->shape.dim[param->shape.rank - 1], rows_of = param->count / columns;
+    size_t vectors = rows_of < columns ? rows_of : columns, length = rows_of < columns ? columns : rows_of;
+    double *q = malloc(param->count * sizeof *q);
+    if (q == NULL)
+        return OUT_OF_MEMORY(err);
+    for (size_t k = 0; k < vectors; k++) {
+        for (size_t i = 0; i < length; i++)
+            q[k * length + i] = philox_normal(seed, PHILOX_WEIGHTS, stream, k * length + i);
+        make_orthonormal(q, k, q + k * length, length);
+    }
+    for (size_t i = 0; i < param->count; i++) {
+        size_t row = i / columns, column = i % columns;
+        out[i] = (float)(gain * (rows_of < columns ? q[row * length + column] : q[column * length + row]));
+    }
+    free(q);
+    return CONVOY_OK;
+}
+
+convoy_status initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out,
+                               convoy_error *err)
 {
     const initializer_row *row = &rows[init->kind];
     draw d = row->law == LAW_SCALED ? scaled_draw(init, param) : (draw){row->law, init->args[0], init->args[1]};
@@ -203,7 +282,11 @@ void initializer_fill(const initializer *init, const layer_param *param, uint64_
         seed = init->seed;
         stream = 0;
     }
-    for (size_t i = 0; i < param->count; i++) {
+    if (d.law == LAW_ORTHOGONAL)
+        return fill_orthogonal(d.a, param, seed, stream, out, err);
+    if (d.law == LAW_IDENTITY)
+        fill_identity(d.a, param, out);
+    for (size_t i = 0; d.law != LAW_IDENTITY && i < param->count; i++) {
         double z;
         switch (d.law) {
         case LAW_UNIFORM:
@@ -221,4 +304,5 @@ void initializer_fill(const initializer *init, const layer_param *param, uint64_
             out[i] = (float)d.a;
         }
     }
+    return CONVOY_OK;
 }

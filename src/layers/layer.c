@@ -152,6 +152,13 @@ void layer_destroy(layer *l)
     free(l);
 }
 
+/* A regularizer or constraint that is not there: Keras's default, and its key is left out. */
+static bool is_no_rule(const option *row, const void *state)
+{
+    bool rule = row->kind == OPTION_REGULARIZER || row->kind == OPTION_CONSTRAINT;
+    return rule && ((const param_rule *)((const char *)state + row->offset))->kind == 0;
+}
+
 json_t *layer_config(const layer *l)
 {
     json_t *config = json_object();
@@ -160,7 +167,7 @@ json_t *layer_config(const layer *l)
     if (!l->trainable && l->param_count > 0) /* Keras's InputLayer refuses the key; elsewhere it says nothing */
         failed |= json_object_set_new(config, "trainable", json_false());
     for (const option *row = l->class->options; row != NULL && row->name != NULL; row++)
-        if (option_is_written(row))
+        if (option_is_written(row) && !is_no_rule(row, l->state))
             failed |= json_object_set_new(config, row->name, option_write(row, l->state));
     if (failed) {
         json_decref(config);
@@ -186,6 +193,10 @@ static convoy_status check_sizes(const layer *l, convoy_error *err)
             return base_fail(err, CONVOY_ERROR_MODEL,
                              "'%s' would have the shape %s (without None); 1 to %d values are possible",
                              l->param[i].name, shape_text(&l->param[i].shape, shape, sizeof shape), INT_MAX);
+    for (int i = 0; i < l->param_count; i++)
+        TRY(initializer_check(&l->param[i], err));
+    for (int i = 0; i < l->param_count; i++)
+        TRY(rules_check(&l->param[i], err));
     return CONVOY_OK;
 }
 
@@ -226,6 +237,12 @@ void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer
         .fan_out = fan_out,
         .trainable = l->trainable,
     };
+}
+
+void layer_add_rules(layer *l, const param_rules *rules)
+{
+    assert(l->param_count > 0);
+    l->param[l->param_count - 1].rules = *rules;
 }
 
 convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *first, convoy_error *err)

@@ -31,8 +31,12 @@ typedef enum option_kind {
     OPTION_ACTIVATION, /* activation_choice */
     OPTION_INITIALIZER,/* initializer (by value) */
     OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */
-    OPTION_NULL,       /* only null is supported yet (regularizers, constraints) */
+    OPTION_NULL,       /* only null is supported yet */
+    OPTION_REGULARIZER,/* param_rule */
+    OPTION_CONSTRAINT, /* param_rule */
     OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
+    OPTION_VALUES,     /* option_values: null, a number or a list of them, lists in lists taken as one */
+    OPTION_SEED,       /* int64_t; null is -1 */
     OPTION_AXES,       /* option_axes: a number or a list of them */
     OPTION_OPTIONAL_INT, /* int; null is 0 */
     OPTION_FLOATS,     /* option_floats: a list of numbers */
@@ -63,6 +67,13 @@ typedef struct option_axes {
     bool list; /* given as a list */
 } option_axes;
 
+/* A few numbers; null: none. */
+typedef struct option_values {
+    int count;
+    bool list; /* given as a list */
+    double value[64];
+} option_values;
+
 /* ---- parameters ---- */
 
 typedef struct initializer {
@@ -70,6 +81,24 @@ typedef struct initializer {
     double args[3];
     uint64_t seed;   /* 0: the model's */
 } initializer;
+
+/* A regularizer or a constraint; all zero: none. */
+typedef struct param_rule {
+    int kind;         /* row of rules in rules.c */
+    double args[3];
+    option_axes axis; /* of the parameter, the first being 0 */
+} param_rule;
+
+typedef struct param_rules {
+    param_rule regularizer, constraint;
+} param_rules;
+
+/* Two rows: the options NAME_regularizer and NAME_constraint, kept in the member of type param_rules. */
+#define OPTION_RULES(name_, state_, member_)                                                                           \
+    {.name = name_ "_regularizer", .kind = OPTION_REGULARIZER, .offset = offsetof(state_, member_.regularizer),        \
+     .standard = "null"},                                                                                              \
+        {.name = name_ "_constraint", .kind = OPTION_CONSTRAINT, .offset = offsetof(state_, member_.constraint),       \
+         .standard = "null"}
 
 typedef struct layer_param {
     const char *name; /* "kernel", "bias" */
@@ -79,6 +108,7 @@ typedef struct layer_param {
     int fan_in, fan_out;
     bool trainable;
     bool positive;   /* a variance: never below 0 */
+    param_rules rules;
 } layer_param;
 
 /* ---- what a launch needs to know ---- */
@@ -98,6 +128,8 @@ typedef struct layer_io {
     const rt_buffer *d_output;             /* backward may overwrite it */
     const rt_buffer *d_param[LAYER_MAX_PARAMS];
     const rt_buffer *zeros;                /* at least zeros_needed floats, all 0: what padding reads */
+    uint64_t seed;                         /* of random numbers, and the layer's own stream of them */
+    uint32_t stream;
     const rt_buffer *bad;                  /* update only: an int; not 0: nothing may change any more */
     /* d_output holds the gradient before the layer's own activation already: its consumer applied the slope. */
     bool d_output_has_slope;
@@ -110,6 +142,8 @@ typedef struct layer_io {
 typedef struct layer_reference {
     int batch;
     bool training;
+    uint64_t seed;
+    uint32_t stream, step;              /* step: RT_VAR_UPDATES */
     const double *input[LAYER_MAX_INPUTS];
     double *output;
     const double *param[LAYER_MAX_PARAMS];
@@ -133,8 +167,9 @@ typedef struct layer_class {
     size_t state_size;
     const option *options;        /* ends with a row whose name is NULL */
     bool alias;                   /* the output is the input's memory, reshaped: no launches */
+    bool alias_in_inference;      /* the same outside of training plans */
     bool applies_input_slope;     /* backward honours layer_io.input_slope */
-    bool trains_apart;            /* training and inference differ */
+    bool trains_apart;            /* inference has launches, others than training */
     const layer_sample *samples;  /* ends with options == NULL */
 
     /* From options and input shapes: output shape, parameters, saved and scratch sizes. Message without the layer's name. */
@@ -194,6 +229,8 @@ convoy_status option_parse_text(const char *text, json_t **out, convoy_error *er
 
 /* For build: declares a parameter. */
 void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer init, int fan_in, int fan_out);
+/* For build: the regularizer and the constraint of the parameter that was declared last. */
+void layer_add_rules(layer *l, const param_rules *rules);
 /* For build: the axes must be the last ones of the input, without the batch; *first is the leftmost, 0 being the first of an
  * image. */
 convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *first, convoy_error *err);
@@ -204,8 +241,22 @@ size_t shape_count(const convoy_shape *shape);          /* product of the dimens
 /* "(None, 32, 32, 3)"; returns out. */
 const char *shape_text(const convoy_shape *shape, char *out, size_t size);
 
+/* ---- regularizers and constraints (rules.c) ---- */
+
+/* What a regularizer adds to the loss: l1 * sum |w| + l2 * sum w^2; false: nothing. */
+bool rule_penalty(const param_rule *regularizer, double *l1, double *l2);
+/* max(w, 0)? */
+bool rule_is_non_negative(const param_rule *constraint);
+/* Norms along the rule's axes: w *= (rate * clamp(norm, least, most) + (1 - rate) * norm) / (1e-7 + norm)? */
+bool rule_norm(const param_rule *constraint, double *least, double *most, double *rate);
+
 /* ---- initializers ---- */
 
-void initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out);
+/* The initializer of this name with its defaults; false when there is none. */
+bool initializer_named(const char *name, initializer *out);
+
+/* Draws a parameter's values. Errors: CONVOY_ERROR_MEMORY. */
+convoy_status initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out,
+                               convoy_error *err);
 
 #endif

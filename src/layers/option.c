@@ -79,6 +79,10 @@ static void add_expected(text *t, const option *row)
         text_add(t, "a list of 1 to %d sizes of at least 1%s", CONVOY_MAX_RANK,
                  strncmp(row->name, "batch_", 6) == 0 ? " after the batch size, which is null" : "");
         break;
+    case OPTION_VALUES:
+        text_add(t, "a number, a list of at most %zu of them, or null", sizeof(((option_values *)0)->value) / sizeof(double));
+        break;
+    case OPTION_SEED: text_add(t, "a whole number of at least 0, or null"); break;
     case OPTION_AXES: text_add(t, "an axis, or a list of at most %d of them", CONVOY_MAX_RANK); break;
     case OPTION_FLOATS: text_add(t, "a list of 1 to %d numbers", OPTION_MOST_FLOATS); break;
     case OPTION_TEXT: text_add(t, "a text of at most %d bytes", OPTION_TEXT_SIZE - 1); break;
@@ -202,6 +206,49 @@ static bool read_shape(const option *row, const json_t *value, convoy_shape *out
     return true;
 }
 
+/* Appends a number, or what the lists hold. */
+static bool append_values(const json_t *value, option_values *out)
+{
+    if (json_is_number(value)) {
+        if (out->count == (int)(sizeof out->value / sizeof out->value[0]))
+            return false;
+        out->value[out->count++] = json_number_value(value);
+        return true;
+    }
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!append_values(json_array_get(value, i), out))
+            return false;
+    return json_array_size(value) > 0;
+}
+
+static bool read_values(const json_t *value, option_values *out)
+{
+    *out = (option_values){.list = json_is_array(value)};
+    return json_is_null(value) || append_values(value, out);
+}
+
+static json_t *write_values(const option_values *values)
+{
+    if (values->count == 0)
+        return json_null();
+    if (!values->list)
+        return json_real(values->value[0]);
+    json_t *list = json_array();
+    int failed = list == NULL;
+    for (int i = 0; i < values->count; i++)
+        failed |= json_array_append_new(list, json_real(values->value[i]));
+    if (!failed)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+static bool read_seed(const json_t *value, int64_t *out)
+{
+    *out = json_is_null(value) ? -1 : (int64_t)json_integer_value(value);
+    return json_is_null(value) || (json_is_integer(value) && *out >= 0);
+}
+
 static bool read_axes(const json_t *value, option_axes *out)
 {
     const option any = {.least = -CONVOY_MAX_RANK - 1, .most = CONVOY_MAX_RANK};
@@ -262,9 +309,16 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
         convoy_status status = initializer_read(value, at, err);
         return status == CONVOY_OK ? status : base_fail_in(err, status, "option '%s'", row->name);
     }
+    case OPTION_REGULARIZER:
+    case OPTION_CONSTRAINT: {
+        convoy_status status = rule_read(value, row->kind == OPTION_CONSTRAINT, at, err);
+        return status == CONVOY_OK ? status : base_fail_in(err, status, "option '%s'", row->name);
+    }
     case OPTION_IGNORED: good = true; break;
     case OPTION_NULL: good = null; break;
     case OPTION_SHAPE: good = read_shape(row, value, at); break;
+    case OPTION_VALUES: good = read_values(value, at); break;
+    case OPTION_SEED: good = read_seed(value, at); break;
     case OPTION_AXES: good = read_axes(value, at); break;
     case OPTION_OPTIONAL_INT:
         *(int *)at = 0;
@@ -361,7 +415,11 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_CHOICE: return json_string(row->choices[*i]);
     case OPTION_ACTIVATION: return activation_write(at);
     case OPTION_INITIALIZER: return initializer_write(at);
+    case OPTION_REGULARIZER:
+    case OPTION_CONSTRAINT: return rule_write(at);
     case OPTION_SHAPE: return write_shape(row, at);
+    case OPTION_VALUES: return write_values(at);
+    case OPTION_SEED: return *(const int64_t *)at < 0 ? json_null() : json_integer(*(const int64_t *)at);
     case OPTION_AXES: return write_axes(at);
     case OPTION_OPTIONAL_INT: return *i ? json_integer(*i) : json_null();
     case OPTION_FLOATS: return write_floats(at);

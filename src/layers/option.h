@@ -35,8 +35,15 @@ const char *option_suggest(const char *name, const char *list, char *out, size_t
 convoy_status activation_read(const option *row, const json_t *value, activation_choice *out, convoy_error *err);
 json_t *activation_write(const activation_choice *choice);
 
+/* rules.c: null, a name or Keras's serialised object, and back; has the parameter the axes that its constraint names? */
+convoy_status rule_read(const json_t *value, bool constraint, param_rule *out, convoy_error *err);
+json_t *rule_write(const param_rule *rule);
+convoy_status rules_check(const layer_param *param, convoy_error *err);
+
 /* initializer.c: a name or Keras's serialised object, and back. */
 convoy_status initializer_read(const json_t *value, initializer *out, convoy_error *err);
 json_t *initializer_write(const initializer *init);
+/* Has the parameter a shape that its initializer can fill? */
+convoy_status initializer_check(const layer_param *param, convoy_error *err);
 
 #endif

@@ -184,7 +184,8 @@ static convoy_status parse_json(parser *p, json_t **out)
 /* Python code names what is known here by its last part: keras.activations.relu. */
 static bool is_module_path(const char *word)
 {
-    static const char *const roots[] = {"keras.", "tf.", "initializers.", "activations."};
+    static const char *const roots[] = {"keras.", "tf.", "initializers.", "activations.", "regularizers.",
+                                        "constraints."};
     for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++)
         if (strncmp(word, roots[i], strlen(roots[i])) == 0)
             return true;

@@ -179,12 +179,11 @@ convoy_status convoy_model_add(convoy_model *model, const char *class_name, cons
 
 convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy_error *err)
 {
-    (void)err; /* nothing here fails yet; drawing on a device could */
     uint32_t stream = 0;
     for (size_t i = 0; i < model->node_count; i++) {
         const layer *l = model->nodes[i].layer;
         for (int p = 0; p < l->param_count; p++)
-            initializer_fill(&l->param[p].init, &l->param[p], seed, stream++, model->nodes[i].weights[p]);
+            TRY(initializer_fill(&l->param[p].init, &l->param[p], seed, stream++, model->nodes[i].weights[p], err));
     }
     forget_optimizer(model);
     return CONVOY_OK;

@@ -35,13 +35,18 @@ static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 /* ---- the graph ---- */
 
+static bool is_alias(const plan *p, const layer *l)
+{
+    return l->class->alias || (l->class->alias_in_inference && !p->options.training);
+}
+
 static convoy_status link_nodes(plan *p, const convoy_model *model, convoy_error *err)
 {
     for (size_t i = 0; i < p->count; i++) {
         plan_node *n = &p->nodes[i];
         n->node = &model->nodes[i];
         const layer *l = n->node->layer;
-        n->root = l->class->alias ? p->nodes[n->node->input[0]].root : i;
+        n->root = is_alias(p, l) ? p->nodes[n->node->input[0]].root : i;
         n->consumer = SIZE_MAX;
         for (int k = 0; k < l->param_count; k++)
             n->needs_gradient |= l->trainable && l->param[k].trainable;
@@ -265,7 +270,7 @@ static const struct activation *input_slope(const plan *p, size_t i)
 static size_t reader_of(const plan *p, size_t i)
 {
     size_t reader = p->nodes[i].consumer;
-    while (reader != SIZE_MAX && p->nodes[reader].node->layer->class->alias)
+    while (reader != SIZE_MAX && is_alias(p, p->nodes[reader].node->layer))
         reader = p->nodes[reader].consumer;
     return reader;
 }
@@ -274,8 +279,9 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
 {
     const plan_node *n = &p->nodes[i];
     layer_io io = {.ctx = p->ctx, .batch = p->options.batch, .training = p->options.training,
-                   .output = output_of(p, i), .saved = n->tensor[T_SAVED],
-                   .scratch = n->tensor[backward ? T_BACKWARD_SCRATCH : T_FORWARD_SCRATCH], .zeros = p->zeros};
+                   .seed = p->options.seed, .stream = (uint32_t)i, .output = output_of(p, i),
+                   .saved = n->tensor[T_SAVED], .zeros = p->zeros,
+                   .scratch = n->tensor[backward ? T_BACKWARD_SCRATCH : T_FORWARD_SCRATCH]};
     for (int k = 0; k < n->node->input_count; k++) {
         size_t from = (size_t)n->node->input[k];
         io.input[k] = output_of(p, from);
@@ -302,7 +308,7 @@ convoy_status plan_add_forward(plan *p, convoy_error *err)
     for (size_t i = 0; i < p->count; i++) {
         const layer *l = p->nodes[i].node->layer;
         p->nodes[i].first = rt_list_length(p->list);
-        if (l->class->forward) {
+        if (l->class->forward && !is_alias(p, l)) {
             layer_io io = io_of(p, i, false);
             TRY(l->class->forward(l, &io, p->list, err));
         }
@@ -421,6 +427,8 @@ const rt_buffer *plan_d_output(const plan *p) { return d_output_of(p, p->count -
 const rt_buffer *plan_node_output(const plan *p, size_t node) { return output_of(p, node); }
 rt_buffer *plan_parameters(plan *p) { return p->options.share ? p->options.share->parameters : p->parameters; }
 rt_buffer *plan_gradients(plan *p) { return p->gradients; }
+const rt_buffer *plan_parameter(const plan *p, size_t node, int k) { return p->nodes[node].param[k]; }
+const rt_buffer *plan_parameter_gradient(const plan *p, size_t node, int k) { return p->nodes[node].d_param[k]; }
 size_t plan_trainable_floats(const plan *p) { return p->trainable_bytes / sizeof(float); }
 size_t plan_bytes(const plan *p) { return p->own_bytes; }
 size_t plan_least_bytes(const plan *p) { return p->least_bytes; }

@@ -13,6 +13,7 @@ typedef struct plan plan;
 typedef struct plan_options {
     int batch;       /* images, at most */
     bool training;   /* gradients too */
+    uint64_t seed;   /* of random numbers that layers draw in training */
     plan *share;     /* use this plan's parameters, and its arena if that is large enough; it must live longer. May be NULL */
 } plan_options;
 
@@ -35,6 +36,10 @@ convoy_status plan_add_updates(plan *p, const rt_buffer *bad, convoy_error *err)
 void plan_forward_range(const plan *p, size_t node, size_t *first, size_t *last);
 /* A node's output, (batch, shape): valid right after its forward launches; later tensors may take its place. */
 const rt_buffer *plan_node_output(const plan *p, size_t node);
+
+/* Parameter k of a node, and its gradient (NULL when not training): windows of the flat buffers below. */
+const rt_buffer *plan_parameter(const plan *p, size_t node, int k);
+const rt_buffer *plan_parameter_gradient(const plan *p, size_t node, int k);
 
 /* One flat buffer each, in the model's order, each parameter at an aligned offset; trainable ones come first. The gaps are 0. */
 rt_buffer *plan_parameters(plan *p);

@@ -7,6 +7,7 @@
 #include "train/feed.h"
 #include "train/loss.h"
 #include "train/pace.h"
+#include "train/penalty.h"
 
 struct evaluator {
     convoy_context *ctx;
@@ -14,6 +15,7 @@ struct evaluator {
     plan *plan;
     feed *feed;
     loss *loss;
+    penalty *penalty; /* NULL: no regularizers */
     size_t rows, steps;
     int batch;
 };
@@ -24,6 +26,7 @@ static convoy_status write_pass(evaluator *e, const convoy_model *model, convoy_
     rt_list *list = plan_list(e->plan);
     TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale > 0.0 ? e->options.scale : 255.0, err));
     TRY(plan_add_forward(e->plan, err));
+    TRY(penalty_add(e->penalty, err));
     return loss_add(e->loss, list, plan_output(e->plan), feed_labels(e->feed), NULL, convoy_model_output(model).dim[0],
                     e->options.from_probabilities, err);
 }
@@ -38,7 +41,9 @@ static convoy_status setup(evaluator *e, const convoy_model *model, const convoy
     e->steps = (e->rows + (size_t)e->batch - 1) / (size_t)e->batch;
     plan_options options = {.batch = e->batch, .share = share};
     TRY(plan_create(e->ctx, model, &options, &e->plan, err));
+    TRY(penalty_create(e->ctx, model, e->plan, &e->penalty, err));
     TRY(loss_create(e->ctx, e->batch, e->steps, &e->loss, err));
+    loss_set_penalty(e->loss, penalty_value(e->penalty));
     TRY(feed_create(e->ctx, data, e->batch, o->stream, &e->feed, err));
     rt_list_collect(plan_list(e->plan));
     TRY(write_pass(e, model, err));
@@ -69,6 +74,7 @@ void evaluator_destroy(evaluator *e)
     (void)rt_finish(e->ctx, NULL);
     feed_destroy(e->feed);
     loss_destroy(e->loss);
+    penalty_destroy(e->penalty);
     plan_destroy(e->plan);
     free(e);
 }

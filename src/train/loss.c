@@ -9,6 +9,7 @@
 struct loss {
     convoy_context *ctx;
     size_t steps;
+    const rt_buffer *penalty; /* NULL: none */
     rt_buffer *row_loss, *row_correct, *step_loss, *step_correct, *bad;
     float *host_loss;
     int32_t *host_correct;
@@ -53,14 +54,16 @@ void loss_destroy(loss *l)
     free(l);
 }
 
+void loss_set_penalty(loss *l, const rt_buffer *penalty) { l->penalty = penalty; }
+
 const rt_buffer *loss_bad(const loss *l) { return l->bad; }
 
 convoy_status loss_add(loss *l, rt_list *list, const rt_buffer *z, const rt_buffer *labels, const rt_buffer *dz,
                        int classes, bool from_probabilities, convoy_error *err)
 {
     char options[96];
-    snprintf(options, sizeof options, "-DC=%d -DFROM_PROBABILITIES=%d -DGRADIENT=%d", classes, from_probabilities,
-             dz != NULL);
+    snprintf(options, sizeof options, "-DC=%d -DFROM_PROBABILITIES=%d -DGRADIENT=%d -DPENALTY=%d", classes,
+             from_probabilities, dz != NULL, l->penalty != NULL);
     rt_launch rows = {.label = "loss", .source = "loss", .kernel = "loss_rows", .options = options};
     rt_push(&rows, RT_BUFFER(z));
     rt_push(&rows, RT_BUFFER(labels));
@@ -78,6 +81,7 @@ convoy_status loss_add(loss *l, rt_list *list, const rt_buffer *z, const rt_buff
     rt_push(&sum, RT_BUFFER(l->step_loss));
     rt_push(&sum, RT_BUFFER(l->step_correct));
     rt_push(&sum, RT_BUFFER(l->bad));
+    rt_push(&sum, RT_BUFFER(l->penalty ? l->penalty : l->row_loss)); /* not read without one */
     rt_push(&sum, RT_VARIABLE(RT_VAR_STEP));
     rt_push(&sum, RT_BATCH(1));
     sum.global[0] = RT_FIXED(1);

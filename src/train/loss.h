@@ -11,6 +11,9 @@ typedef struct loss loss;
 convoy_status loss_create(convoy_context *ctx, int batch, size_t steps, loss **out, convoy_error *err);
 void loss_destroy(loss *l);
 
+/* Before loss_add: a float on the device that is added to the mean loss of each step. NULL: none. */
+void loss_set_penalty(loss *l, const rt_buffer *penalty);
+
 /* Appends the launches. z: (batch, classes); dz NULL: no gradient wanted. */
 convoy_status loss_add(loss *l, rt_list *list, const rt_buffer *z, const rt_buffer *labels, const rt_buffer *dz,
                        int classes, bool from_probabilities, convoy_error *err);

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "train/check_fit.h"
+#include "train/constrain.h"
 #include "train/diagnose.h"
 #include "train/feed.h"
 #include "train/loss.h"
 #include "train/optimizer.h"
+#include "train/penalty.h"
 
 struct trainer {
     convoy_context *ctx;
@@ -15,6 +17,7 @@ struct trainer {
     feed *feed;
     loss *loss;
     optimizer *optimizer;
+    penalty *penalty; /* NULL: no regularizers */
     size_t rows, steps; /* of an epoch */
     size_t step;        /* in the epoch: where the next step's metrics go */
     int batch;
@@ -28,10 +31,13 @@ static convoy_status write_step(trainer *t, const convoy_fit_options *o, convoy_
     convoy_shape out = convoy_model_output(t->model);
     TRY(feed_add(t->feed, list, plan_input(t->plan), o->train_scale > 0.0 ? o->train_scale : 255.0, err));
     TRY(plan_add_forward(t->plan, err));
+    TRY(penalty_add(t->penalty, err));
     TRY(loss_add(t->loss, list, plan_output(t->plan), feed_labels(t->feed), plan_d_output(t->plan), out.dim[0],
                  o->from_probabilities, err));
     TRY(plan_add_backward(t->plan, err));
+    TRY(penalty_add_gradient(t->penalty, err));
     TRY(optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err));
+    TRY(constrain_add(t->ctx, t->model, t->plan, loss_bad(t->loss), err));
     return plan_add_updates(t->plan, loss_bad(t->loss), err);
 }
 
@@ -50,14 +56,16 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     t->rows = convoy_dataset_count(data);
     TRY(check_batch(o->batch_size, t->rows, &t->batch, err));
     t->steps = (t->rows + (size_t)t->batch - 1) / (size_t)t->batch;
-    plan_options options = {.batch = t->batch, .training = true};
+    plan_options options = {.batch = t->batch, .training = true, .seed = o->seed};
     optimizer_options how = {o->optimizer, o->learning_rate, o->momentum, o->learning_rate_schedule};
     TRY(plan_create(t->ctx, t->model, &options, &t->plan, err));
     if (plan_d_output(t->plan) == NULL)
         return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' has nothing to train: no layer has trainable weights",
                          t->model->name);
     TRY(optimizer_create(t->ctx, t->model, t->plan, &how, &t->optimizer, err));
+    TRY(penalty_create(t->ctx, t->model, t->plan, &t->penalty, err));
     TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
+    loss_set_penalty(t->loss, penalty_value(t->penalty));
     TRY(feed_create(t->ctx, data, t->batch, o->stream, &t->feed, err));
     rt_list_collect(plan_list(t->plan));
     TRY(write_step(t, o, err));
@@ -93,6 +101,7 @@ void trainer_destroy(trainer *t)
     feed_destroy(t->feed);
     loss_destroy(t->loss);
     optimizer_destroy(t->optimizer);
+    penalty_destroy(t->penalty);
     plan_destroy(t->plan);
     free(t);
 }
@@ -114,6 +123,7 @@ convoy_status trainer_begin_step(trainer *t, size_t first, int batch, convoy_err
     TRY(rt_list_set_batch(list, batch, err));
     TRY(feed_begin(t->feed, list, first, batch, err));
     rt_list_set_int(list, RT_VAR_STEP, (int)t->step);
+    rt_list_set_int(list, RT_VAR_UPDATES, (int)optimizer_steps(t->optimizer));
     optimizer_begin(t->optimizer, list);
     return CONVOY_OK;
 }

@@ -7,8 +7,8 @@
 
 typedef struct trainer trainer;
 
-/* Uses batch_size, optimizer, learning_rate, learning_rate_schedule, momentum, from_probabilities, train_scale and stream of
- * the options. Model and data must outlive the trainer. */
+/* Uses seed, batch_size, optimizer, learning_rate, learning_rate_schedule, momentum, from_probabilities, train_scale and
+ * stream of the options. Model and data must outlive the trainer. */
 convoy_status trainer_create(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                              const convoy_fit_options *options, trainer **out, convoy_error *err);
 void trainer_destroy(trainer *t);
