@@ -152,7 +152,7 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
         return CONVOY_OK;
     }
     convoy_status status = remember_units(ctx, units, program, err);
-    if (cached)
+    if (cached || ctx->trying)
         free(joint);
     else
         note_pending(ctx, program, joint);

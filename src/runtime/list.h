@@ -42,6 +42,8 @@ struct rt_list {
     size_t count, capacity;
     bool collecting;
     rt_units wanted; /* programs noted while collecting */
+    rt_problem_hook *watch;
+    void *watch_user;
     int ints[RT_VAR_COUNT];
     float floats[RT_VAR_COUNT];
 };
