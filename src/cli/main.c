@@ -18,6 +18,7 @@ static const struct command {
     {"summary", cmd_summary, "print a model's layers, as Keras does"},
     {"train", cmd_train, "train a model, test it and save it"},
     {"evaluate", cmd_evaluate, "loss and accuracy of a trained model"},
+    {"tune", cmd_tune, "find the fastest kernels for a model on your device, and remember them"},
     {"check", cmd_check, "compare every kernel with its reference on your device"},
     {NULL, NULL, NULL},
 };
