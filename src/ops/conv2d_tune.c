@@ -2,20 +2,20 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "ops/conv2d_probe.h"
 #include "ops/conv2d_search.h"
 
-#define MARGIN 0.02         /* a winner is faster by this part */
-#define LOST 1.05           /* so many times slower after two rounds: no more rounds */
+#define MARGIN 0.02         /* a winner is faster by this part, and by twice the noise */
+#define LOST 0.05           /* slower by more than this part: no more rounds */
 #define LONGEST_BUILD 10.0  /* seconds */
 #define FOREIGN_TIME 5.0    /* seconds that must be left to try kernels made for other devices, or CLBlast's, which builds for long */
 #define SHORTEST 1e-3       /* seconds that are measured at once: shorter plays are repeated */
 #define LONG_PLAY 0.05      /* seconds of a play for which fewer rounds must do */
 #define TRUSTED 2e-3        /* seconds: a candidate for a problem that takes longer is tried on a part of the batch first */
-#define FAR_TOO_SLOW 6.0    /* times the best: it is not even run on the whole batch */
+#define FAR_TOO_SLOW 6.0    /* times the best: it is not even run on the whole batch ... */
+#define HURTS 0.05          /* ... if the part took so many seconds */
 
 enum { KEPT = 64 }; /* programs at most, because some candidates share theirs */
 enum { ROUNDS = 5, FINAL_ROUNDS = 9, PART = 8 };
@@ -36,16 +36,30 @@ static conv_candidate *best_of(race *r) { return r->best.list ? &r->best : &r->u
 
 /* ---- two take turns ---- */
 
+/* The two shortest times of a play. Noise only adds to a time: how far the two are apart tells how much of it is left in them. */
+typedef struct shortest {
+    double first, second;
+} shortest;
+
+static void note(shortest *s, double seconds)
+{
+    s->second = fmin(s->second, fmax(s->first, seconds));
+    s->first = fmin(s->first, seconds);
+}
+
+static double noise(const shortest *s) { return s->second / s->first - 1.0; }
+
+/* By which part b is faster than a, if that is certain; 0: it may as well not be. */
+static double certain_gain(const shortest *a, const shortest *b)
+{
+    double gain = 1.0 - b->first / a->first, doubt = 2.0 * fmax(noise(a), noise(b));
+    return gain > doubt ? gain : 0.0;
+}
+
 typedef struct outcome {
     double a, b; /* least seconds of a play */
     bool faster; /* b, beyond noise */
 } outcome;
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static int plays_of(double seconds)
 {
@@ -53,36 +67,41 @@ static int plays_of(double seconds)
     return plays > 200.0 ? 200 : plays > 1.0 ? (int)plays : 1;
 }
 
-static convoy_status one_round(race *r, conv_candidate *a, conv_candidate *b, int plays, double *a_time, double *b_time,
+static convoy_status one_round(race *r, conv_candidate *a, conv_candidate *b, shortest *a_time, shortest *b_time,
                                convoy_error *err)
 {
-    TRY(conv_candidate_time(r->probe, a, plays, a_time, err));
-    return conv_candidate_time(r->probe, b, plays, b_time, err);
+    double seconds;
+    int plays = plays_of(r->best_seconds);
+    TRY(conv_candidate_time(r->probe, a, plays, &seconds, err));
+    note(a_time, seconds);
+    TRY(conv_candidate_time(r->probe, b, plays, &seconds, err));
+    note(b_time, seconds);
+    return CONVOY_OK;
 }
 
-/* Sorts the times of a round each. `to_the_end`: b is not given up early. */
+/* So many rounds, and up to three times as many while noise is in the way. Unless it goes `to_the_end`, b is given up as soon as
+ * it is certain to be slower. */
 static convoy_status duel(race *r, conv_candidate *a, conv_candidate *b, int rounds, bool to_the_end, outcome *out,
                           convoy_error *err)
 {
-    double a_times[FINAL_ROUNDS], b_times[FINAL_ROUNDS];
-    int plays = plays_of(r->best_seconds), done;
+    shortest a_time = {INFINITY, INFINITY}, b_time = a_time;
+    bool unsure = true, lost = false;
     if (r->best_seconds > LONG_PLAY)
         rounds = rounds / 2 + 1;
-    *out = (outcome){INFINITY, INFINITY, false};
-    for (done = 0; done < rounds; done++) {
+    for (int i = 0; i < rounds || (unsure && i < 3 * rounds); i++) {
         /* Who comes first may find the caches cold, or the clock high. */
-        if (done % 2 == 0)
-            TRY(one_round(r, a, b, plays, &a_times[done], &b_times[done], err));
+        if (i % 2 == 0)
+            TRY(one_round(r, a, b, &a_time, &b_time, err));
         else
-            TRY(one_round(r, b, a, plays, &b_times[done], &a_times[done], err));
-        out->a = fmin(out->a, a_times[done]);
-        out->b = fmin(out->b, b_times[done]);
-        if (!to_the_end && done == 1 && out->b > LOST * out->a)
-            return CONVOY_OK;
+            TRY(one_round(r, b, a, &b_time, &a_time, err));
+        if (i == 0)
+            continue;
+        unsure = fmax(noise(&a_time), noise(&b_time)) > MARGIN && certain_gain(&a_time, &b_time) == 0.0;
+        lost = !to_the_end && certain_gain(&b_time, &a_time) > LOST;
+        if (lost)
+            break;
     }
-    qsort(a_times, (size_t)done, sizeof *a_times, compare);
-    qsort(b_times, (size_t)done, sizeof *b_times, compare);
-    out->faster = out->b < (1.0 - MARGIN) * out->a && b_times[done / 2] < a_times[done / 2];
+    *out = (outcome){a_time.first, b_time.first, !lost && certain_gain(&a_time, &b_time) > MARGIN};
     return CONVOY_OK;
 }
 
@@ -98,7 +117,7 @@ static convoy_status first_plays(race *r, conv_candidate *c, verdict *out, convo
     double seconds;
     if (r->best_seconds > TRUSTED && batch >= PART) {
         TRY(rt_list_set_batch(c->list, batch / PART, err));
-        double slow = FAR_TOO_SLOW * r->best_seconds / PART;
+        double slow = fmax(FAR_TOO_SLOW * r->best_seconds / PART, HURTS);
         TRY(conv_candidate_time(r->probe, c, 1, &seconds, err));
         for (int i = 0; seconds > slow && i < 2; i++) /* not for the noise of one play */
             TRY(conv_candidate_time(r->probe, c, 1, &seconds, err));
