@@ -15,6 +15,7 @@
 #include "convoy/convoy.h"
 #include "ops/conv2d_search.h"
 #include "ops/conv2d_tune.h"
+#include "runtime/internal.h"
 #include "train/trainer.h"
 
 static char folder[] = "/tmp/convoy-tune-XXXXXX";
@@ -374,6 +375,73 @@ static void test_model_stops(void **state)
     convoy_model_destroy(model);
 }
 
+/* As on a GPU, where CLBlast multiplies: its parameters are tried, and what it computes with them is right. */
+static void test_clblast_parameters(void **state)
+{
+    (void)state;
+    convoy_context *ctx = open_context(NULL, "on");
+    if (!rt_family_allowed(ctx, "gemm")) {
+        convoy_context_destroy(ctx);
+        skip();
+    }
+    strcpy(ctx->gemm, "clblast");
+    OK(rt_record_set(ctx, "conv2d forward", "clblast", err)); /* whatever is found to be faster here */
+    convoy_model *model = NULL;
+    convoy_tune_result result;
+    OK(convoy_model_create("dense", &model, err));
+    ADD("InputLayer", "shape=(5,)");
+    ADD("Dense", "units=3");
+    convoy_tune_options o = {.batch_size = 4, .seconds = 4};
+    OK(convoy_tune(ctx, model, &o, &result, err));
+    assert_true(result.clblast_untuned_microseconds > 0.0);
+    assert_true(result.clblast_tuned_microseconds <= result.clblast_untuned_microseconds);
+    assert_int_equal(result.clblast[0] != '\0', result.clblast_tuned_microseconds < result.clblast_untuned_microseconds);
+    convoy_context_destroy(ctx);
+    convoy_model_destroy(model);
+}
+
+/* A record for CLBlast is applied before the first product; one that CLBlast does not take is told and left out. */
+static void hear(void *user, const char *text) { snprintf(user, 512, "%s", text); }
+
+static void multiply(const char *value, const char *message)
+{
+    char heard[512] = "";
+    float in[15] = {1, 2, 3, 4, 5, 0, 1, 0, 1, 0, 2, 2, 2, 2, 2}, out[9] = {0};
+    convoy_context *ctx = NULL;
+    OK(convoy_context_create(&(convoy_context_options){.gemm = "clblast", .tuning = "on", .cache_dir = folder}, &ctx, err));
+    convoy_context_on_message(ctx, hear, heard);
+    OK(rt_record_set(ctx, "clblast XgemmDirect", value, err));
+    convoy_model *model = NULL;
+    float *weights;
+    OK(convoy_model_create("dense", &model, err));
+    ADD("InputLayer", "shape=(5,)");
+    ADD("Dense", "units=3, use_bias=False");
+    assert_int_equal(convoy_model_weights(model, 1, 0, &weights, NULL), 15);
+    for (int i = 0; i < 15; i++)
+        weights[i] = (float)(i % 3 + 1);
+    OK(convoy_predict(ctx, model, in, 3, 3, out, err));
+    for (int i = 0; i < 9; i++)
+        assert_true(out[i] == (float)(i % 3 + 1) * (i < 3 ? 15.0f : i < 6 ? 2.0f : 10.0f));
+    if (strstr(heard, message) == NULL)
+        fail_msg("'%s' is not in '%s'", message, heard);
+    convoy_model_destroy(model);
+    convoy_context_destroy(ctx);
+}
+
+static void test_clblast_records(void **state)
+{
+    (void)state;
+    convoy_context *ctx = open_context(NULL, "on");
+    bool there = rt_family_allowed(ctx, "gemm");
+    convoy_context_destroy(ctx);
+    if (!there)
+        skip();
+    multiply("WGD=8", "CLBlast's kernel XgemmDirect does not take the parameters 'WGD=8'");
+    multiply("WGD", "does not take the parameters 'WGD'");
+    multiply("WGD=x", "does not take the parameters 'WGD=x'");
+    multiply(rt_gemm_setting_at(0)->values, "");
+}
+
 /* Do the launches of a training step have this variant? */
 static bool step_has(convoy_context *ctx, convoy_model *model, const char *label, const char *variant)
 {
@@ -446,6 +514,8 @@ int main(void)
         TEST(test_time_is_kept),
         TEST(test_model),
         TEST(test_model_stops),
+        TEST(test_clblast_parameters),
+        TEST(test_clblast_records),
         TEST(test_training_uses_records),
     };
     return cmocka_run_group_tests_name("tune", tests, make_folder, remove_folder);

@@ -51,6 +51,10 @@ typedef struct convoy_tune_result {
     size_t problems, improved;
     double untuned_microseconds, tuned_microseconds; /* sums over all layers: the time of these passes in a step */
     double seconds;
+    /* Where CLBlast multiplies (GPUs): better parameters of its kernels than its own, "XgemmDirect WGD=16 ..."; empty: none were
+     * found, or it does not. Its products together, before and after. */
+    char clblast[512];
+    double clblast_untuned_microseconds, clblast_tuned_microseconds;
     char saved[1200];        /* the file of records; empty: the context has no cache folder, and nothing is kept on disk */
 } convoy_tune_result;
 
@@ -61,6 +65,8 @@ typedef struct convoy_tune_result {
  *
  * What is found is written after each problem to the user's file for this device, driver, vector width and version of Convoy, in
  * the folder "tune" of the context's cache folder, and is used by this context and all later ones (convoy_context_options.tuning).
+ * Where CLBlast multiplies, the last fifth of the time goes to the parameters of its kernels. It keeps those itself, for the whole
+ * process, and offers no way back to its own: where none are better, this process goes on with the best of those tried.
  *
  * `options` and `result` may be NULL. Errors: CONVOY_ERROR_ARGUMENT where the context forces a family of kernels or a GEMM: what
  * wins among a part of the kernels is not what should be remembered; CONVOY_ERROR_DEVICE where the untuned kernels compute wrong

@@ -80,10 +80,10 @@ static int print_json(const tuning *t, const convoy_tune_result *result)
         if (t->rows[i].layers > 0)
             json_array_append_new(rows, row_json(&t->rows[i]));
     return cli_print_json(json_pack(
-        "{s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:o, s:o}", "device", convoy_context_device(t->ctx)->name, "model",
+        "{s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:s, s:o, s:o}", "device", convoy_context_device(t->ctx)->name, "model",
         t->model_name, "batch_size", t->how.batch_size, "seconds", cli_json_number(result->seconds), "untuned_microseconds",
         cli_json_number(result->untuned_microseconds), "tuned_microseconds", cli_json_number(result->tuned_microseconds),
-        "improved", (json_int_t)result->improved, "saved", result->saved[0] ? json_string(result->saved) : json_null(),
+        "improved", (json_int_t)result->improved, "clblast", result->clblast, "saved", result->saved[0] ? json_string(result->saved) : json_null(),
         "problems", rows));
 }
 
@@ -117,6 +117,9 @@ static int print_table(const tuning *t, const convoy_tune_result *result)
             print_row(&t->rows[i], width);
     printf("%-*s %10.1f %10.1f %6.2f\n", width, "total", result->untuned_microseconds, result->tuned_microseconds,
            result->untuned_microseconds / result->tuned_microseconds);
+    if (result->clblast[0])
+        printf("CLBlast: %.1f us instead of %.1f for its products, by %s\n", result->clblast_tuned_microseconds,
+               result->clblast_untuned_microseconds, result->clblast);
     if (result->saved[0])
         printf("saved in %s\n", result->saved);
     return CLI_DONE;

@@ -62,6 +62,17 @@ typedef struct rt_record {
 convoy_status rt_records_export(const convoy_context *ctx, const char *path, const char *how, const rt_record *items,
                                 size_t count, convoy_error *err);
 
+/* Parameters of a kernel of CLBlast's: "XgemmDirect", "WGD=8 MDIMCD=8 ...". A record of the key "clblast XgemmDirect" has such values;
+ * it is applied before a context's first GEMM. */
+typedef struct rt_gemm_setting {
+    const char *kernel, *values;
+} rt_gemm_setting;
+/* Those that are worth trying, kernel by kernel; NULL past the end. */
+const rt_gemm_setting *rt_gemm_setting_at(size_t i);
+void rt_gemm_key(const char *kernel, char *out, size_t size);
+/* For this device and the whole process: CLBlast keeps them itself, and there is no way back to its own. */
+convoy_status rt_gemm_set(convoy_context *ctx, const char *kernel, const char *values, convoy_error *err);
+
 /* ---- device memory ---- */
 
 typedef struct rt_buffer rt_buffer;

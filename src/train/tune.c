@@ -9,6 +9,10 @@
 #include "base/text.h"
 #include "model/plan.h"
 #include "ops/conv2d_tune.h"
+#include "ops/gemm_tune.h"
+
+/* The part of the time that is kept for CLBlast's parameters, where CLBlast multiplies. */
+#define GEMM_PART 0.2
 
 typedef struct problem {
     conv_job job;          /* points to the layer's shape, in the model */
@@ -23,7 +27,7 @@ typedef struct tuning {
     problem *problems;
     size_t count;
     bool no_memory;        /* while collecting */
-    double start, seconds;
+    double start, seconds, gemm_seconds; /* of which for CLBlast's parameters */
     problem *current;
     size_t position;       /* of the current one, from 1 */
     bool stopped;
@@ -141,7 +145,7 @@ static double share(const tuning *t, const problem *p)
     double all = 0.0;
     for (size_t i = 0; i < t->count; i++)
         all += weight(&t->problems[i]);
-    return (t->seconds - gone(t)) * weight(p) / all;
+    return (t->seconds - t->gemm_seconds - gone(t)) * weight(p) / all;
 }
 
 /* ---- one after another ---- */
@@ -189,13 +193,68 @@ static convoy_status tune_problem(tuning *t, problem *p, convoy_error *err)
     return CONVOY_OK;
 }
 
+/* ---- CLBlast ---- */
+
+/* The problems that CLBlast computes, by what the records say now. Returns how many. */
+static size_t gemm_jobs(const tuning *t, conv_job *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; rt_family_preferred(t->ctx, "gemm") && i < t->count; i++) {
+        conv_choice choice;
+        conv_choose(t->ctx, &t->problems[i].job.problem, &choice);
+        if (strcmp(choice.variant->family, "gemm") != 0)
+            continue;
+        if (out)
+            out[count] = t->problems[i].job;
+        count++;
+    }
+    return count;
+}
+
+static convoy_status keep_gemm(tuning *t, const gemm_tune_result *r, convoy_error *err)
+{
+    char key[64];
+    convoy_tune_result *all = &t->result;
+    all->clblast_untuned_microseconds = 1e6 * r->own;
+    all->clblast_tuned_microseconds = 1e6 * r->tuned;
+    for (size_t i = 0; i < r->count; i++) {
+        size_t used = strlen(all->clblast);
+        rt_gemm_key(r->best[i]->kernel, key, sizeof key);
+        TRY(rt_record_learn(t->ctx, key, r->best[i]->values, 1e6 * r->tuned, err));
+        snprintf(all->clblast + used, sizeof all->clblast - used, "%s%s %s", used ? "; " : "", r->best[i]->kernel,
+                 r->best[i]->values);
+    }
+    return r->count > 0 ? rt_records_save(t->ctx, all->saved, sizeof all->saved, err) : CONVOY_OK;
+}
+
+static bool goes_on(void *user) { return report(user); }
+
+/* Last, because CLBlast keeps in this process what is tried (rt_gemm_set). */
+static convoy_status tune_gemm(tuning *t, convoy_error *err)
+{
+    gemm_tune_result r;
+    conv_job *jobs = calloc(t->count + 1, sizeof *jobs);
+    if (jobs == NULL)
+        return OUT_OF_MEMORY(err);
+    size_t count = gemm_jobs(t, jobs);
+    convoy_status status = CONVOY_OK;
+    if (count > 0 && !t->stopped && gone(t) < t->seconds) {
+        status = gemm_tune(t->ctx, jobs, count, t->start + t->seconds, goes_on, t, &r, err);
+        if (status == CONVOY_OK)
+            status = keep_gemm(t, &r, err);
+    }
+    free(jobs);
+    return status;
+}
+
 static convoy_status tune_all(tuning *t, convoy_error *err)
 {
     problem *p;
     TRY(measure_untuned(t, err));
-    while (!t->stopped && gone(t) < t->seconds && (p = heaviest(t)) != NULL)
+    t->gemm_seconds = gemm_jobs(t, NULL) > 0 ? GEMM_PART * t->seconds : 0.0;
+    while (!t->stopped && gone(t) < t->seconds - t->gemm_seconds && (p = heaviest(t)) != NULL)
         TRY(tune_problem(t, p, err));
-    return CONVOY_OK;
+    return tune_gemm(t, err);
 }
 
 /* ---- results ---- */
