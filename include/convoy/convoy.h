@@ -9,5 +9,6 @@
 #include "convoy/error.h"
 #include "convoy/model.h"
 #include "convoy/train.h"
+#include "convoy/tune.h"
 
 #endif

@@ -49,10 +49,14 @@ typedef struct convoy_context_options {
      * NULL: the environment's CONVOY_DEVICE, else the first device of the fastest class (GPU, accelerator, CPU). */
     const char *device;
     bool profile;            /* time every launch (slower) */
-    const char *cache_dir;   /* where compiled programs are kept; NULL: $XDG_CACHE_HOME/convoy; "": nowhere */
+    /* Where compiled programs are kept, and in its folder "tune" what convoy_tune found. NULL: $XDG_CACHE_HOME/convoy; "": nowhere. */
+    const char *cache_dir;
     const char *gemm;        /* "clblast", "builtin" or NULL for the choice that suits the device */
     const char *variant;     /* kernel family: "vec", "tile", "plain" or NULL for the choice that suits the device */
     unsigned vector_width;   /* floats in a vector of the _vec kernels (4, 8, 16); 0: the device's native width */
+    /* "off": kernels run with their built-in parameters. "on": what was measured counts: by convoy_tune on this device, else what
+     * ships for devices of its class. NULL: the environment's CONVOY_TUNING, else on. */
+    const char *tuning;
 } convoy_context_options;
 
 /* Opens a device. `options` may be NULL. Errors: CONVOY_ERROR_NO_DEVICE (the message lists what there is).

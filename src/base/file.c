@@ -1,5 +1,7 @@
 #include "base/file.h"
 
+#include "config.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +22,19 @@ bool file_is_folder(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool file_find_data(const char *name, char *out, size_t size)
+{
+    const char *const places[] = {getenv("CONVOY_DATA_DIR"), CONVOY_DATA_DIR, CONVOY_SOURCE_DATA_DIR};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (places[i] == NULL || places[i][0] == '\0')
+            continue;
+        int n = snprintf(out, size, "%s/%s", places[i], name);
+        if (n > 0 && (size_t)n < size && file_exists(out))
+            return true;
+    }
+    return false;
 }
 
 static convoy_status read_all(int fd, const char *path, char *data, size_t size, convoy_error *err)

@@ -16,6 +16,10 @@ convoy_status file_write(const char *path, const void *data, size_t size, convoy
 /* Makes a folder and its parents; fine if it is there. */
 convoy_status file_make_folder(const char *path, convoy_error *err);
 
+/* Where what ships beside the library is: the first of the environment's CONVOY_DATA_DIR, the folder that `meson install` filled
+ * and the source tree that has `name` ("sample"). False: none has. */
+bool file_find_data(const char *name, char *out, size_t size);
+
 bool file_exists(const char *path);
 bool file_is_folder(const char *path);
 

@@ -14,6 +14,7 @@
 const char *const cli_gemms[] = {"clblast", "builtin", NULL};
 const char *const cli_variants[] = {"vec", "tile", "plain", NULL};
 const char *const cli_vector_widths[] = {"4", "8", "16", NULL};
+const char *const cli_tunings[] = {"on", "off", NULL};
 
 /* ---- messages ---- */
 
@@ -141,6 +142,7 @@ int cli_open_device(const cli_device *device, bool quiet, convoy_context **out)
     convoy_context_options options = {.device = device->device,
                                       .gemm = device->gemm,
                                       .variant = device->variant,
+                                      .tuning = device->tuning,
                                       .vector_width = device->vector_width ? (unsigned)atoi(device->vector_width) : 0};
     if (convoy_context_create(&options, out, &err) != CONVOY_OK)
         return cli_report(&err);

@@ -55,10 +55,10 @@ int cli_parse(cli_command *command, int argc, char **argv, const char **args);
 /* ---- the device ---- */
 
 typedef struct cli_device {
-    const char *device, *gemm, *variant, *vector_width;
+    const char *device, *gemm, *variant, *vector_width, *tuning;
 } cli_device;
 
-extern const char *const cli_gemms[], *const cli_variants[], *const cli_vector_widths[];
+extern const char *const cli_gemms[], *const cli_variants[], *const cli_vector_widths[], *const cli_tunings[];
 
 /* Rows for a command's table; `d` is a cli_device *. */
 #define CLI_DEVICE_OPTIONS(d)                                                                                          \
@@ -70,7 +70,9 @@ extern const char *const cli_gemms[], *const cli_variants[], *const cli_vector_w
     {.name = "variant", .kind = CLI_CHOICE, .value = &(d)->variant, .choices = cli_variants,                           \
      .help = "kernel family (default: what suits the device)"},                                                        \
     {.name = "vector-width", .kind = CLI_CHOICE, .value = &(d)->vector_width, .choices = cli_vector_widths,            \
-     .help = "floats in a vector of the vec kernels (default: the device's)"}
+     .help = "floats in a vector of the vec kernels (default: the device's)"},                                         \
+    {.name = "tuning", .kind = CLI_CHOICE, .value = &(d)->tuning, .choices = cli_tunings,                              \
+     .help = "use what convoy tune found, or what ships for such devices\n(default: CONVOY_TUNING, else on)"}
 
 #define CLI_QUIET_OPTION(q)                                                                                            \
     {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .value = (q), .help = "no progress and no device line"}
@@ -135,5 +137,6 @@ int cmd_devices(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_summary(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int cmd_tune(int argc, char **argv);
 
 #endif

@@ -19,6 +19,7 @@ static const struct command {
     {"train", cmd_train, "train a model, test it and save it"},
     {"evaluate", cmd_evaluate, "loss and accuracy of a trained model"},
     {"bench", cmd_bench, "how fast a model runs, and how much of the device each kernel uses"},
+    {"tune", cmd_tune, "find the fastest kernels for a model on your device, and remember them"},
     {"check", cmd_check, "compare every kernel with its reference on your device"},
     {NULL, NULL, NULL},
 };

@@ -172,6 +172,34 @@ static void draw(progress *p, size_t step, size_t steps, const convoy_metrics *t
     p->drawn = now;
 }
 
+static void draw_bar(progress *p, double part, const char *words, bool last)
+{
+    size_t width = CELLS + 1 + strlen(words);
+    fputc('\r', stderr);
+    put_bar(p, (size_t)(part * 1000.0), 1000);
+    fprintf(stderr, " %s", words);
+    if (width < p->width)
+        fprintf(stderr, "%*s", (int)(p->width - width), "");
+    if (last)
+        fputc('\n', stderr);
+    fflush(stderr);
+    line_is_open = !last;
+    p->width = last ? 0 : width;
+    p->drawn = cli_seconds();
+}
+
+void progress_bar(progress *p, double part, const char *words)
+{
+    if (!p->quiet && p->terminal && cli_seconds() - p->drawn >= INTERVAL)
+        draw_bar(p, part < 0 ? 0 : part > 1 ? 1 : part, words, false);
+}
+
+void progress_bar_end(progress *p, const char *words)
+{
+    if (!p->quiet && p->terminal)
+        draw_bar(p, 1, words, true);
+}
+
 void progress_step(progress *p, size_t step, size_t steps, const convoy_metrics *so_far)
 {
     double now = cli_seconds();

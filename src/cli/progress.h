@@ -1,4 +1,4 @@
-/* How training goes, on stderr: Keras's progress line on a terminal, one plain line an epoch elsewhere. */
+/* How training goes, on stderr: Keras's progress line on a terminal, one plain line an epoch elsewhere. And a bar for other work. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
@@ -27,6 +27,11 @@ void progress_step(progress *p, size_t step, size_t steps, const convoy_metrics 
 /* The last line of an epoch or an evaluation; `validation` may be NULL. */
 void progress_end(progress *p, int epoch, int epochs, size_t steps, const convoy_metrics *so_far,
                   const convoy_metrics *validation);
+
+/* On a terminal: a bar of which `part` (0 to 1) is full, and some words behind it, redrawn at most every 50 ms. */
+void progress_bar(progress *p, double part, const char *words);
+/* Ends it, the bar full. */
+void progress_bar_end(progress *p, const char *words);
 
 /* Ends a line that is being redrawn, so that a message starts on one of its own. */
 void progress_break_line(void);

@@ -94,18 +94,11 @@ static convoy_status append_file(const char *path, convoy_dataset *data, convoy_
     return cifar_read_names(folder, false, data, err);
 }
 
-/* The sample lies where CONVOY_DATA_DIR says, where `meson install` put it, or in the source tree. */
 static convoy_status find_sample(char out[PATH_MAX], convoy_error *err)
 {
     const char *chosen = getenv("CONVOY_DATA_DIR");
-    const char *places[] = {chosen, CONVOY_DATA_DIR, CONVOY_SOURCE_DATA_DIR};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        if (places[i] == NULL || places[i][0] == '\0')
-            continue;
-        TRY(join(out, places[i], "sample", err));
-        if (file_is_folder(out))
-            return CONVOY_OK;
-    }
+    if (file_find_data("sample", out, PATH_MAX))
+        return CONVOY_OK;
     return base_fail(err, CONVOY_ERROR_FILE,
                      "sample: the built-in data set is not installed: no folder `sample` in %s (the environment's "
                      "CONVOY_DATA_DIR), %s or %s; set CONVOY_DATA_DIR to the folder that holds it",

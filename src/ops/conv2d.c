@@ -109,6 +109,7 @@ static convoy_status add_pass(rt_list *list, convoy_context *ctx, conv_pass pass
     char text[160];
     conv_choice choice;
     conv_job job = {.problem = {pass, s, batch}, .layer = layer, .act = act, .buffers = b};
+    rt_list_tell(list, &job);
     conv_choose(ctx, &job.problem, &choice);
     conv_choice_text(&choice, text, sizeof text);
     job.params = choice.params;

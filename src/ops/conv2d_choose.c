@@ -18,38 +18,52 @@ const conv_variant *conv_variant_at(size_t i)
     return NULL;
 }
 
-static bool fits(const convoy_context *ctx, const conv_variant *v, const conv_problem *p, const int *params)
+bool conv_choice_fits(const convoy_context *ctx, const conv_problem *p, const conv_choice *choice)
 {
-    return v->pass == p->pass && rt_family_allowed(ctx, v->family) && (v->fits == NULL || v->fits(ctx, p, params));
+    const conv_variant *v = choice->variant;
+    return v->pass == p->pass && rt_family_allowed(ctx, v->family) && (v->fits == NULL || v->fits(ctx, p, choice->params));
 }
 
-static bool take_defaults(const convoy_context *ctx, const conv_variant *v, const conv_problem *p, conv_choice *out)
+bool conv_choice_defaults(const convoy_context *ctx, const conv_problem *p, const conv_variant *v, conv_choice *out)
 {
     *out = (conv_choice){.variant = v};
     if (v->pass != p->pass)
         return false;
     if (v->defaults)
         v->defaults(ctx, p, out->params);
-    return fits(ctx, v, p, out->params);
+    return conv_choice_fits(ctx, p, out);
+}
+
+void conv_choose_untuned(const convoy_context *ctx, const conv_problem *p, conv_choice *out)
+{
+    const conv_variant *v;
+    for (size_t i = 0; (v = conv_variant_at(i)) != NULL; i++)
+        if (!v->only_tuned && rt_family_preferred(ctx, v->family) && conv_choice_defaults(ctx, p, v, out))
+            return; /* _plain always fits */
+}
+
+typedef struct taken {
+    const convoy_context *ctx;
+    const conv_problem *problem;
+    conv_choice choice;
+} taken;
+
+static bool take_record(void *user, const char *value)
+{
+    taken *t = user;
+    return conv_choice_parse(t->ctx, t->problem, value, &t->choice);
 }
 
 void conv_choose(const convoy_context *ctx, const conv_problem *p, conv_choice *out)
 {
     char key[192];
-    const conv_variant *v;
+    taken record = {.ctx = ctx, .problem = p};
     conv_problem_key(p, key, sizeof key);
-    const char *record = rt_record_find(ctx, key);
-    if (record == NULL)
-        record = rt_record_find(ctx, conv_pass_key(p->pass));
-    bool recorded = record && conv_choice_parse(ctx, p, record, out);
-    if (recorded && !rt_gemm_forced(ctx))
-        return;
-    conv_choice from_record = *out;
-    for (size_t i = 0; (v = conv_variant_at(i)) != NULL; i++)
-        if (!v->only_tuned && rt_family_preferred(ctx, v->family) && take_defaults(ctx, v, p, out))
-            break; /* _plain always fits */
-    if (recorded && strcmp(out->variant->family, "gemm") != 0)
-        *out = from_record;
+    bool recorded = rt_record_choose(ctx, key, conv_pass_key(p->pass), take_record, &record);
+    if (!recorded || rt_gemm_forced(ctx))
+        conv_choose_untuned(ctx, p, out);
+    if (recorded && (!rt_gemm_forced(ctx) || strcmp(out->variant->family, "gemm") != 0))
+        *out = record.choice;
 }
 
 const char *conv_pass_key(conv_pass pass)
@@ -64,6 +78,26 @@ void conv_problem_key(const conv_problem *p, char *out, size_t size)
     snprintf(out, size, "%s %dx%dx%d %dx%dx%d stride %dx%d dilation %dx%d pad %dx%d out %dx%d batch %d",
              conv_pass_key(p->pass), s->height, s->width, s->in, s->kernel[0], s->kernel[1], s->out, s->stride[0], s->stride[1],
              s->dilation[0], s->dilation[1], s->pad[0], s->pad[1], s->out_height, s->out_width, p->batch);
+}
+
+bool conv_problem_parse(const char *key, conv_shape *shape, conv_problem *out)
+{
+    conv_shape s = {0};
+    int used = 0;
+    for (int pass = 0; pass < CONV_PASSES; pass++) {
+        size_t length = strlen(conv_pass_key((conv_pass)pass));
+        if (strncmp(key, conv_pass_key((conv_pass)pass), length) != 0 ||
+            sscanf(key + length, " %dx%dx%d %dx%dx%d stride %dx%d dilation %dx%d pad %dx%d out %dx%d batch %d%n", &s.height,
+                   &s.width, &s.in, &s.kernel[0], &s.kernel[1], &s.out, &s.stride[0], &s.stride[1], &s.dilation[0],
+                   &s.dilation[1], &s.pad[0], &s.pad[1], &s.out_height, &s.out_width, &out->batch, &used) != 15 ||
+            key[length + (size_t)used] != '\0')
+            continue;
+        *shape = s;
+        out->pass = (conv_pass)pass;
+        out->shape = shape;
+        return true;
+    }
+    return false;
 }
 
 void conv_choice_text(const conv_choice *choice, char *out, size_t size)
@@ -91,12 +125,12 @@ bool conv_choice_parse(const convoy_context *ctx, const conv_problem *p, const c
         if (v->pass != p->pass || strlen(v->name) != length || strncmp(v->name, text, length) != 0)
             continue;
         if (text[length] == '\0')
-            return take_defaults(ctx, v, p, out);
+            return conv_choice_defaults(ctx, p, v, out);
         *out = (conv_choice){.variant = v};
         bool whole = true;
         for (int k = 0; k < CONV_MAX_PARAMS && v->params[k].name; k++)
             whole &= (out->params[k] = value_of(text, v->params[k].name)) > 0;
-        return whole && fits(ctx, v, p, out->params);
+        return whole && conv_choice_fits(ctx, p, out);
     }
     return false;
 }

@@ -57,12 +57,20 @@ typedef struct conv_choice {
     int params[CONV_MAX_PARAMS];
 } conv_choice;
 
-/* What the dispatcher takes: the device's record for the problem (rt_record_find) where there is one that fits, else the first
- * row of the device's family that fits with its defaults. */
+/* What the dispatcher takes: the device's record for the problem where there is one that fits (see rt_record_choose: where this
+ * batch size has none, that of the nearest), else the first row of the device's family that fits with its defaults. */
 void conv_choose(const convoy_context *ctx, const conv_problem *p, conv_choice *out);
+/* The latter, whatever the records say. */
+void conv_choose_untuned(const convoy_context *ctx, const conv_problem *p, conv_choice *out);
+/* Is the variant for this pass, its family allowed, and do the parameters fit? */
+bool conv_choice_fits(const convoy_context *ctx, const conv_problem *p, const conv_choice *choice);
+/* A variant with its defaults; false when they do not fit. */
+bool conv_choice_defaults(const convoy_context *ctx, const conv_problem *p, const conv_variant *v, conv_choice *out);
 
 /* "conv2d forward 15x15x32 3x3x64 stride 1x1 dilation 1x1 pad 0x0 out 13x13 batch 64": the key of a record. */
 void conv_problem_key(const conv_problem *p, char *out, size_t size);
+/* Reads such a key; the bias is not in it. False when it is none. */
+bool conv_problem_parse(const char *key, conv_shape *shape, conv_problem *out);
 /* "conv2d forward": a record under this key holds for every shape that has none of its own and that it fits. */
 const char *conv_pass_key(conv_pass pass);
 /* "vec_images VW=16 VECTORS=2 IMAGES=13": the value of a record, and what bench shows. */

@@ -159,7 +159,7 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
         return CONVOY_OK;
     }
     convoy_status status = remember_units(ctx, units, program, err);
-    if (cached || driver_keeps_kernels())
+    if (cached || ctx->trying || driver_keeps_kernels())
         free(joint);
     else
         note_pending(ctx, program, joint);

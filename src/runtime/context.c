@@ -28,6 +28,18 @@ static convoy_status check_options(const convoy_context_options *o, convoy_error
     return CONVOY_OK;
 }
 
+/* The option, else the environment's CONVOY_TUNING, else on. */
+static convoy_status choose_tuning(convoy_context *ctx, const char *option, convoy_error *err)
+{
+    const char *environment = getenv("CONVOY_TUNING");
+    const char *value = option ? option : environment && *environment ? environment : "on";
+    if (strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "%s: '%s' is not known; use on or off",
+                         option ? "tuning" : "CONVOY_TUNING", value);
+    ctx->tuning = strcmp(value, "on") == 0;
+    return CONVOY_OK;
+}
+
 static void choose_cache(convoy_context *ctx, const char *cache_dir)
 {
     const char *home;
@@ -97,8 +109,10 @@ convoy_status convoy_context_create(const convoy_context_options *options, convo
         return OUT_OF_MEMORY(err);
     ctx->profile = o->profile;
     TRY_GOTO(rt_device_select(o->device, &ctx->device, &ctx->info, err));
+    TRY_GOTO(choose_tuning(ctx, o->tuning, err));
     choose_cache(ctx, o->cache_dir);
     choose_kernels(ctx, o);
+    records_load(ctx);
     TRY_GOTO(query_limits(ctx, err));
     TRY_GOTO(open_queues(ctx, err));
     *out = ctx;
@@ -134,6 +148,8 @@ unsigned rt_vector_width(const convoy_context *ctx) { return ctx->vector_width; 
 const char *rt_variant(const convoy_context *ctx) { return ctx->variant; }
 const char *rt_gemm(const convoy_context *ctx) { return ctx->gemm; }
 bool rt_gemm_forced(const convoy_context *ctx) { return ctx->gemm_forced && strcmp(ctx->gemm, "clblast") == 0; }
+
+bool rt_kernels_forced(const convoy_context *ctx) { return ctx->gemm_forced || ctx->variant_forced; }
 
 bool rt_family_preferred(const convoy_context *ctx, const char *family)
 {

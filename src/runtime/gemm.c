@@ -50,6 +50,8 @@ convoy_status gemm_prepare(const rt_list *list, list_item *item, convoy_error *e
     size_t bytes = 0;
     cl_int code;
     convoy_context *ctx = list->ctx;
+    if (!ctx->used_gemm)
+        gemm_apply_records(ctx);
     ctx->used_gemm = true;
     TRY(temporary_size(list, item, &bytes, err));
     if (bytes == 0)

@@ -6,6 +6,7 @@
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
 
+#include "runtime/records.h"
 #include "runtime/runtime.h"
 
 /* A compiled program, kept for the life of its context. */
@@ -26,7 +27,9 @@ struct convoy_context {
     char cache_dir[1024];      /* empty: no disk cache */
     char gemm[16], variant[16];
     bool gemm_forced, variant_forced; /* by the caller */
-    struct rt_record *records;
+    bool tuning;               /* the records of files count */
+    bool trying;               /* programs are built to be tried, not kept: see rt_try_begin */
+    rt_records records[RECORDS_SOURCES];
     unsigned vector_width;
     size_t alignment, max_local; /* bytes, work-items */
     rt_program *programs;

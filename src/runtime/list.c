@@ -54,6 +54,18 @@ convoy_status rt_list_build(rt_list *list, convoy_error *err)
     return status;
 }
 
+void rt_list_watch(rt_list *list, rt_problem_hook *hook, void *user)
+{
+    list->watch = hook;
+    list->watch_user = user;
+}
+
+void rt_list_tell(rt_list *list, const void *problem)
+{
+    if (list->watch)
+        list->watch(list->watch_user, problem);
+}
+
 /* Appends an empty item. Pointers to items stay valid only until the next call. */
 static convoy_status new_item(rt_list *list, item_kind kind, const char *label, const char *source, const char *kernel,
                               const char *variant, list_item **out, convoy_error *err)

@@ -42,6 +42,8 @@ struct rt_list {
     size_t count, capacity;
     bool collecting;
     rt_units wanted; /* programs noted while collecting */
+    rt_problem_hook *watch;
+    void *watch_user;
     int ints[RT_VAR_COUNT];
     float floats[RT_VAR_COUNT];
 };
@@ -55,6 +57,8 @@ convoy_status list_set_args(const rt_list *list, list_item *item, arg_set which,
 convoy_status gemm_prepare(const rt_list *list, list_item *item, convoy_error *err);
 convoy_status gemm_play(const rt_list *list, list_item *item, cl_event *event, convoy_error *err);
 void gemm_release(const rt_list *list, list_item *item);
+/* gemm_settings.c: before a context's first GEMM. */
+void gemm_apply_records(convoy_context *ctx);
 
 /* profile.c: adds the finished event to the item's row. */
 convoy_status profile_collect(const rt_list *list, list_item *item, convoy_error *err);

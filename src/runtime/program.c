@@ -26,6 +26,8 @@ static char *build_log(const convoy_context *ctx, cl_program program)
 static void count_build_time(convoy_context *ctx, double seconds)
 {
     bool told = ctx->build_seconds >= LONG_BUILD;
+    if (ctx->trying)
+        return;
     ctx->build_seconds += seconds;
     if (told || ctx->build_seconds < LONG_BUILD)
         return;
@@ -83,7 +85,7 @@ cl_program program_build_from_cache(convoy_context *ctx, const char *text, const
 void program_keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options)
 {
     size_t size = 0;
-    if (ctx->cache_dir[0] == '\0')
+    if (ctx->cache_dir[0] == '\0' || ctx->trying)
         return;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0)
         return;
@@ -163,10 +165,10 @@ convoy_status rt_program_get(convoy_context *ctx, const char *source, const char
     return CONVOY_OK;
 }
 
-void rt_programs_destroy(convoy_context *ctx)
+/* The newest programs, down to `last`. */
+static void release_until(convoy_context *ctx, const rt_program *last)
 {
-    bundle_keep_binaries(ctx);
-    while (ctx->programs != NULL) {
+    while (ctx->programs != last && ctx->programs != NULL) {
         rt_program *p = ctx->programs;
         ctx->programs = p->next;
         clReleaseProgram(p->program);
@@ -176,3 +178,14 @@ void rt_programs_destroy(convoy_context *ctx)
         free(p);
     }
 }
+
+void rt_programs_destroy(convoy_context *ctx)
+{
+    bundle_keep_binaries(ctx);
+    release_until(ctx, NULL);
+}
+
+void rt_try_begin(convoy_context *ctx) { ctx->trying = true; }
+void rt_try_end(convoy_context *ctx) { ctx->trying = false; }
+const void *rt_try_mark(const convoy_context *ctx) { return ctx->programs; }
+void rt_try_forget(convoy_context *ctx, const void *mark) { release_until(ctx, mark); }

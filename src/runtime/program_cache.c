@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/fnv.h"
 #include "base/text.h"
 #include "runtime/internal.h"
 
@@ -25,16 +26,6 @@ typedef struct entry_header {
     uint64_t key_length, binary_length, checksum;
 } entry_header;
 
-/* FNV-1a (Fowler, Noll, Vo), 64 bits. `basis` starts or continues a hash. */
-static uint64_t fnv1a(uint64_t basis, const void *data, size_t size)
-{
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < size; i++)
-        basis = (basis ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return basis;
-}
-
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 #define OTHER_BASIS UINT64_C(0x6c62272e07bb0142) /* a second, independent half of the name */
 
 static void add_platform(text *key, const convoy_context *ctx)

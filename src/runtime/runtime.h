@@ -17,6 +17,7 @@ unsigned rt_vector_width(const convoy_context *ctx);  /* floats; 4, 8 or 16 */
 const char *rt_variant(const convoy_context *ctx);    /* "vec", "tile" or "plain": the kernel family in force */
 const char *rt_gemm(const convoy_context *ctx);       /* "clblast" or "builtin" */
 bool rt_gemm_forced(const convoy_context *ctx);       /* clblast, because the user said so */
+bool rt_kernels_forced(const convoy_context *ctx);    /* a family of kernels or the GEMM, because the user said so */
 /* Families of kernels: "vec", "tile", "plain", and "gemm" for CLBlast. Preferred: what runs untuned; "plain" is the last resort of
  * each. Allowed: what a record may choose; what the user forced leaves nothing else. */
 bool rt_family_preferred(const convoy_context *ctx, const char *family);
@@ -25,12 +26,52 @@ size_t rt_alignment(const convoy_context *ctx);       /* bytes that a slice's of
 size_t rt_max_local_size(const convoy_context *ctx);  /* work-items */
 void rt_message(convoy_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- tuning records: what was measured to be best for a problem on this device ---- */
+/* ---- tuning records: what was measured to be best for a problem on this device ----
+ * Text keys and text values. Three sources are asked in this order: what was set in this context; the user's file for this device,
+ * driver, vector width and version of Convoy (in "tune" in the cache folder); the file that ships for the class of device (in "tune"
+ * in the data folder). With tuning off only the first counts. */
 
-/* The value of a key, NULL when there is none; valid until the record changes. */
+/* The class of device that shipped records are for: "cpu-16" (a CPU, by the width of its vectors in floats: 4, 8 or 16),
+ * "gpu-nvidia", "gpu-amd", "gpu-intel", "gpu" (of another vendor). */
+const char *rt_device_class(const convoy_context *ctx);
+
+/* The value of a key, NULL when there is none; valid until a record changes. */
 const char *rt_record_find(const convoy_context *ctx, const char *key);
+/* Hands `take` the values that may do for a key until it takes one (true): from each source the key's own; then, where the key ends
+ * in a number ("... batch 64"), those of keys that are the same but for it, the nearest first (by ratio, up to a factor of 4);
+ * then that of the key `general`, unless NULL. */
+typedef bool rt_record_taker(void *user, const char *value);
+bool rt_record_choose(const convoy_context *ctx, const char *key, const char *general, rt_record_taker *take, void *user);
 /* Sets, or with a NULL value forgets, a record in this context; nothing is written to disk. */
 convoy_status rt_record_set(convoy_context *ctx, const char *key, const char *value, convoy_error *err);
+
+/* What the tuner finds out joins the user's records; rt_records_save writes it. */
+convoy_status rt_record_learn(convoy_context *ctx, const char *key, const char *value, double microseconds,
+                              convoy_error *err);
+/* A value that ran too long or did not work: no later run tries it. */
+convoy_status rt_record_mark_bad(convoy_context *ctx, const char *key, const char *value, convoy_error *err);
+bool rt_record_is_bad(const convoy_context *ctx, const char *key, const char *value);
+/* Adds what was learned to the user's file; `path` gets its name, "" where the context has no cache folder. */
+convoy_status rt_records_save(const convoy_context *ctx, char *path, size_t size, convoy_error *err);
+
+typedef struct rt_record {
+    const char *key, *value;
+    double microseconds;
+} rt_record;
+/* Writes records for the device's class, as they ship; adds to those that the file has. `how` they were measured is noted. */
+convoy_status rt_records_export(const convoy_context *ctx, const char *path, const char *how, const rt_record *items,
+                                size_t count, convoy_error *err);
+
+/* Parameters of a kernel of CLBlast's: "XgemmDirect", "WGD=8 MDIMCD=8 ...". A record of the key "clblast XgemmDirect" has such values;
+ * it is applied before a context's first GEMM. */
+typedef struct rt_gemm_setting {
+    const char *kernel, *values;
+} rt_gemm_setting;
+/* Those that are worth trying, kernel by kernel; NULL past the end. */
+const rt_gemm_setting *rt_gemm_setting_at(size_t i);
+void rt_gemm_key(const char *kernel, char *out, size_t size);
+/* For this device and the whole process: CLBlast keeps them itself, and there is no way back to its own. */
+convoy_status rt_gemm_set(convoy_context *ctx, const char *kernel, const char *values, convoy_error *err);
 
 /* ---- device memory ---- */
 
@@ -155,6 +196,12 @@ void rt_list_destroy(rt_list *list);
  * note what they need; rt_list_build compiles it; then the same additions are made once more, in earnest. */
 void rt_list_collect(rt_list *list);
 convoy_status rt_list_build(rt_list *list, convoy_error *err);
+/* Until rt_try_end, programs are built only to be tried: they are not kept on disk, and the user is not told about building.
+ * rt_try_forget lets go of those that were built since rt_try_mark; lists made of them stay whole. */
+void rt_try_begin(convoy_context *ctx);
+void rt_try_end(convoy_context *ctx);
+const void *rt_try_mark(const convoy_context *ctx);
+void rt_try_forget(convoy_context *ctx, const void *mark);
 /* Builds (or finds) the program, checks the arguments' number and types, appends. */
 convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err);
 convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err);
@@ -167,6 +214,12 @@ convoy_status rt_list_set_batch(rt_list *list, int batch, convoy_error *err);
 void rt_list_set_int(rt_list *list, rt_variable variable, int value);
 void rt_list_set_float(rt_list *list, rt_variable variable, float value);
 void rt_list_switch(rt_list *list, int which);
+
+/* Who wants to know which problems an operation with a choice of kernels appends: `hook` gets its own description of each, for
+ * convolutions a const conv_job *. Told while collecting, too. */
+typedef void rt_problem_hook(void *user, const void *problem);
+void rt_list_watch(rt_list *list, rt_problem_hook *hook, void *user);
+void rt_list_tell(rt_list *list, const void *problem);
 
 size_t rt_list_length(const rt_list *list);
 const char *rt_list_label(const rt_list *list, size_t i);
