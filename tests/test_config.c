@@ -111,8 +111,8 @@ static void refused_json(void **state)
         {MODEL(LAYER("InputLayer", "\"batch_shape\": [null, 2000000000, 2000000000, 3]")), CONVOY_ERROR_MODEL,
          "2000000000", "at most"},
         {MODEL(INPUT
-               ", " LAYER("Dense", "\"units\": 3, \"activation\": {\"class_name\": \"LeakyReLU\", \"config\": {}}")),
-         CONVOY_ERROR_MODEL, "'activation'", "LeakyReLU"},
+               ", " LAYER("Dense", "\"units\": 3, \"activation\": {\"class_name\": \"PReLU\", \"config\": {}}")),
+         CONVOY_ERROR_MODEL, "'activation'", "PReLU"},
         {MODEL(INPUT ", " LAYER("Dense", "\"units\": 3, \"kernel_regularizer\": {\"class_name\": \"L2\"}")),
          CONVOY_ERROR_MODEL, "'kernel_regularizer'", "L2"},
         {MODEL(INPUT ", " LAYER("Dense", "\"units\": 99999999999")), CONVOY_ERROR_MODEL, "'units'", "99999999999"},
