@@ -139,6 +139,36 @@ def norms():
     ]
 
 
+def separable():
+    return [
+        keras.Input(shape=(7, 6, 3)),
+        layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, activation="relu6"),
+        layers.SeparableConv2D(4, (2, 3), activation=layers.LeakyReLU(negative_slope=0.125)),
+        layers.PReLU(shared_axes=[1, 2], alpha_initializer=keras.initializers.RandomNormal(stddev=0.5)),
+        layers.Conv2DTranspose(2, 3, strides=2, padding="same", output_padding=1, activation="hard_swish"),
+        layers.SeparableConv2D(3, 2, use_bias=False, activation=layers.ELU(0.5)),
+        layers.Conv2D(6, 2, groups=3, activation=layers.ReLU(6)),
+        layers.PReLU(alpha_initializer=keras.initializers.RandomNormal()),
+        layers.GlobalMaxPooling2D(),
+    ]
+
+
+def shapes():
+    return [
+        keras.Input(shape=(5, 6, 2)),
+        layers.Rescaling(0.5, offset=-0.25),
+        layers.ZeroPadding2D(((1, 0), (2, 1))),
+        layers.UpSampling2D((2, 3), interpolation="bilinear"), layers.LeakyReLU(),
+        layers.Cropping2D((1, 2)), layers.ELU(alpha=0.5),
+        layers.AveragePooling2D((2, 3), padding="same"),
+        layers.UpSampling2D(2),
+        layers.Permute((2, 3, 1)),
+        layers.Reshape((8, 5, -1)),
+        layers.GlobalAveragePooling2D(keepdims=True),
+        layers.Activation("log_softmax"),
+    ]
+
+
 def small(last):
     return [
         keras.Input(shape=(8, 7, 2)),
@@ -268,6 +298,8 @@ def write_models(folder, only=None):
         write_model(folder, "half", small("softmax"), change=lambda path: rewrite_weights(path, as_half)),
         write_model(folder, "double", small(None), adam, lambda path: rewrite_weights(path, as_big_double)),
         write_model(folder, "norms", norms(), adapted),
+        write_model(folder, "separable", separable()),
+        write_model(folder, "shapes", shapes()),
     ]
     (folder / "models.txt").write_text("".join(lines))
 

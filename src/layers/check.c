@@ -334,7 +334,7 @@ convoy_status convoy_check(convoy_context *ctx, const convoy_check_options *opti
     const layer_class *class;
     *failed = 0;
     if (o->layer && layer_class_find(o->layer) == NULL) {
-        char known[512];
+        char known[2048];
         layer_class_names(known, sizeof known);
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "layer '%s' is not known; known: %s", o->layer, known);
     }

@@ -190,8 +190,10 @@ static void for_products(const layer *l, int batch, product_fn *fn, void *state)
     size_t taps = (size_t)c->kernel[0] * c->kernel[1], pixels = (size_t)c->out_height * c->out_width;
     for (size_t i = 0; i < (size_t)batch * pixels * taps; i++) {
         size_t tap = i % taps, pixel = i / taps % pixels, n = i / taps / pixels;
-        int oy = (int)(pixel / (size_t)c->out_width) * c->stride[0] + (int)(tap / (size_t)c->kernel[1]) * c->dilation[0] - c->pad[0];
-        int ox = (int)(pixel % (size_t)c->out_width) * c->stride[1] + (int)(tap % (size_t)c->kernel[1]) * c->dilation[1] - c->pad[1];
+        int iy = (int)pixel / c->out_width, ix = (int)pixel % c->out_width;
+        int kh = (int)tap / c->kernel[1], kw = (int)tap % c->kernel[1];
+        int oy = iy * c->stride[0] + kh * c->dilation[0] - c->pad[0];
+        int ox = ix * c->stride[1] + kw * c->dilation[1] - c->pad[1];
         if (oy < 0 || oy >= c->height || ox < 0 || ox >= c->width)
             continue;
         size_t y = ((n * c->height + oy) * c->width + ox) * c->in, x = (n * pixels + pixel) * c->out;

@@ -1,5 +1,6 @@
-/* SeparableConv2D: a depthwise convolution, then a pointwise one with bias and activation. Between them stands `middle`, kept for the
- * backward pass in `saved`; behind it, where the activation's slope does not follow from its output, the activation's input. */
+/* SeparableConv2D: a depthwise convolution, then a pointwise one with bias and activation. Between them stands the middle, kept
+ * for the backward pass in `saved`; behind it, where the activation's slope does not follow from its output, the activation's
+ * input. */
 #include <limits.h>
 #include <stdio.h>
 
@@ -169,7 +170,8 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
 
 /* ---- the specification ---- */
 
-/* Index in x of what tap k of the depthwise kernel reads for a pixel of the output, counted through the batch; SIZE_MAX: padding. */
+/* Index in x of what tap k of the depthwise kernel reads for a pixel of the output, counted through the batch; SIZE_MAX:
+ * padding. */
 static size_t tap_at(const conv_shape *d, size_t pixel, int k, int channel)
 {
     int oy = (int)(pixel / (size_t)d->out_width % (size_t)d->out_height), ox = (int)(pixel % (size_t)d->out_width);
