@@ -13,3 +13,16 @@ kernel void reduce_chunks(global const float *partial, global float *out, int ch
         sum += load_part(partial + c * stride + first + i, count - i);
     store_part(sum, out + i, count - i);
 }
+
+// Few values and many chunks would leave a GPU idle: sums blocks of chunks, each into its first one. Dimension 1 counts blocks.
+kernel void fold_chunks(global float *partial, int chunks, int block, int stride, int count)
+{
+    int i = get_global_id(0) * VW;
+    int first = get_global_id(1) * block;
+    if (i >= count)
+        return;
+    FV sum = load_part(partial + first * stride + i, count - i);
+    for (int c = first + 1; c < min(first + block, chunks); c++)
+        sum += load_part(partial + c * stride + i, count - i);
+    store_part(sum, partial + first * stride + i, count - i);
+}

@@ -42,6 +42,15 @@ kernel void group_sum(global const float *x, global float *out, local float *par
         out[get_group_id(0)] = part[0];
 }
 
+/* Runs in work-groups of eight only: x[i] = the number of i's group. */
+__attribute__((reqd_work_group_size(8, 1, 1)))
+kernel void groups_of_eight(global int *x, int count)
+{
+    int i = get_global_id(0);
+    if (i < count)
+        x[i] = get_group_id(0);
+}
+
 #ifdef BROKEN
 kernel void broken(global float *x)
 {

@@ -193,6 +193,38 @@ static void test_local_memory(void **state)
     rt_buffer_destroy(out);
 }
 
+/* A required size is not halved: another one is refused. And a refused launch, or one that is cut off, leaves nothing. */
+static void test_required_local_size(void **state)
+{
+    (void)state;
+    int groups[20];
+    rt_buffer *b = make(sizeof groups);
+    rt_list *list = make_list(1);
+    rt_launch l = {.label = "eights", .source = "selftest", .kernel = "groups_of_eight", .args = {RT_BUFFER(b), RT_INT(20)},
+                   .arg_count = 2, .global = {RT_FIXED(20)}, .local = {16}};
+    REFUSED(rt_list_add(list, &l, err), CONVOY_ERROR_DEVICE, "compiled for work-groups of 8 x 1 x 1, 16 were given");
+    l.local[0] = 4;
+    REFUSED(rt_list_add(list, &l, err), CONVOY_ERROR_DEVICE, "eights");
+    l.local[0] = 8;
+    l.global[1] = RT_FIXED(1);
+    l.local[1] = 2;
+    REFUSED(rt_list_add(list, &l, err), CONVOY_ERROR_DEVICE, "in dimension 1");
+    l.local[1] = 1;
+    assert_int_equal(rt_list_length(list), 0);
+    for (int i = 0; i < 40; i++)
+        OK(rt_list_add(list, &l, err));
+    rt_list_cut(list, 40);
+    assert_int_equal(rt_list_length(list), 40);
+    rt_list_cut(list, 1);
+    assert_int_equal(rt_list_length(list), 1);
+    OK(rt_list_play(list, 0, 1, err));
+    OK(rt_buffer_read(b, 0, groups, sizeof groups, err));
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(groups[i], i / 8);
+    rt_list_destroy(list);
+    rt_buffer_destroy(b);
+}
+
 static void test_copy(void **state)
 {
     (void)state;
@@ -364,8 +396,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_arguments_checked), TEST(test_batch), TEST(test_extents), TEST(test_variables),
-        TEST(test_switched_buffers), TEST(test_local_memory), TEST(test_copy), TEST(test_play_only_enqueues),
-        TEST(test_profile), TEST(test_gemm),
+        TEST(test_switched_buffers), TEST(test_local_memory), TEST(test_required_local_size), TEST(test_copy),
+        TEST(test_play_only_enqueues), TEST(test_profile), TEST(test_gemm),
     };
     return cmocka_run_group_tests_name("runtime", tests, open_device, close_device);
 }

@@ -88,12 +88,21 @@ convoy_status conv_add_transpose(rt_list *list, convoy_context *ctx, const conv_
     return rt_list_add(list, &launch, err);
 }
 
+/* From how many chunks on they are summed in two steps, if they have fewer values than keep a large device busy; chunks of a block. */
+enum { FOLD_CHUNKS = 64, FOLD_VALUES = 16384, FOLD_BLOCK = 16 };
+
 convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job *job, int chunks, convoy_error *err)
 {
     const conv_shape *s = job->problem.shape;
     const conv_buffers *b = job->buffers;
     char label[160];
     int weights = (int)conv_weights(s), stride = weights + s->out;
+    if (chunks >= FOLD_CHUNKS && stride < FOLD_VALUES) {
+        snprintf(label, sizeof label, "%s fold filter", job->layer);
+        TRY(ops_fold_chunks(list, ctx, label, b->scratch, s->bias ? stride : weights, chunks, stride, FOLD_BLOCK, err));
+        chunks = (chunks + FOLD_BLOCK - 1) / FOLD_BLOCK;
+        stride *= FOLD_BLOCK;
+    }
     snprintf(label, sizeof label, "%s reduce filter", job->layer);
     TRY(ops_reduce_chunks(list, ctx, label, b->scratch, b->dw, weights, chunks, stride, 0, err));
     snprintf(label, sizeof label, "%s reduce bias", job->layer);
@@ -106,15 +115,9 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 static convoy_status add_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const conv_shape *s,
                               const activation *act, const conv_buffers *b, int batch, convoy_error *err)
 {
-    char text[160];
-    conv_choice choice;
     conv_job job = {.problem = {pass, s, batch}, .layer = layer, .act = act, .buffers = b};
     rt_list_tell(list, &job);
-    conv_choose(ctx, &job.problem, &choice);
-    conv_choice_text(&choice, text, sizeof text);
-    job.params = choice.params;
-    job.variant_text = text;
-    return choice.variant->add(list, ctx, &job, err);
+    return conv_add(list, ctx, job, err);
 }
 
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,

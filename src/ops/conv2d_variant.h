@@ -41,6 +41,8 @@ typedef struct conv_variant {
     bool (*fits)(const convoy_context *ctx, const conv_problem *p, const int *params);
     /* The parameters to use untuned. NULL: it has none. May give ones that do not fit: then the variant does not. */
     void (*defaults)(const convoy_context *ctx, const conv_problem *p, int *params);
+    /* Parameters that ask less of the device and no more scratch, for when `add` failed; false when there are none. NULL: none. */
+    bool (*smaller)(const convoy_context *ctx, const conv_problem *p, int *params);
     /* Floats of conv_buffers.scratch. NULL: none. */
     size_t (*scratch)(const convoy_context *ctx, const conv_problem *p, const int *params);
     convoy_status (*add)(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err);
@@ -66,6 +68,11 @@ void conv_choose_untuned(const convoy_context *ctx, const conv_problem *p, conv_
 bool conv_choice_fits(const convoy_context *ctx, const conv_problem *p, const conv_choice *choice);
 /* A variant with its defaults; false when they do not fit. */
 bool conv_choice_defaults(const convoy_context *ctx, const conv_problem *p, const conv_variant *v, conv_choice *out);
+
+/* Appends what conv_choose takes; the job's params and variant_text are filled in. Where that fails because the kernel does not build
+ * or needs more than the device has, takes the variant's next smaller parameters, in the end _plain: the user is told, and for this
+ * context it is then the problem's record. A failure leaves the list as it was. */
+convoy_status conv_add(rt_list *list, convoy_context *ctx, conv_job job, convoy_error *err);
 
 /* "conv2d forward 15x15x32 3x3x64 stride 1x1 dilation 1x1 pad 0x0 out 13x13 batch 64": the key of a record. */
 void conv_problem_key(const conv_problem *p, char *out, size_t size);
@@ -104,6 +111,7 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 
 /* The rows, by file. Each array ends with a row whose name is NULL. */
 extern const conv_variant conv_gemm_variants[], conv_vec_variants[], conv_images_variants[],
-    conv_winograd_variants[], conv_winograd_filter_variants[], conv_plain_variants[];
+    conv_winograd_variants[], conv_winograd_filter_variants[],
+    conv_tile_variants[], conv_plain_variants[];
 
 #endif

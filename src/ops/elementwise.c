@@ -161,3 +161,22 @@ convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *
     launch.flops = (double)count * chunks;
     return rt_list_add(list, &launch, err);
 }
+
+convoy_status ops_fold_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial, int count,
+                              int chunks, int stride, int block, convoy_error *err)
+{
+    char options[32];
+    snprintf(options, sizeof options, "-DVW=%u", ops_width(ctx));
+    rt_launch launch = {.label = label, .source = "reduce", .kernel = "fold_chunks", .options = options};
+    rt_push(&launch, RT_BUFFER(partial));
+    rt_push(&launch, RT_INT(chunks));
+    rt_push(&launch, RT_INT(block));
+    rt_push(&launch, RT_INT(stride));
+    rt_push(&launch, RT_INT(count));
+    ops_range(&launch, ctx, 0, (size_t)count, ops_width(ctx));
+    launch.global[1] = RT_FIXED((size_t)(chunks + block - 1) / block);
+    launch.local[1] = 1;
+    launch.bytes = 4.0 * count * chunks;
+    launch.flops = (double)count * chunks;
+    return rt_list_add(list, &launch, err);
+}

@@ -46,4 +46,8 @@ int ops_chunk_images(const convoy_context *ctx, int batch, size_t sums);
 convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,
                                 const rt_buffer *out, int count, int chunks, int stride, int first, convoy_error *err);
 
+/* Sums blocks of `block` chunks, each into its first one: partial[c * stride + i], i < count, c a multiple of block. */
+convoy_status ops_fold_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial, int count,
+                              int chunks, int stride, int block, convoy_error *err);
+
 #endif

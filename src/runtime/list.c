@@ -102,18 +102,39 @@ static void compute_range(const rt_list *list, list_item *item)
     }
 }
 
-/* A work-group that the built kernel allows: the wanted one, else halved until it fits. */
+/* A kernel that was compiled for one size of work-group, usually because its blocks follow from it, runs with no other. */
+static convoy_status check_required(const list_item *item, const size_t required[3], convoy_error *err)
+{
+    for (cl_uint d = 0; d < 3; d++) {
+        size_t local = d < item->dims ? item->local[d] : 1;
+        if (local != required[d])
+            return base_fail(err, CONVOY_ERROR_DEVICE,
+                             "%s: kernel %s is compiled for work-groups of %zu x %zu x %zu, %zu were given in dimension %u",
+                             item->label, item->kernel_name, required[0], required[1], required[2], local, d);
+    }
+    return CONVOY_OK;
+}
+
+/* A work-group that the built kernel allows: the wanted one, else, unless the kernel requires it, halved until it fits. */
 static convoy_status fit_local(const rt_list *list, list_item *item, convoy_error *err)
 {
-    size_t most = 0;
+    size_t most = 0, required[3] = {0};
     if (item->local[0] == 0)
         return CONVOY_OK;
     CL_TRY(list->ctx, clGetKernelWorkGroupInfo, item->kernel, list->ctx->device, CL_KERNEL_WORK_GROUP_SIZE,
            sizeof most, &most, NULL);
+    CL_TRY(list->ctx, clGetKernelWorkGroupInfo, item->kernel, list->ctx->device, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
+           sizeof required, required, NULL);
     size_t product = 1;
     for (cl_uint d = 0; d < item->dims; d++)
         product *= item->local[d];
-    for (cl_uint d = 0; product > most && d < item->dims; d++)
+    if (required[0] > 0) {
+        TRY(check_required(item, required, err));
+        /* Mesa 22.3's Rusticl answers 32 for every kernel, and runs the size that a kernel requires. */
+        if (strcmp(list->ctx->info.platform_name, "rusticl") == 0)
+            most = list->ctx->max_local;
+    }
+    for (cl_uint d = 0; required[0] == 0 && product > most && d < item->dims; d++)
         for (; product > most && item->local[d] % 2 == 0; product /= 2)
             item->local[d] /= 2;
     if (product > most)
@@ -269,6 +290,12 @@ void rt_list_switch(rt_list *list, int which)
     list->which = which;
     for (size_t i = 0; i < list->count; i++)
         (void)list_set_args(list, &list->items[i], ARGS_SWITCHED, NULL);
+}
+
+void rt_list_cut(rt_list *list, size_t length)
+{
+    while (list->count > length)
+        release_item(list, &list->items[--list->count]);
 }
 
 size_t rt_list_length(const rt_list *list) { return list->count; }

@@ -202,7 +202,8 @@ void rt_try_begin(convoy_context *ctx);
 void rt_try_end(convoy_context *ctx);
 const void *rt_try_mark(const convoy_context *ctx);
 void rt_try_forget(convoy_context *ctx, const void *mark);
-/* Builds (or finds) the program, checks the arguments' number and types, appends. */
+/* Builds (or finds) the program, checks the arguments' number and types, appends. A work-group that the built kernel does not
+ * allow is halved until it fits, or, where the kernel has a required size, refused with CONVOY_ERROR_DEVICE. */
 convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err);
 convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err);
 /* Appends a device-side copy (bytes_per_image x batch) or a fill of the whole buffer with zeros. */
@@ -222,6 +223,8 @@ void rt_list_watch(rt_list *list, rt_problem_hook *hook, void *user);
 void rt_list_tell(rt_list *list, const void *problem);
 
 size_t rt_list_length(const rt_list *list);
+/* Takes the launches from `length` on out again. */
+void rt_list_cut(rt_list *list, size_t length);
 const char *rt_list_label(const rt_list *list, size_t i);
 /* Enqueues launches [first, last): no allocation, build, copy or wait. */
 convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err);
