@@ -63,7 +63,9 @@ kernel void group_conv2d_backward_data_plain(global const float *dz, global cons
     float sum = 0.0f;
     for (int kh = 0; kh < KH; kh++) {
         int oy = output_of(iy, kh, SH, DH, PT, OH);
-        for (int kw = 0; kw < KW && oy >= 0; kw++) {
+        if (oy < 0)
+            continue;
+        for (int kw = 0; kw < KW; kw++) {
             int ox = output_of(ix, kw, SW, DW, PL, OW);
             if (ox < 0)
                 continue;
