@@ -86,7 +86,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
     rt_push(&l.launch, RT_INT(forward ? 0 : (int)conv_weights(&c)));
-    rt_push(&l.launch, RT_BUFFER(!forward ? b->x : b->bias ? b->bias : b->w)); /* only read for the slope or the bias */
+    rt_push(&l.launch, RT_BUFFER(forward ? (b->bias ? b->bias : b->w) : job->act ? b->x : b->dz)); /* only read for bias or slope */
     rt_push(&l.launch, RT_BUFFER(forward ? b->y : b->dx));
     rt_push(&l.launch, RT_BATCH(1));
     l.launch.global[0] = RT_FIXED((size_t)patches(c.out_height));
