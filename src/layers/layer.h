@@ -109,7 +109,9 @@ typedef struct layer_class {
     const option *options;        /* ends with a row whose name is NULL */
     bool alias;                   /* the output is the input's memory, reshaped: no launches */
     bool applies_input_slope;     /* backward honours layer_io.input_slope */
+    bool merges;                  /* reads a list of one or more tensors; others read one, InputLayer none */
     const layer_sample *samples;  /* ends with options == NULL */
+    const convoy_shape (*more_inputs)[LAYER_MAX_INPUTS - 1]; /* of each sample, behind the first: rank 0 ends them; or NULL */
 
     /* From options and input shapes: output shape, parameters, saved and scratch sizes. Message without the layer's name. */
     convoy_status (*build)(layer *l, convoy_error *err);
@@ -169,6 +171,8 @@ void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer
 /* ---- shapes ---- */
 
 size_t shape_count(const convoy_shape *shape);          /* product of the dimensions */
+/* The inputs of one of a class's samples; returns how many. */
+int layer_sample_inputs(const layer_class *class, const layer_sample *sample, convoy_shape out[LAYER_MAX_INPUTS]);
 /* "(None, 32, 32, 3)"; returns out. */
 const char *shape_text(const convoy_shape *shape, char *out, size_t size);
 
