@@ -36,11 +36,7 @@ convoy_status keras_compile_write(const convoy_model *model, json_t *config, con
 
 /* ---- weights (keras_weights.c, keras_weights_write.c) ---- */
 
-#define KERAS_PATH_SIZE 256
-
-/* The group of a layer's weights, "layers/conv2d_1/vars": Keras counts the layers of each class, whatever their
- * names. */
-const char *keras_weights_group(const convoy_model *model, size_t node, char out[KERAS_PATH_SIZE]);
+#define KERAS_PATH_SIZE 640 /* of a group or array: level.h's paths and a little more */
 
 /* Fills the model's weights, and its optimizer's slots when it has an optimizer and the file holds them all. */
 convoy_status keras_weights_read(convoy_model *model, const char *data, size_t size, convoy_error *err);

@@ -2,9 +2,11 @@
  * kept. */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/keras_hdf5.h"
+#include "model/level.h"
 
 static convoy_status fail_write(const char *path, convoy_error *err)
 {
@@ -73,39 +75,54 @@ static convoy_status write_floats(const hdf5_file *file, const char *path, const
 
 /* ---- layers ---- */
 
-static convoy_status write_layer(const hdf5_file *file, const convoy_model *model, size_t node, convoy_error *err)
+typedef struct writing {
+    const hdf5_file *file;
+    const convoy_model *model;
+} writing;
+
+static convoy_status visit_layer(void *user, size_t node, const char *name, const char *path, convoy_error *err)
 {
-    const layer *l = model->nodes[node].layer;
-    char group[KERAS_PATH_SIZE], path[KERAS_PATH_SIZE + 16];
-    if (keras_weights_group(model, node, group) == NULL)
-        return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': the class name is too long", l->name);
-    TRY(write_group(file, group, l->name, err));
-    for (int p = 0; p < l->param_count; p++) {
-        snprintf(path, sizeof path, "%s/%d", group, p);
-        TRY(write_floats(file, path, &l->param[p].shape, model->nodes[node].weights[p], err));
+    const writing *w = user;
+    char group[KERAS_PATH_SIZE], array[KERAS_PATH_SIZE + 16];
+    snprintf(group, sizeof group, "%s/vars", path);
+    TRY(write_group(w->file, group, name, err));
+    const layer *l = node == SIZE_MAX ? NULL : w->model->nodes[node].layer; /* an inner model has none of its own */
+    for (int p = 0; l != NULL && p < l->param_count; p++) {
+        snprintf(array, sizeof array, "%s/%d", group, p);
+        TRY(write_floats(w->file, array, &l->param[p].shape, w->model->nodes[node].weights[p], err));
     }
     return CONVOY_OK;
 }
 
 /* ---- the optimizer ---- */
 
-static convoy_status write_slots(const hdf5_file *file, const convoy_model *model, convoy_error *err)
+static convoy_status write_node_slots(const hdf5_file *file, const convoy_model *model, size_t node, size_t *variable,
+                                      convoy_error *err)
 {
     char path[64];
-    size_t at = 0, variable = 2;
-    for (size_t i = 0; i < model->node_count; i++) {
-        const layer *l = model->nodes[i].layer;
-        for (int p = 0; p < l->param_count; p++) {
-            if (!l->param[p].trainable)
-                continue;
-            for (int s = 0; s < model->optimizer_slot_count; s++) {
-                snprintf(path, sizeof path, "optimizer/vars/%zu", variable++);
-                TRY(write_floats(file, path, &l->param[p].shape, model->optimizer_slots[s] + at, err));
-            }
-            at += l->param[p].count;
+    const layer *l = model->nodes[node].layer;
+    size_t at = model_packed_offset(model, node);
+    for (int p = 0; p < l->param_count; p++) {
+        if (!l->param[p].trainable)
+            continue;
+        for (int s = 0; s < model->optimizer_slot_count; s++) {
+            snprintf(path, sizeof path, "optimizer/vars/%zu", (*variable)++);
+            TRY(write_floats(file, path, &l->param[p].shape, model->optimizer_slots[s] + at, err));
         }
+        at += l->param[p].count;
     }
     return CONVOY_OK;
+}
+
+static convoy_status write_slots(const hdf5_file *file, const convoy_model *model, convoy_error *err)
+{
+    size_t *nodes = NULL, count = 0, variable = 2;
+    convoy_status status = CONVOY_OK;
+    TRY(level_order(model, &nodes, &count, err));
+    for (size_t i = 0; i < count && status == CONVOY_OK; i++)
+        status = write_node_slots(file, model, nodes[i], &variable, err);
+    free(nodes);
+    return status;
 }
 
 static convoy_status write_optimizer(const hdf5_file *file, const convoy_model *model, convoy_error *err)
@@ -121,9 +138,7 @@ static convoy_status write_optimizer(const hdf5_file *file, const convoy_model *
 static convoy_status write_all(const hdf5_file *file, const convoy_model *model, convoy_error *err)
 {
     TRY(write_group(file, "vars", model->name, err));
-    for (size_t i = 0; i < model->node_count; i++)
-        if (model->nodes[i].input_count > 0) /* Keras keeps no group for the InputLayer of a Sequential */
-            TRY(write_layer(file, model, i, err));
+    TRY(level_walk(model, visit_layer, &(writing){file, model}, err));
     if (model->optimizer[0] != '\0')
         TRY(write_optimizer(file, model, err));
     return CONVOY_OK;
