@@ -64,8 +64,8 @@ static void wrap(const char *string, int width, bool fold, lines *out)
     const char *end = string + strlen(string);
     int used = 0;
     out->count = 0;
-    start_line(out, string, end);
-    for (const char *word = string; *word != '\0';) {
+    start_line(out, string, width > 0 ? end : string); /* a column may have no room at all */
+    for (const char *word = string; width > 0 && *word != '\0';) {
         const char *body = word + strspn(word, " ");
         body += strcspn(body, " ");
         const char *next = body + strspn(body, " ");
