@@ -55,7 +55,7 @@ static inline float *weights_of(const convoy_model *model, size_t *count)
     size_t *nodes = NULL, node_count = 0;
     float *all = malloc((convoy_model_parameter_count(model) + 1) * sizeof *all);
     assert_non_null(all);
-    ASSERT_OK(level_order(model, &nodes, &node_count, &err));
+    ASSERT_OK(level_order(model, 0, &nodes, &node_count, &err));
     *count = 0;
     for (size_t i = 0; i < node_count; i++)
         for (int p = 0; p < model->nodes[nodes[i]].layer->param_count; p++) {

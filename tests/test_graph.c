@@ -172,6 +172,71 @@ static void test_refused(void **state)
     convoy_model_destroy(m);
 }
 
+/* Two inputs through one encoder, which gives two outputs; a head that holds a model itself. */
+static convoy_model *siamese(void)
+{
+    convoy_model *m = NULL, *encoder = NULL, *head = NULL, *tail = NULL;
+    ASSERT_OK(convoy_model_create("encoder", &encoder, &err));
+    connect(encoder, "InputLayer", "shape=(6,)", NULL);
+    connect(encoder, "Dense", "units=5, activation=tanh, name=dense", "input_layer");
+    connect(encoder, "Dense", "units=4, name=code", "dense");
+    ASSERT_OK(convoy_model_set_outputs(encoder, "code, dense", &err));
+    ASSERT_OK(convoy_model_create("tail", &tail, &err));
+    ASSERT_OK(convoy_model_add(tail, "InputLayer", "shape=(4,)", &err));
+    ASSERT_OK(convoy_model_add(tail, "Dense", "units=3", &err));
+    ASSERT_OK(convoy_model_create("head", &head, &err));
+    connect(head, "InputLayer", "shape=(4,), name=in", NULL);
+    ASSERT_OK(convoy_model_connect_model(head, tail, "in", &err));
+    ASSERT_OK(convoy_model_add(head, "Activation", "activation=sigmoid", &err));
+    ASSERT_OK(convoy_model_initialize(encoder, SEED, &err));
+    ASSERT_OK(convoy_model_initialize(head, SEED + 1, &err));
+    ASSERT_OK(convoy_model_create("siamese", &m, &err));
+    connect(m, "InputLayer", "shape=(6,), name=a", NULL);
+    connect(m, "InputLayer", "shape=(6,), name=b", NULL);
+    ASSERT_OK(convoy_model_connect_model(m, encoder, "a", &err));
+    reuse(m, "encoder", "b");
+    connect(m, "Subtract", "name=difference", "encoder[0][0], encoder[1]");
+    ASSERT_OK(convoy_model_connect_model(m, head, "difference", &err));
+    connect(m, "Multiply", "name=product", "encoder[0][1], encoder[1][1]");
+    ASSERT_OK(convoy_model_set_outputs(m, "head, product", &err));
+    convoy_model_destroy(encoder);
+    convoy_model_destroy(tail);
+    convoy_model_destroy(head);
+    return m;
+}
+
+static void test_models_inside(void **state)
+{
+    (void)state;
+    convoy_error err = {0};
+    convoy_model *m = siamese(), *other = empty();
+    assert_int_equal(m->scope_count, 5);
+    assert_int_equal(convoy_model_parameter_count(m), 35 + 24 + 15);
+    assert_shape(convoy_model_output(m), 1, 3, 0, 0);
+    assert_shape(convoy_model_output_at(m, 1), 1, 5, 0, 0);
+    assert_round_trip(m);
+    assert_failed(convoy_model_connect_model(other, m, "a", &err), CONVOY_ERROR_MODEL, &err, "model 'siamese'", "'a'",
+                  "none yet", NULL);
+    connect(other, "InputLayer", "shape=(6,), name=x", NULL);
+    assert_failed(convoy_model_connect_model(other, m, "x", &err), CONVOY_ERROR_MODEL, &err, "model 'siamese'",
+                  "1 tensors; it has 2 inputs", NULL);
+    assert_int_equal(other->node_count, 1);
+    assert_int_equal(other->scope_count, 1);
+    ASSERT_OK(convoy_model_connect_model(other, m, "x, x", &err));
+    assert_failed(convoy_model_connect_model(other, m, "x, x", &err), CONVOY_ERROR_MODEL, &err, "same name 'siamese'", NULL);
+    assert_failed(convoy_model_connect_model(other, other, "x", &err), CONVOY_ERROR_MODEL, &err, "part of itself", NULL);
+    assert_failed(convoy_model_reuse(other, "siamese", "x", &err), CONVOY_ERROR_MODEL, &err, "'siamese'",
+                  "1 tensors; it has 2 inputs", NULL);
+    assert_failed(convoy_model_connect(other, "Flatten", NULL, "siamese[0][2]", &err), CONVOY_ERROR_MODEL, &err,
+                  "'siamese[0][2]'", "gives 2 outputs", NULL);
+    assert_failed(convoy_model_connect(other, "Flatten", NULL, "siamese[1][0]", &err), CONVOY_ERROR_MODEL, &err,
+                  "'siamese[1][0]'", "not used that often", NULL);
+    assert_int_equal(other->scope_count, 6);
+    assert_round_trip(other);
+    convoy_model_destroy(other);
+    convoy_model_destroy(m);
+}
+
 /* ---- the plan ---- */
 
 /* Nothing that lives at the same moment shares memory, and all lies within the arena. */
@@ -289,11 +354,9 @@ static float *gradients_of(convoy_model *m, const float *inputs)
     return packed;
 }
 
-static void test_gradients_of_two_outputs(void **state)
+static void check_gradients(convoy_model *m)
 {
-    (void)state;
     float inputs[12], *values;
-    convoy_model *m = two_outputs();
     for (int i = 0; i < 12; i++)
         inputs[i] = sinf((float)(3 * i + 1));
     float *found = gradients_of(m, inputs);
@@ -313,6 +376,13 @@ static void test_gradients_of_two_outputs(void **state)
             }
     free(found);
     convoy_model_destroy(m);
+}
+
+static void test_gradients_of_several_outputs(void **state)
+{
+    (void)state;
+    check_gradients(two_outputs());
+    check_gradients(siamese());
 }
 
 /* ---- training ---- */
@@ -453,8 +523,9 @@ int main(void)
         cmocka_unit_test(test_built_from_c),
         cmocka_unit_test(test_default_names_and_outputs),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_models_inside),
         cmocka_unit_test(test_arena),
-        cmocka_unit_test(test_gradients_of_two_outputs),
+        cmocka_unit_test(test_gradients_of_several_outputs),
         cmocka_unit_test(test_same_seed_same_bits),
         cmocka_unit_test(test_fit_takes_one_input_and_output),
 #ifdef HAVE_KERAS_FILES

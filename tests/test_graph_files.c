@@ -249,7 +249,7 @@ static void assert_slots(const convoy_model *model)
     size_t count, node_count = 0, *nodes = NULL, all = model_trainable_count(model), at = 0;
     float *expected = read_floats("fitted", "slots", &count);
     assert_int_equal(count, 2 * all);
-    ASSERT_OK(level_order(model, &nodes, &node_count, &err));
+    ASSERT_OK(level_order(model, 0, &nodes, &node_count, &err));
     for (size_t i = 0; i < node_count; i++)
         for (int p = 0, from = (int)model_packed_offset(model, nodes[i]); p < model->nodes[nodes[i]].layer->param_count; p++) {
             size_t n = model->nodes[nodes[i]].layer->param[p].count;

@@ -40,8 +40,14 @@ convoy_status convoy_model_add(convoy_model *model, const char *class_name, cons
 convoy_status convoy_model_connect(convoy_model *model, const char *class_name, const char *options, const char *inputs,
                                    convoy_error *err);
 
-/* Uses a layer once more, with the weights it has; what it gives is "NAME[1]", then "NAME[2]", ... Their gradients add up. */
-convoy_status convoy_model_reuse(convoy_model *model, const char *layer_name, const char *inputs, convoy_error *err);
+/* Uses a layer, or a model inside the model, once more, with the weights it has; what it gives is "NAME[1]", then "NAME[2]", ...
+ * The gradients of all uses add up. */
+convoy_status convoy_model_reuse(convoy_model *model, const char *name, const char *inputs, convoy_error *err);
+
+/* Puts a copy of another model, weights included, into this one, to be called like a layer of that model's name. It reads as many
+ * layers as it has inputs; "NAME[0][1]" is its second output. `inner` stays the caller's. */
+convoy_status convoy_model_connect_model(convoy_model *model, const convoy_model *inner, const char *inputs,
+                                         convoy_error *err);
 
 /* Says which layers give the model's outputs, in their order; no layers can be added afterwards. Every layer must lead to one of
  * them. Without this call the outputs are the layers that no other reads. */
@@ -64,7 +70,7 @@ convoy_status convoy_model_to_json(const convoy_model *model, char **out, convoy
 convoy_status convoy_model_save(const convoy_model *model, const char *path, convoy_error *err);
 
 typedef struct convoy_summary_options {
-    bool classic; /* Keras 2's 65-column table instead of Keras 3's box */
+    bool classic; /* Keras 2's table (65 columns, 98 with connections) instead of Keras 3's box */
     int columns;  /* width of the terminal; 0: 80, as Keras takes without a terminal */
     bool bold;    /* the title in ANSI bold, as Keras does on a terminal */
 } convoy_summary_options;

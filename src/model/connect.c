@@ -5,31 +5,34 @@
 
 #include "base/text.h"
 #include "layers/option.h"
-#include "model/build.h"
+#include "model/config_inside.h"
+#include "model/level.h"
 
 #define MOST_OUTPUTS 256
 
 /* ---- names ---- */
 
-/* The layer of the model itself (not of models inside it) with a name of `length` bytes: its first use, or -1. */
-static int find_layer(const convoy_model *model, const char *name, size_t length)
+/* What a name stands for: a layer of the model itself, or a model inside it; -1: not that. Both by their first use. */
+typedef struct named {
+    int node, scope;
+} named;
+
+static bool has_name(const char *there, const char *name, size_t length)
 {
-    for (size_t i = 0; i < model->node_count; i++) {
-        const char *there = model->nodes[i].layer->name;
-        if (model->nodes[i].scope == 0 && model_is_first(model, i) && strlen(there) == length &&
-            memcmp(there, name, length) == 0)
-            return (int)i;
-    }
-    return -1;
+    return strlen(there) == length && memcmp(there, name, length) == 0;
 }
 
-/* Use k of a layer, counted from 0; -1 where there is none. */
-static int find_use(const convoy_model *model, int first, long k)
+/* The first `length` bytes of `name`. */
+static named find_name(const convoy_model *model, const char *name, size_t length)
 {
-    for (size_t i = 0; i < model->node_count; i++)
-        if (model->nodes[i].first == first && k-- == 0)
-            return (int)i;
-    return -1;
+    named found = {-1, -1};
+    for (size_t i = 0; i < model->node_count && found.node < 0; i++)
+        if (model->nodes[i].scope == 0 && model_is_first(model, i) && has_name(model->nodes[i].layer->name, name, length))
+            found.node = (int)i;
+    for (size_t s = 1; s < model->scope_count && found.node < 0 && found.scope < 0; s++)
+        if (model->scopes[s].outer == 0 && model->scopes[s].first == (int)s && has_name(model->scopes[s].name, name, length))
+            found.scope = (int)s;
+    return found;
 }
 
 static convoy_status fail_name(const convoy_model *model, const char *name, convoy_error *err)
@@ -39,27 +42,70 @@ static convoy_status fail_name(const convoy_model *model, const char *name, conv
     for (size_t i = 0; i < model->node_count && used < sizeof list; i++)
         if (model->nodes[i].scope == 0 && model_is_first(model, i))
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", model->nodes[i].layer->name);
+    for (size_t s = 1; s < model->scope_count && used < sizeof list; s++)
+        if (model->scopes[s].outer == 0 && model->scopes[s].first == (int)s)
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", model->scopes[s].name);
     return base_fail(err, CONVOY_ERROR_MODEL, "'%s' is no layer of model '%s'; %sknown: %s", name, model->name,
                      option_suggest(name, list, hint, sizeof hint), used ? list : "none yet");
 }
 
-/* "conv2d", or "conv2d[1]": its second use. */
+/* Takes "[12]" off the end of a name. */
+static bool cut_index(const char *name, size_t *length, size_t *index)
+{
+    size_t at = *length;
+    if (at < 3 || name[at - 1] != ']')
+        return false;
+    for (at--; at > 0 && name[at - 1] >= '0' && name[at - 1] <= '9'; at--)
+        ;
+    if (at == 0 || name[at - 1] != '[' || at + 1 == *length || *length - at > 8)
+        return false;
+    *index = (size_t)strtoul(name + at, NULL, 10);
+    *length = at - 1;
+    return true;
+}
+
+/* Use k of a layer; -1 where there is none. */
+static int find_use(const convoy_model *model, int first, size_t k)
+{
+    for (size_t i = 0; i < model->node_count; i++)
+        if (model->nodes[i].first == first && k-- == 0)
+            return (int)i;
+    return -1;
+}
+
+/* Use k of an inner model; -1 where there is none. */
+static int find_scope_use(const convoy_model *model, int first, size_t k)
+{
+    for (size_t s = 1; s < model->scope_count; s++)
+        if (model->scopes[s].outer == 0 && model->scopes[s].first == first && k-- == 0)
+            return (int)s;
+    return -1;
+}
+
+/* As Keras's summary writes it: "conv2d", "conv2d[1]" (its second use), "encoder[0][1]" (an inner model's second output). */
 static convoy_status find_node(const convoy_model *model, const char *name, int *out, convoy_error *err)
 {
-    size_t length = strlen(name);
-    const char *bracket = strrchr(name, '[');
-    char *end = NULL;
-    int first = find_layer(model, name, length);
-    *out = first;
-    if (first >= 0)
-        return CONVOY_OK;
-    long use = bracket != NULL ? strtol(bracket + 1, &end, 10) : -1;
-    if (use < 0 || strcmp(end, "]") != 0 || (first = find_layer(model, name, (size_t)(bracket - name))) < 0)
+    size_t length = strlen(name), use = 0, tensor = 0, outer = 0;
+    named found = find_name(model, name, length);
+    if (found.node < 0 && found.scope < 0 && cut_index(name, &length, &use))
+        found = find_name(model, name, length);
+    if (found.node < 0 && found.scope < 0 && cut_index(name, &length, &outer)) {
+        tensor = use;
+        use = outer;
+        found = find_name(model, name, length);
+    }
+    if (found.node < 0 && found.scope < 0)
         return fail_name(model, name, err);
-    *out = find_use(model, first, use);
+    *out = found.node >= 0 ? find_use(model, found.node, use) : find_scope_use(model, found.scope, use);
     if (*out < 0)
-        return base_fail(err, CONVOY_ERROR_MODEL, "'%s': layer '%s' is not used that often; [0] is its first use", name,
-                         model->nodes[first].layer->name);
+        return base_fail(err, CONVOY_ERROR_MODEL, "'%s': '%.*s' is not used that often; [0] is its first use", name,
+                         (int)length, name);
+    size_t outputs = found.node >= 0 ? 1 : (size_t)model->scopes[*out].output_count;
+    if (tensor >= outputs)
+        return base_fail(err, CONVOY_ERROR_MODEL, "'%s': '%.*s' gives %zu output%s; [0][0] is the first use's first", name,
+                         (int)length, name, outputs, outputs == 1 ? "" : "s");
+    if (found.scope >= 0)
+        *out = model->scopes[*out].outputs[tensor];
     return CONVOY_OK;
 }
 
@@ -146,14 +192,93 @@ convoy_status convoy_model_connect(convoy_model *model, const char *class_name, 
     return status == CONVOY_OK ? append_reading(model, l, inputs, -1, err) : status;
 }
 
-convoy_status convoy_model_reuse(convoy_model *model, const char *layer_name, const char *inputs, convoy_error *err)
+/* What an inner model reads. */
+static convoy_status find_sources(const convoy_model *model, const char *name, const char *inputs,
+                                  int sources[CONFIG_MOST_INPUTS], int *count, convoy_error *err)
+{
+    convoy_status status = find_nodes(model, inputs, sources, CONFIG_MOST_INPUTS, count, err);
+    if (status == CONVOY_OK && model->scopes[0].output_count > 0)
+        status = base_fail(err, CONVOY_ERROR_MODEL, "the outputs of model '%s' are set; add layers before", model->name);
+    if (status == CONVOY_OK && *count == 0)
+        status = base_fail(err, CONVOY_ERROR_MODEL, "it reads nothing; name the layers that it reads");
+    return status == CONVOY_OK ? status : base_fail_in(err, status, "model '%s'", name);
+}
+
+static convoy_status reuse_model(convoy_model *model, int first, const char *inputs, convoy_error *err)
+{
+    int sources[CONFIG_MOST_INPUTS], count = 0, scope = -1, tip = model->tip;
+    size_t nodes = model->node_count, scopes = model->scope_count;
+    TRY(find_sources(model, model->scopes[first].name, inputs, sources, &count, err));
+    convoy_status status = model_repeat_scope(model, first, 0, sources, count, &scope, err);
+    if (status != CONVOY_OK)
+        model_truncate(model, nodes, scopes);
+    model->tip = status == CONVOY_OK ? model->scopes[scope].outputs[0] : tip;
+    return status;
+}
+
+convoy_status convoy_model_reuse(convoy_model *model, const char *name, const char *inputs, convoy_error *err)
 {
     layer *again = NULL;
-    int first = find_layer(model, layer_name, strlen(layer_name));
-    if (first < 0)
-        return fail_name(model, layer_name, err);
-    TRY(model_copy_layer(model->nodes[first].layer, &again, err));
-    return append_reading(model, again, inputs, first, err);
+    named found = find_name(model, name, strlen(name));
+    if (found.scope >= 0)
+        return reuse_model(model, found.scope, inputs, err);
+    if (found.node < 0)
+        return fail_name(model, name, err);
+    TRY(model_copy_layer(model->nodes[found.node].layer, &again, err));
+    return append_reading(model, again, inputs, found.node, err);
+}
+
+/* ---- models inside ---- */
+
+static convoy_status copy_weights(const convoy_model *inner, convoy_model *model, int scope, convoy_error *err)
+{
+    size_t *from = NULL, *to = NULL, from_count = 0, to_count = 0;
+    convoy_status status;
+    TRY_GOTO(level_order(inner, 0, &from, &from_count, err));
+    TRY_GOTO(level_order(model, scope, &to, &to_count, err));
+    for (size_t i = 0; i < from_count && i < to_count; i++) {
+        const model_node *a = &inner->nodes[from[i]], *b = &model->nodes[to[i]];
+        for (int p = 0; p < a->layer->param_count; p++)
+            memcpy(b->weights[p], a->weights[p], a->layer->param[p].count * sizeof(float));
+    }
+done:
+    free(from);
+    free(to);
+    return status;
+}
+
+static convoy_status insert_model(convoy_model *model, const convoy_model *inner, const int *sources, int count,
+                                  convoy_error *err)
+{
+    const config_call call = {.sources = sources, .source_count = count};
+    json_t *config = NULL;
+    int scope = -1;
+    TRY(model_to_config(inner, &config, err));
+    convoy_status status = config_read_inner(model, &call, NULL, config, &scope, err);
+    json_decref(config);
+    TRY(status);
+    TRY(copy_weights(inner, model, scope, err));
+    model->tip = model->scopes[scope].outputs[0];
+    return CONVOY_OK;
+}
+
+convoy_status convoy_model_connect_model(convoy_model *model, const convoy_model *inner, const char *inputs,
+                                         convoy_error *err)
+{
+    int sources[CONFIG_MOST_INPUTS], count = 0, tip = model->tip;
+    size_t nodes = model->node_count, scopes = model->scope_count;
+    if (inner == model || inner->node_count == 0)
+        return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' %s", inner->name,
+                         inner == model ? "can't be part of itself" : "has no layers");
+    TRY(find_sources(model, inner->name, inputs, sources, &count, err));
+    convoy_status status = insert_model(model, inner, sources, count, err);
+    if (status == CONVOY_OK) {
+        become_functional(model);
+        return status;
+    }
+    model_truncate(model, nodes, scopes);
+    model->tip = tip;
+    return status;
 }
 
 /* ---- outputs ---- */

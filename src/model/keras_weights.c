@@ -274,7 +274,7 @@ static convoy_status read_optimizer(const hdf5_file *file, convoy_model *model, 
     if (rate != (float)model->learning_rate)
         model->learning_rate = rate;
     size_t *nodes = NULL, node_count = 0;
-    TRY(level_order(model, &nodes, &node_count, err));
+    TRY(level_order(model, 0, &nodes, &node_count, err));
     convoy_status status = read_slots(file, model, nodes, node_count, err);
     free(nodes);
     return status;

@@ -118,7 +118,7 @@ static convoy_status write_slots(const hdf5_file *file, const convoy_model *mode
 {
     size_t *nodes = NULL, count = 0, variable = 2;
     convoy_status status = CONVOY_OK;
-    TRY(level_order(model, &nodes, &count, err));
+    TRY(level_order(model, 0, &nodes, &count, err));
     for (size_t i = 0; i < count && status == CONVOY_OK; i++)
         status = write_node_slots(file, model, nodes[i], &variable, err);
     free(nodes);

@@ -53,7 +53,7 @@ bool level_is_chain(const level *l);
 typedef convoy_status level_visit(void *user, size_t node, const char *name, const char *path, convoy_error *err);
 convoy_status level_walk(const convoy_model *model, level_visit *visit, void *user, convoy_error *err);
 
-/* The nodes that level_walk visits, in its order; the caller frees *out. */
-convoy_status level_order(const convoy_model *model, size_t **out, size_t *count, convoy_error *err);
+/* The nodes that level_walk visits, in its order (of the model, scope 0, or of a model inside it); the caller frees *out. */
+convoy_status level_order(const convoy_model *model, int scope, size_t **out, size_t *count, convoy_error *err);
 
 #endif

@@ -85,12 +85,13 @@ static convoy_status collect(void *user, size_t node, const char *name, const ch
     return CONVOY_OK;
 }
 
-convoy_status level_order(const convoy_model *model, size_t **out, size_t *count, convoy_error *err)
+convoy_status level_order(const convoy_model *model, int scope, size_t **out, size_t *count, convoy_error *err)
 {
     node_list list = {malloc((model->node_count + 1) * sizeof *list.nodes), 0};
     if (list.nodes == NULL)
         return OUT_OF_MEMORY(err);
-    convoy_status status = level_walk(model, collect, &list, err);
+    const walk w = {model, collect, &list};
+    convoy_status status = walk_scope(&w, scope, "", 0, err);
     if (status != CONVOY_OK) {
         free(list.nodes);
         return status;
