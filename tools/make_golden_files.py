@@ -389,4 +389,5 @@ def main():
     print(f"{len(files)} files, {sum(f.stat().st_size for f in files)} bytes, Keras {keras.__version__}")
 
 
-main()
+if __name__ == "__main__":
+    main()

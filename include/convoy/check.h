@@ -16,7 +16,7 @@ extern "C" {
 /* One layer in one configuration. */
 typedef struct convoy_check_row {
     const char *layer, *options; /* "Conv2D", "filters=8, kernel_size=3" */
-    char input[64];              /* shape */
+    char input[128];             /* its shape; several: "(None, 4) and (None, 1)", "8 x (None, 4)" */
     bool passed;
     double error;                /* the worst error, as a multiple of what is tolerated: at most 1 passes */
     char message[256];           /* of a failure: which tensor, where, both values */

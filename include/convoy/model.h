@@ -22,7 +22,7 @@ typedef struct convoy_shape {
 
 typedef struct convoy_model convoy_model;
 
-/* An empty sequential model. `name` NULL: "sequential". */
+/* An empty model, Sequential as long as it is a chain. `name` NULL: "sequential", and "functional" when it becomes that. */
 convoy_status convoy_model_create(const char *name, convoy_model **out, convoy_error *err);
 void convoy_model_destroy(convoy_model *model);
 
@@ -31,6 +31,27 @@ void convoy_model_destroy(convoy_model *model);
  * NULL: none. The first layer is InputLayer with shape=(H, W, C).
  * Errors: CONVOY_ERROR_MODEL names the layer, the option and what is known; shapes that do not fit name both. */
 convoy_status convoy_model_add(convoy_model *model, const char *class_name, const char *options, convoy_error *err);
+
+/* Functional models: graphs with branches. The first of these calls makes the model functional, whatever was added before; then
+ * convoy_model_add appends to the layer added last, and adds further InputLayers.
+ *
+ * Adds a layer that reads the layers named in `inputs`: "conv2d", or "left, right" for a layer that merges (at most 8). NULL for
+ * an InputLayer. "conv2d[1]" is what the second use of a layer gave, "conv2d[0]" or "conv2d" the first. */
+convoy_status convoy_model_connect(convoy_model *model, const char *class_name, const char *options, const char *inputs,
+                                   convoy_error *err);
+
+/* Uses a layer, or a model inside the model, once more, with the weights it has; what it gives is "NAME[1]", then "NAME[2]", ...
+ * The gradients of all uses add up. */
+convoy_status convoy_model_reuse(convoy_model *model, const char *name, const char *inputs, convoy_error *err);
+
+/* Puts a copy of another model, weights included, into this one, to be called like a layer of that model's name. It reads as many
+ * layers as it has inputs; "NAME[0][1]" is its second output. `inner` stays the caller's. */
+convoy_status convoy_model_connect_model(convoy_model *model, const convoy_model *inner, const char *inputs,
+                                         convoy_error *err);
+
+/* Says which layers give the model's outputs, in their order; no layers can be added afterwards. Every layer must lead to one of
+ * them. Without this call the outputs are the layers that no other reads. */
+convoy_status convoy_model_set_outputs(convoy_model *model, const char *layers, convoy_error *err);
 
 /* Draws all weights anew from their initializers: the same seed gives the same weights on every machine. */
 convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy_error *err);
@@ -49,7 +70,7 @@ convoy_status convoy_model_to_json(const convoy_model *model, char **out, convoy
 convoy_status convoy_model_save(const convoy_model *model, const char *path, convoy_error *err);
 
 typedef struct convoy_summary_options {
-    bool classic; /* Keras 2's 65-column table instead of Keras 3's box */
+    bool classic; /* Keras 2's table (65 columns, 98 with connections) instead of Keras 3's box */
     int columns;  /* width of the terminal; 0: 80, as Keras takes without a terminal */
     bool bold;    /* the title in ANSI bold, as Keras does on a terminal */
 } convoy_summary_options;
@@ -58,14 +79,19 @@ typedef struct convoy_summary_options {
 convoy_status convoy_model_summary(const convoy_model *model, const convoy_summary_options *options, char **out,
                                    convoy_error *err);
 
-/* What a model is made of. Indices run from 0; layer 0 is the InputLayer. */
+/* What a model is made of. Indices run from 0; layer 0 is an InputLayer. A layer used several times counts once (its output is that
+ * of its first use); the layers of models inside the model count like all others. */
 const char *convoy_model_name(const convoy_model *model);
 size_t convoy_model_layer_count(const convoy_model *model);
 const char *convoy_model_layer_name(const convoy_model *model, size_t layer);
 const char *convoy_model_layer_class(const convoy_model *model, size_t layer);
 convoy_shape convoy_model_layer_output(const convoy_model *model, size_t layer);
-convoy_shape convoy_model_input(const convoy_model *model);
-convoy_shape convoy_model_output(const convoy_model *model);
+convoy_shape convoy_model_input(const convoy_model *model);  /* the first */
+convoy_shape convoy_model_output(const convoy_model *model); /* the first */
+size_t convoy_model_input_count(const convoy_model *model);
+size_t convoy_model_output_count(const convoy_model *model);
+convoy_shape convoy_model_input_at(const convoy_model *model, size_t input);
+convoy_shape convoy_model_output_at(const convoy_model *model, size_t output);
 size_t convoy_model_parameter_count(const convoy_model *model);
 
 /* The weights of a layer in Keras's order (kernel, bias): `values` points into the model (row-major float32, kernels HWIO,

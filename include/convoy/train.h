@@ -112,6 +112,10 @@ convoy_status convoy_evaluate(convoy_context *ctx, convoy_model *model, const co
 convoy_status convoy_predict(convoy_context *ctx, convoy_model *model, const float *inputs, size_t count, int batch_size,
                              float *outputs, convoy_error *err);
 
+/* The same for models with several inputs and outputs: inputs[k] goes to input k, outputs[k] gets what output k gives. */
+convoy_status convoy_predict_all(convoy_context *ctx, convoy_model *model, const float *const *inputs, size_t count,
+                                 int batch_size, float *const *outputs, convoy_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -25,8 +25,9 @@ typedef struct pair {
     double *reference;
 } pair;
 
-enum { P_INPUT, P_OUTPUT, P_D_OUTPUT, P_D_INPUT, P_PARAM, P_D_PARAM = P_PARAM + LAYER_MAX_PARAMS,
-       P_SAVED = P_D_PARAM + LAYER_MAX_PARAMS, P_SCRATCH_F, P_SCRATCH_B, P_ZEROS, P_BAD, P_COUNT };
+enum { P_INPUT, P_D_INPUT = P_INPUT + LAYER_MAX_INPUTS, P_OUTPUT = P_D_INPUT + LAYER_MAX_INPUTS, P_D_OUTPUT, P_PARAM,
+       P_D_PARAM = P_PARAM + LAYER_MAX_PARAMS, P_SAVED = P_D_PARAM + LAYER_MAX_PARAMS, P_SCRATCH_F, P_SCRATCH_B, P_ZEROS, P_BAD,
+       P_COUNT };
 
 typedef struct check {
     convoy_context *ctx;
@@ -63,12 +64,15 @@ static convoy_status make(check *c, int which, const char *name, size_t count, s
 static convoy_status make_all(check *c, convoy_error *err)
 {
     const layer *l = c->layer;
-    size_t in = shape_count(&l->input[0]), out = shape_count(&l->output), most = (size_t)c->max_batch;
-    size_t batch = (size_t)c->batch;
-    TRY(make(c, P_INPUT, "input", in * most, in * batch, err));
+    size_t out = shape_count(&l->output), most = (size_t)c->max_batch, batch = (size_t)c->batch;
+    for (int k = 0; k < l->input_count; k++) {
+        size_t in = shape_count(&l->input[k]);
+        TRY(make(c, P_INPUT + k, "input", in * most, in * batch, err));
+        TRY(make(c, P_D_INPUT + k, k == 0 ? "gradient of the input" : "gradient of a later input", in * most, in * batch,
+                 err));
+    }
     TRY(make(c, P_OUTPUT, "output", out * most, out * batch, err));
     TRY(make(c, P_D_OUTPUT, "gradient of the output", out * most, out * batch, err));
-    TRY(make(c, P_D_INPUT, "gradient of the input", in * most, in * batch, err));
     for (int k = 0; k < l->param_count; k++) {
         TRY(make(c, P_PARAM + k, l->param[k].name, l->param[k].count, l->param[k].count, err));
         TRY(make(c, P_D_PARAM + k, l->param[k].name, l->param[k].count, l->param[k].count, err));
@@ -112,10 +116,13 @@ static layer_io io_of(const check *c)
 {
     const pair *p = c->pairs;
     layer_io io = {.ctx = c->ctx, .batch = c->max_batch, .training = c->training, .bad = p[P_BAD].buffer,
-                   .seed = c->seed, .stream = STREAM, .input = {p[P_INPUT].buffer}, .output = p[P_OUTPUT].buffer,
-                   .saved = p[P_SAVED].buffer, .scratch = p[P_SCRATCH_F].buffer, .d_input = {p[P_D_INPUT].buffer},
-                   .d_output = p[P_D_OUTPUT].buffer,
+                   .seed = c->seed, .stream = STREAM, .output = p[P_OUTPUT].buffer, .saved = p[P_SAVED].buffer,
+                   .scratch = p[P_SCRATCH_F].buffer, .d_output = p[P_D_OUTPUT].buffer,
                    .zeros = p[P_ZEROS].buffer ? p[P_ZEROS].buffer : p[P_INPUT].buffer};
+    for (int k = 0; k < c->layer->input_count; k++) {
+        io.input[k] = p[P_INPUT + k].buffer;
+        io.d_input[k] = p[P_D_INPUT + k].buffer;
+    }
     for (int k = 0; k < c->layer->param_count; k++) {
         io.param[k] = p[P_PARAM + k].buffer;
         io.d_param[k] = p[P_D_PARAM + k].buffer;
@@ -157,7 +164,8 @@ static convoy_status play(check *c, convoy_error *err)
     TRY(rt_list_set_batch(c->backward, c->batch, err));
     /* Warming up a GEMM has written results: forget them. */
     TRY(rt_buffer_fill(c->pairs[P_OUTPUT].buffer, NAN, err));
-    TRY(rt_buffer_fill(c->pairs[P_D_INPUT].buffer, NAN, err));
+    for (int k = 0; k < c->layer->input_count; k++)
+        TRY(rt_buffer_fill(c->pairs[P_D_INPUT + k].buffer, NAN, err));
     TRY(rt_list_play(c->forward, 0, rt_list_length(c->forward), err));
     return rt_list_play(c->backward, 0, rt_list_length(c->backward), err);
 }
@@ -178,8 +186,11 @@ static void run_reference(check *c)
     const layer_class *class = c->layer->class;
     const pair *p = c->pairs;
     layer_reference r = {.batch = c->batch, .training = c->training, .seed = c->seed, .stream = STREAM, .step = STEP,
-                         .input = {p[P_INPUT].reference}, .output = p[P_OUTPUT].reference,
-                         .d_input = {p[P_D_INPUT].reference}, .d_output = p[P_D_OUTPUT].reference, .scratch = c->scratch};
+                         .output = p[P_OUTPUT].reference, .d_output = p[P_D_OUTPUT].reference, .scratch = c->scratch};
+    for (int k = 0; k < c->layer->input_count; k++) {
+        r.input[k] = p[P_INPUT + k].reference;
+        r.d_input[k] = p[P_D_INPUT + k].reference;
+    }
     for (int k = 0; k < c->layer->param_count; k++) {
         r.param[k] = p[P_PARAM + k].reference;
         r.d_param[k] = p[P_D_PARAM + k].reference;
@@ -276,7 +287,8 @@ static convoy_status compare_training(check *c, convoy_error *err)
 static convoy_status run(check *c, convoy_error *err)
 {
     TRY(make_all(c, err));
-    TRY(send(c, P_INPUT, err));
+    for (int k = 0; k < c->layer->input_count; k++)
+        TRY(send(c, P_INPUT + k, err));
     TRY(send(c, P_D_OUTPUT, err));
     for (int k = 0; k < c->layer->param_count; k++)
         TRY(send(c, P_PARAM + k, err));
@@ -309,18 +321,38 @@ static convoy_status check_layer(convoy_context *ctx, layer *l, uint64_t seed, c
     return CONVOY_OK;
 }
 
+/* "(None, 3, 4) and (None, 1)", or "8 x (None, 4)". */
+static void inputs_text(const convoy_shape *shapes, int count, char *out, size_t size)
+{
+    char first[64], next[64];
+    bool same = count > 2;
+    shape_text(&shapes[0], first, sizeof first);
+    for (int k = 1; k < count; k++)
+        same = same && strcmp(shape_text(&shapes[k], next, sizeof next), first) == 0;
+    snprintf(next, sizeof next, "%d x ", count);
+    text_copy(out, size, same ? next : "");
+    for (int k = 0; k < (same ? 1 : count); k++) {
+        size_t used = strlen(out);
+        text_copy(out + used, size - used, k > 0 ? " and " : "");
+        used = strlen(out);
+        shape_text(&shapes[k], out + used, size - used);
+    }
+}
+
 static convoy_status check_sample(convoy_context *ctx, const layer_class *class, const layer_sample *sample,
                                   uint64_t seed, convoy_check_row *row, convoy_error *err)
 {
     json_t *config = NULL;
     layer *l = NULL;
+    convoy_shape inputs[LAYER_MAX_INPUTS];
+    int count = layer_sample_inputs(class, sample, inputs);
     *row = (convoy_check_row){.layer = class->name, .options = sample->options};
-    shape_text(&sample->input, row->input, sizeof row->input);
+    inputs_text(inputs, count, row->input, sizeof row->input);
     TRY(option_parse_text(sample->options, &config, err));
     convoy_status status = layer_create(class, config, &l, err);
     json_decref(config);
     if (status == CONVOY_OK)
-        status = layer_connect(l, &sample->input, 1, err);
+        status = layer_connect(l, inputs, count, err);
     if (status == CONVOY_OK)
         status = check_layer(ctx, l, seed, row, err);
     layer_destroy(l);

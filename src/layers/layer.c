@@ -200,6 +200,16 @@ static convoy_status check_sizes(const layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
+static convoy_status check_count(const layer *l, int count, convoy_error *err)
+{
+    bool reads = l->class->forward != NULL || l->class->alias; /* InputLayer does not */
+    if (count > 1 && !l->class->merges)
+        return base_fail(err, CONVOY_ERROR_MODEL, "%d inputs; it takes one", count);
+    if ((count > 0) != reads)
+        return base_fail(err, CONVOY_ERROR_MODEL, reads ? "no input" : "it takes no input");
+    return CONVOY_OK;
+}
+
 convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, convoy_error *err)
 {
     char shapes[512] = "";
@@ -215,7 +225,9 @@ convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, con
         used = strlen(shapes);
         shape_text(&inputs[i], shapes + used, sizeof shapes - used);
     }
-    convoy_status status = l->class->build(l, err);
+    convoy_status status = check_count(l, count, err);
+    if (status == CONVOY_OK)
+        status = l->class->build(l, err);
     if (status == CONVOY_OK)
         status = check_sizes(l, err);
     if (status != CONVOY_OK && l->name[0] != '\0')

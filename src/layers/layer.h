@@ -170,7 +170,9 @@ typedef struct layer_class {
     bool alias_in_inference;      /* the same outside of training plans */
     bool applies_input_slope;     /* backward honours layer_io.input_slope */
     bool trains_apart;            /* inference has launches, others than training */
+    bool merges;                  /* reads a list of one or more tensors; others read one, InputLayer none */
     const layer_sample *samples;  /* ends with options == NULL */
+    const convoy_shape (*more_inputs)[LAYER_MAX_INPUTS - 1]; /* of each sample, behind the first: rank 0 ends them; or NULL */
 
     /* From options and input shapes: output shape, parameters, saved and scratch sizes. Message without the layer's name. */
     convoy_status (*build)(layer *l, convoy_error *err);
@@ -238,6 +240,8 @@ convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *firs
 /* ---- shapes ---- */
 
 size_t shape_count(const convoy_shape *shape);          /* product of the dimensions */
+/* The inputs of one of a class's samples; returns how many. */
+int layer_sample_inputs(const layer_class *class, const layer_sample *sample, convoy_shape out[LAYER_MAX_INPUTS]);
 /* "(None, 32, 32, 3)"; returns out. */
 const char *shape_text(const convoy_shape *shape, char *out, size_t size);
 

@@ -21,3 +21,13 @@ const char *shape_text(const convoy_shape *shape, char *out, size_t size)
         snprintf(out + used, size - (size_t)used, shape->rank == 0 ? ",)" : ")");
     return out;
 }
+
+int layer_sample_inputs(const layer_class *class, const layer_sample *sample, convoy_shape out[LAYER_MAX_INPUTS])
+{
+    const convoy_shape *more = class->more_inputs ? class->more_inputs[sample - class->samples] : NULL;
+    int count = 1;
+    out[0] = sample->input;
+    for (; more && count < LAYER_MAX_INPUTS && more[count - 1].rank > 0; count++)
+        out[count] = more[count - 1];
+    return count;
+}

@@ -36,14 +36,14 @@ static size_t lowest_offset(const arena_tensor *t, arena_tensor *const *placed, 
     return offset;
 }
 
-static size_t fullest(const arena_tensor *tensors, size_t count)
+static size_t fullest(arena_tensor *const *placed, size_t count)
 {
     size_t most = 0;
     for (size_t i = 0; i < count; i++) {
         size_t live = 0;
         for (size_t j = 0; j < count; j++)
-            if (tensors[j].bytes && tensors[j].first <= tensors[i].first && tensors[i].first <= tensors[j].last)
-                live += tensors[j].bytes;
+            if (placed[j]->first <= placed[i]->first && placed[i]->first <= placed[j]->last)
+                live += placed[j]->bytes;
         most = live > most ? live : most;
     }
     return most;
@@ -67,7 +67,7 @@ convoy_status arena_place(arena_tensor *tensors, size_t count, size_t alignment,
         size_t end = round_up(order[i]->offset + order[i]->bytes, alignment);
         *bytes = end > *bytes ? end : *bytes;
     }
-    *least = fullest(tensors, count);
+    *least = fullest(order, wanted);
     free(order);
     return CONVOY_OK;
 }

@@ -6,14 +6,34 @@
 
 #define MOST_JSON ((size_t)64 << 20) /* bytes of a config that are read */
 
+/* The class of a name; the message of a failure suggests one. */
+convoy_status model_find_class(const char *name, const layer_class **out, convoy_error *err);
+
+/* A layer like this one, not yet connected: for another use of it. */
+convoy_status model_copy_layer(const layer *l, layer **out, convoy_error *err);
+
+/* Sets the nodes that are the inputs, or outputs, of a scope. Every node must lead to an output of scope 0. */
+convoy_status model_set_ends(convoy_model *model, int scope, bool outputs, const int *nodes, int count, convoy_error *err);
+
 /* Creates a layer of a class by name and appends it. When the model is empty and the config has input_shape,
  * batch_shape or batch_input_shape (Keras 2 keeps them in the first layer), or `build_shape` is not NULL, the
  * InputLayer is made from it. A failure leaves the model as it was. */
 convoy_status model_append_config(convoy_model *model, const char *class_name, const json_t *config,
                                   const json_t *build_shape, convoy_error *err);
 
-/* Removes the nodes from `count` on. */
-void model_truncate(convoy_model *model, size_t count);
+/* Appends a use of a layer: `use` gives the layer, which this takes ownership of also on failure, what it reads, the scope, and the
+ * first use (-1: this one). It becomes the tip. */
+convoy_status model_append_node(convoy_model *model, const model_node *use, convoy_error *err);
+/* Is the name free for a layer, or inner model, of a scope? */
+convoy_status model_check_name(const convoy_model *model, int scope, const char *wanted, convoy_error *err);
+/* Uses an inner model once more: all its nodes again, with the weights of the first. *scope is the new one. */
+convoy_status model_repeat_scope(convoy_model *model, int first, int outer, const int *sources, int source_count,
+                                 int *scope, convoy_error *err);
+/* Appends a scope; its lists belong to the model afterwards. */
+convoy_status model_add_scope(convoy_model *model, const model_scope *scope, convoy_error *err);
+
+/* Removes the nodes and scopes from these on. */
+void model_truncate(convoy_model *model, size_t node_count, size_t scope_count);
 
 /* The text of data/models/<name>.json, embedded at build time; NULL when there is none. */
 const char *builtin_model_text(const char *name);

@@ -1,16 +1,17 @@
-/* Keras's JSON configs: Sequential models in the forms that Keras 2 and 3 write, and the smallest one back. */
+/* Keras's JSON configs, in the forms that Keras 2 and 3 write. What Sequential and Functional differ in is in config_chain.c and
+ * config_graph.c; config_write.c writes the smallest form back. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "layers/option.h"
-#include "model/build.h"
+#include "model/config_inside.h"
 
 #define INPUT_CLASS "InputLayer"
 
 /* ---- one layer ---- */
 
-static convoy_status find_class(const char *name, const layer_class **out, convoy_error *err)
+convoy_status model_find_class(const char *name, const layer_class **out, convoy_error *err)
 {
     char list[2048], hint[128];
     *out = layer_class_find(name);
@@ -22,7 +23,7 @@ static convoy_status find_class(const char *name, const layer_class **out, convo
 }
 
 /* Takes the input's shape out of another layer's config, as a batch_shape: a new reference, NULL when there is none. */
-static json_t *take_input_shape(json_t *config)
+json_t *config_take_shape(json_t *config)
 {
     static const char *const keys[] = {"batch_shape", "batch_input_shape", "input_shape"};
     json_t *found = NULL;
@@ -45,7 +46,7 @@ static convoy_status append_input(convoy_model *model, const json_t *batch_shape
     json_t *config = json_pack("{s:O}", "batch_shape", batch_shape);
     if (config == NULL)
         return OUT_OF_MEMORY(err);
-    convoy_status status = find_class(INPUT_CLASS, &class, err);
+    convoy_status status = model_find_class(INPUT_CLASS, &class, err);
     if (status == CONVOY_OK)
         status = layer_create(class, config, &l, err);
     if (status == CONVOY_OK)
@@ -61,12 +62,12 @@ convoy_status model_append_config(convoy_model *model, const char *class_name, c
     layer *l = NULL;
     json_t *own = NULL, *shape = NULL;
     size_t before = model->node_count;
-    TRY(find_class(class_name, &class, err));
+    TRY(model_find_class(class_name, &class, err));
     if (strcmp(class_name, INPUT_CLASS) != 0 && json_is_object(config)) {
         own = json_copy((json_t *)config);
         if (own == NULL)
             return OUT_OF_MEMORY(err);
-        shape = take_input_shape(own);
+        shape = config_take_shape(own);
         if (shape == NULL && json_is_array(build_shape))
             shape = json_incref((json_t *)build_shape);
     }
@@ -78,7 +79,7 @@ convoy_status model_append_config(convoy_model *model, const char *class_name, c
     else
         layer_destroy(l);
     if (status != CONVOY_OK)
-        model_truncate(model, before);
+        model_truncate(model, before, model->scope_count);
     json_decref(own);
     json_decref(shape);
     return status;
@@ -86,71 +87,80 @@ convoy_status model_append_config(convoy_model *model, const char *class_name, c
 
 /* ---- reading ---- */
 
-static convoy_status read_layer(convoy_model *model, const json_t *entry, const json_t *build_shape, convoy_error *err)
+convoy_status config_check_entry(const json_t *entry, convoy_error *err)
 {
     char found[200];
     const char *class_name = json_string_value(json_object_get(entry, "class_name"));
     const char *registered = json_string_value(json_object_get(entry, "registered_name"));
-    const json_t *config = json_object_get(entry, "config");
-    if (class_name == NULL || !json_is_object(config))
+    if (class_name == NULL || !json_is_object(json_object_get(entry, "config")))
         return base_fail(err, CONVOY_ERROR_MODEL, "found %s; expected an object with a class_name and a config",
                          option_value_text(entry, found, sizeof found));
     if (registered != NULL && strchr(registered, '>') != NULL) /* "package>Name": Python code that we do not have */
         return base_fail(err, CONVOY_ERROR_MODEL,
                          "layer '%.200s' (%.200s) is a custom layer; only Keras's own can be read", class_name,
                          registered);
-    return model_append_config(model, class_name, config, build_shape, err);
-}
-
-static convoy_status read_layers(convoy_model *model, const json_t *layers, const json_t *build_shape,
-                                 convoy_error *err)
-{
-    for (size_t i = 0; i < json_array_size(layers); i++) {
-        convoy_status status = read_layer(model, json_array_get(layers, i), i == 0 ? build_shape : NULL, err);
-        if (status != CONVOY_OK)
-            return base_fail_in(err, status, "layers[%zu]", i);
-    }
     return CONVOY_OK;
 }
 
-/* Finds what a Sequential's config holds; Keras before 2.2 wrote the layers alone. */
-static convoy_status open_sequential(const json_t *root, const json_t **config, const json_t **layers,
-                                     convoy_error *err)
+bool config_is_functional(const json_t *entry)
+{
+    const char *class_name = json_string_value(json_object_get(entry, "class_name"));
+    return class_name != NULL && (strcmp(class_name, "Functional") == 0 || strcmp(class_name, "Model") == 0);
+}
+
+bool config_is_model(const json_t *entry)
+{
+    const char *class_name = json_string_value(json_object_get(entry, "class_name"));
+    return config_is_functional(entry) || (class_name != NULL && strcmp(class_name, "Sequential") == 0);
+}
+
+/* The layers of a model's entry; Keras before 2.2 wrote those of a Sequential alone. */
+static convoy_status open_layers(const json_t *entry, const json_t **layers, convoy_error *err)
 {
     char found[200];
-    const char *class_name = json_string_value(json_object_get(root, "class_name"));
-    if (class_name == NULL)
-        return base_fail(err, CONVOY_ERROR_MODEL,
-                         "not a Keras model: found %s; expected an object with \"class_name\": \"Sequential\"",
-                         option_value_text(root, found, sizeof found));
-    if (strcmp(class_name, "Sequential") != 0)
-        return base_fail(err, CONVOY_ERROR_MODEL,
-                         "the model's class is '%.200s'; only Sequential models are supported: "
-                         "a chain of layers, each reading the one before",
-                         class_name);
-    *config = json_object_get(root, "config");
-    *layers = json_is_array(*config) ? *config : json_object_get(*config, "layers");
+    const char *class_name = json_string_value(json_object_get(entry, "class_name"));
+    const json_t *config = json_object_get(entry, "config");
+    *layers = json_is_array(config) ? config : json_object_get(config, "layers");
     if (!json_is_array(*layers))
-        return base_fail(err, CONVOY_ERROR_MODEL,
-                         "the Sequential model's config has no list of layers: \"layers\" is %s",
-                         option_value_text(*layers, found, sizeof found));
+        return base_fail(err, CONVOY_ERROR_MODEL, "the %s model's config has no list of layers: \"layers\" is %s",
+                         class_name, option_value_text(*layers, found, sizeof found));
     if (json_array_size(*layers) == 0)
         return base_fail(err, CONVOY_ERROR_MODEL, "the model has no layers");
     return CONVOY_OK;
 }
 
+convoy_status config_read_scope(convoy_model *model, const config_call *call, const json_t *entry, convoy_error *err)
+{
+    const json_t *layers = NULL;
+    TRY(open_layers(entry, &layers, err));
+    if (config_is_functional(entry))
+        return config_read_graph(model, call, entry, layers, err);
+    return config_read_chain(model, call, json_object_get(json_object_get(entry, "config"), "build_input_shape"), layers,
+                             err);
+}
+
 convoy_status model_from_config(const json_t *root, convoy_model **out, convoy_error *err)
 {
-    const json_t *config = NULL, *layers = NULL;
     convoy_model *model = NULL;
     char found[200];
-    TRY(open_sequential(root, &config, &layers, err));
-    const json_t *name = json_object_get(config, "name");
+    const char *class_name = json_string_value(json_object_get(root, "class_name"));
+    if (class_name == NULL)
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "not a Keras model: found %s; expected an object with \"class_name\": \"Sequential\" or "
+                         "\"Functional\"",
+                         option_value_text(root, found, sizeof found));
+    if (!config_is_model(root))
+        return base_fail(err, CONVOY_ERROR_MODEL,
+                         "the model's class is '%.200s'; Sequential and Functional models can be read, others are Python "
+                         "code", class_name);
+    const json_t *name = json_object_get(json_object_get(root, "config"), "name");
     if (name != NULL && !json_is_string(name) && !json_is_null(name))
         return base_fail(err, CONVOY_ERROR_MODEL, "the model's name is %s; expected a text",
                          option_value_text(name, found, sizeof found));
-    TRY(convoy_model_create(json_string_value(name), &model, err));
-    convoy_status status = read_layers(model, layers, json_object_get(config, "build_input_shape"), err);
+    bool functional = config_is_functional(root);
+    TRY(convoy_model_create(functional && !json_is_string(name) ? "functional" : json_string_value(name), &model, err));
+    model->scopes[0].functional = functional;
+    convoy_status status = config_read_scope(model, &(config_call){0}, root, err);
     if (status == CONVOY_OK)
         *out = model;
     else
@@ -180,28 +190,6 @@ convoy_status convoy_model_from_json(const char *json, size_t length, convoy_mod
 }
 
 /* ---- writing ---- */
-
-static json_t *write_layer(const layer *l)
-{
-    return json_pack("{s:s, s:s, s:o}", "module", l->class->module ? l->class->module : "keras.layers", "class_name",
-                     l->class->name, "config", layer_config(l));
-}
-
-/* The smallest form: the full one of a newer Keras is an error in an older. */
-convoy_status model_to_config(const convoy_model *model, json_t **out, convoy_error *err)
-{
-    json_t *layers = json_array();
-    int failed = layers == NULL;
-    for (size_t i = 0; i < model->node_count && !failed; i++)
-        failed = json_array_append_new(layers, write_layer(model->nodes[i].layer));
-    if (failed) {
-        json_decref(layers);
-        return OUT_OF_MEMORY(err);
-    }
-    *out = json_pack("{s:s, s:s, s:{s:s, s:o}}", "module", "keras", "class_name", "Sequential", "config", "name",
-                     model->name, "layers", layers);
-    return *out ? CONVOY_OK : OUT_OF_MEMORY(err);
-}
 
 convoy_status convoy_model_to_json(const convoy_model *model, char **out, convoy_error *err)
 {

@@ -11,8 +11,9 @@
 #define CONFIG "config.json"
 #define WEIGHTS "model.weights.h5"
 
-/* The oldest Keras that reads this form of config. */
+/* The oldest Keras, of those tried, that reads this form of config: of a chain, and of a graph. */
 #define KERAS_VERSION "3.0.5"
+#define KERAS_GRAPH_VERSION "3.4.1"
 
 /* ---- reading ---- */
 
@@ -102,9 +103,11 @@ static convoy_status build_config(const convoy_model *model, char **out, size_t 
 }
 
 /* No date: the same weights give the same file. */
-static convoy_status build_metadata(char **out, size_t *size, convoy_error *err)
+static convoy_status build_metadata(const convoy_model *model, char **out, size_t *size, convoy_error *err)
 {
-    json_t *metadata = json_pack("{s:s, s:s}", "keras_version", KERAS_VERSION, "writer", "convoy " CONVOY_VERSION);
+    bool graph = model->scopes[0].functional || model->scope_count > 1;
+    json_t *metadata = json_pack("{s:s, s:s}", "keras_version", graph ? KERAS_GRAPH_VERSION : KERAS_VERSION, "writer",
+                                 "convoy " CONVOY_VERSION);
     if (metadata == NULL)
         return OUT_OF_MEMORY(err);
     convoy_status status = dump(metadata, out, size, err);
@@ -117,7 +120,7 @@ static convoy_status build_file(const convoy_model *model, char **out, size_t *s
     char *part[3] = {NULL, NULL, NULL};
     size_t length[3];
     convoy_status status = CONVOY_OK;
-    TRY_GOTO(build_metadata(&part[0], &length[0], err));
+    TRY_GOTO(build_metadata(model, &part[0], &length[0], err));
     TRY_GOTO(build_config(model, &part[1], &length[1], err));
     TRY_GOTO(keras_weights_build(model, &part[2], &length[2], err));
     const keras_member members[3] = {

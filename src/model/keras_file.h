@@ -34,7 +34,7 @@ convoy_status keras_compile_write(const convoy_model *model, json_t *config, con
 
 /* ---- weights (keras_weights.c, keras_weights_write.c) ---- */
 
-#define KERAS_PATH_SIZE 256
+#define KERAS_PATH_SIZE 640 /* of a group or array: level.h's paths and a little more */
 
 /* Keras's order of an optimizer's variables: the step, the rate (unless a schedule gives it), then the slots. */
 typedef convoy_status (*keras_slot_visit)(void *user, const char *path, const convoy_shape *shape, float *values,
@@ -44,10 +44,6 @@ convoy_status keras_slots_visit(convoy_model *model, keras_slot_visit visit, voi
 size_t keras_slots_count(const convoy_model *model); /* how many that visits */
 /* Is the learning rate a variable of the file? It is at optimizer/vars/1. */
 bool keras_rate_is_variable(const convoy_model *model);
-
-/* The group of a layer's weights, "layers/conv2d_1/vars": Keras counts the layers of each class, whatever their
- * names. */
-const char *keras_weights_group(const convoy_model *model, size_t node, char out[KERAS_PATH_SIZE]);
 
 /* Fills the model's weights, and its optimizer's slots when it has an optimizer and the file holds them all. */
 convoy_status keras_weights_read(convoy_model *model, const char *data, size_t size, convoy_error *err);

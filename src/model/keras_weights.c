@@ -6,18 +6,9 @@
 #include <string.h>
 
 #include "model/keras_hdf5.h"
+#include "model/level.h"
 
 #define MOST_DIMS 8
-
-const char *keras_weights_group(const convoy_model *model, size_t node, char out[KERAS_PATH_SIZE])
-{
-    const layer_class *class = model->nodes[node].layer->class;
-    size_t before = 0;
-    for (size_t i = 0; i < node; i++)
-        before += model->nodes[i].layer->class == class;
-    int n = snprintf(out, KERAS_PATH_SIZE, before ? "layers/%s_%zu/vars" : "layers/%s/vars", class->snake, before);
-    return n < KERAS_PATH_SIZE ? out : NULL;
-}
 
 /* ---- what is there ---- */
 
@@ -184,36 +175,40 @@ done:
 
 /* ---- layers ---- */
 
-static convoy_status read_layer(const hdf5_file *file, convoy_model *model, size_t node, convoy_error *err)
+typedef struct reading {
+    const hdf5_file *file;
+    convoy_model *model;
+} reading;
+
+static convoy_status read_layer(const reading *r, const model_node *node, const char *group, convoy_error *err)
 {
-    const layer *l = model->nodes[node].layer;
-    char group[KERAS_PATH_SIZE], path[KERAS_PATH_SIZE + 16];
+    const layer *l = node->layer;
+    char path[KERAS_PATH_SIZE + 16];
     size_t count = 0;
-    if (keras_weights_group(model, node, group) == NULL)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the class name is too long");
-    TRY(count_variables(file->id, group, &count, err));
+    TRY(count_variables(r->file->id, group, &count, err));
     if (count != (size_t)l->param_count)
         return base_fail(err, CONVOY_ERROR_FORMAT, "%zu weights in %s; the model needs %d", count, group,
                          l->param_count);
     for (int p = 0; p < l->param_count; p++) {
         array shape = array_of(&l->param[p].shape);
         snprintf(path, sizeof path, "%s/%d", group, p);
-        convoy_status status =
-            read_array(file->id, path, &shape, H5T_NATIVE_FLOAT, model->nodes[node].weights[p], err);
+        convoy_status status = read_array(r->file->id, path, &shape, H5T_NATIVE_FLOAT, node->weights[p], err);
         if (status != CONVOY_OK)
             return base_fail_in(err, status, "%s", l->param[p].name);
     }
     return CONVOY_OK;
 }
 
-static convoy_status read_layers(const hdf5_file *file, convoy_model *model, convoy_error *err)
+static convoy_status visit_layer(void *user, size_t node, const char *name, const char *path, convoy_error *err)
 {
-    for (size_t i = 0; i < model->node_count; i++) {
-        const layer *l = model->nodes[i].layer;
-        convoy_status status = l->param_count > 0 ? read_layer(file, model, i, err) : CONVOY_OK;
-        if (status != CONVOY_OK)
-            return base_fail_in(err, status, "layer '%s' (%s)", l->name, l->class->name);
-    }
+    const reading *r = user;
+    char group[KERAS_PATH_SIZE];
+    if (node == SIZE_MAX || r->model->nodes[node].layer->param_count == 0)
+        return CONVOY_OK;
+    snprintf(group, sizeof group, "%s/vars", path);
+    convoy_status status = read_layer(r, &r->model->nodes[node], group, err);
+    if (status != CONVOY_OK)
+        return base_fail_in(err, status, "layer '%s' (%s)", name, r->model->nodes[node].layer->class->name);
     return CONVOY_OK;
 }
 
@@ -266,7 +261,7 @@ convoy_status keras_weights_read(convoy_model *model, const char *data, size_t s
 {
     hdf5_file file;
     TRY(hdf5_open_image(data, size, &file, err));
-    convoy_status status = read_layers(&file, model, err);
+    convoy_status status = level_walk(model, visit_layer, &(reading){&file, model}, err);
     if (status == CONVOY_OK && model->optimizer[0] != '\0')
         status = read_optimizer(&file, model, err);
     hdf5_close(&file);

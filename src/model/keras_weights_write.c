@@ -2,9 +2,11 @@
  * kept. */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/keras_hdf5.h"
+#include "model/level.h"
 
 static convoy_status fail_write(const char *path, convoy_error *err)
 {
@@ -73,16 +75,21 @@ static convoy_status write_floats(const hdf5_file *file, const char *path, const
 
 /* ---- layers ---- */
 
-static convoy_status write_layer(const hdf5_file *file, const convoy_model *model, size_t node, convoy_error *err)
+typedef struct writing {
+    const hdf5_file *file;
+    const convoy_model *model;
+} writing;
+
+static convoy_status visit_layer(void *user, size_t node, const char *name, const char *path, convoy_error *err)
 {
-    const layer *l = model->nodes[node].layer;
-    char group[KERAS_PATH_SIZE], path[KERAS_PATH_SIZE + 16];
-    if (keras_weights_group(model, node, group) == NULL)
-        return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': the class name is too long", l->name);
-    TRY(write_group(file, group, l->name, err));
-    for (int p = 0; p < l->param_count; p++) {
-        snprintf(path, sizeof path, "%s/%d", group, p);
-        TRY(write_floats(file, path, &l->param[p].shape, model->nodes[node].weights[p], err));
+    const writing *w = user;
+    char group[KERAS_PATH_SIZE], array[KERAS_PATH_SIZE + 16];
+    snprintf(group, sizeof group, "%s/vars", path);
+    TRY(write_group(w->file, group, name, err));
+    const layer *l = node == SIZE_MAX ? NULL : w->model->nodes[node].layer; /* an inner model has none of its own */
+    for (int p = 0; l != NULL && p < l->param_count; p++) {
+        snprintf(array, sizeof array, "%s/%d", group, p);
+        TRY(write_floats(w->file, array, &l->param[p].shape, w->model->nodes[node].weights[p], err));
     }
     return CONVOY_OK;
 }
@@ -109,9 +116,7 @@ static convoy_status write_optimizer(hdf5_file *file, const convoy_model *model,
 static convoy_status write_all(hdf5_file *file, const convoy_model *model, convoy_error *err)
 {
     TRY(write_group(file, "vars", model->name, err));
-    for (size_t i = 0; i < model->node_count; i++)
-        if (model->nodes[i].input_count > 0) /* Keras keeps no group for the InputLayer of a Sequential */
-            TRY(write_layer(file, model, i, err));
+    TRY(level_walk(model, visit_layer, &(writing){file, model}, err));
     if (model->optimizer[0] != '\0')
         TRY(write_optimizer(file, model, err));
     return CONVOY_OK;

@@ -15,11 +15,16 @@ convoy_status convoy_model_create(const char *name, convoy_model **out, convoy_e
     convoy_model *model = calloc(1, sizeof *model);
     if (model == NULL)
         return OUT_OF_MEMORY(err);
+    model->tip = -1;
+    if (model_add_scope(model, &(model_scope){.outer = -1}, err) != CONVOY_OK) {
+        free(model);
+        return CONVOY_ERROR_MEMORY;
+    }
     if (name == NULL)
         name = "sequential";
     if (name[0] == '\0' || strchr(name, '/') != NULL || strlen(name) >= sizeof model->name) {
         size_t most = sizeof model->name - 1;
-        free(model);
+        convoy_model_destroy(model);
         return base_fail(err, CONVOY_ERROR_MODEL, "model name '%.200s': expected 1 to %zu bytes without '/'", name,
                          most);
     }
@@ -28,17 +33,27 @@ convoy_status convoy_model_create(const char *name, convoy_model **out, convoy_e
     return CONVOY_OK;
 }
 
-static void node_free(model_node *node)
+static void node_free(model_node *node, bool owns_weights)
 {
-    for (int i = 0; i < LAYER_MAX_PARAMS; i++)
+    for (int i = 0; owns_weights && i < LAYER_MAX_PARAMS; i++)
         free(node->weights[i]);
     layer_destroy(node->layer);
 }
 
-void model_truncate(convoy_model *model, size_t count)
+void model_truncate(convoy_model *model, size_t node_count, size_t scope_count)
 {
-    while (model->node_count > count)
-        node_free(&model->nodes[--model->node_count]);
+    while (model->node_count > node_count) {
+        model_node *node = &model->nodes[--model->node_count];
+        for (int k = 0; k < node->input_count; k++)
+            model->nodes[node->input[k]].readers--;
+        node_free(node, model_is_first(model, model->node_count));
+    }
+    while (model->scope_count > scope_count) {
+        model_scope *scope = &model->scopes[--model->scope_count];
+        free(scope->inputs);
+        free(scope->outputs);
+    }
+    model->tip = (int)node_count - 1;
 }
 
 /* The optimizer's slots belong to the weights as they were. */
@@ -59,9 +74,10 @@ void convoy_model_destroy(convoy_model *model)
 {
     if (model == NULL)
         return;
-    model_truncate(model, 0);
+    model_truncate(model, 0, 0);
     forget_optimizer(model);
     free(model->nodes);
+    free(model->scopes);
     free(model);
 }
 
@@ -72,29 +88,42 @@ static bool is_input(const layer *l)
     return strcmp(l->class->name, "InputLayer") == 0;
 }
 
-static convoy_status check_place(const convoy_model *model, const layer *l, convoy_error *err)
+static convoy_status check_place(const convoy_model *model, const model_node *node, convoy_error *err)
 {
+    const layer *l = node->layer;
+    bool chain = !model->scopes[node->scope].functional;
     if (model->node_count == 0 && !is_input(l))
         return base_fail(err, CONVOY_ERROR_MODEL, "the first layer is %s; expected InputLayer with shape=(H, W, C), or "
                          "input_shape=(H, W, C) among this layer's options", l->class->name);
-    if (model->node_count > 0 && is_input(l))
+    if (model->node_count > 0 && is_input(l) && chain && node->scope == 0)
         return base_fail(err, CONVOY_ERROR_MODEL, "a second InputLayer; a Sequential model has one, at the beginning");
+    if (!is_input(l) && node->input_count == 0)
+        return base_fail(err, CONVOY_ERROR_MODEL, "layer %s reads nothing; name the layers that it reads", l->class->name);
     if (model->node_count >= MOST_LAYERS)
         return base_fail(err, CONVOY_ERROR_MODEL, "more than %d layers", MOST_LAYERS);
     return CONVOY_OK;
 }
 
+/* What layers and inner models of a scope are called: name i, or NULL where there is none of this scope. */
+static const char *name_in(const convoy_model *model, int scope, size_t i)
+{
+    if (i < model->node_count)
+        return model->nodes[i].scope == scope && model_is_first(model, i) ? model->nodes[i].layer->name : NULL;
+    const model_scope *inner = &model->scopes[i - model->node_count];
+    return inner->outer == scope && &model->scopes[inner->first] == inner ? inner->name : NULL;
+}
+
 /* Keras's default: conv2d, conv2d_1, ...: the first that is free. */
-static convoy_status choose_name(const convoy_model *model, layer *l, convoy_error *err)
+static convoy_status choose_name(const convoy_model *model, int scope, layer *l, convoy_error *err)
 {
     const char *snake = l->class->snake;
-    size_t length = strlen(snake), free_at = 0;
-    bool *taken = calloc(model->node_count + 1, sizeof *taken);
+    size_t length = strlen(snake), free_at = 0, names = model->node_count + model->scope_count;
+    bool *taken = calloc(names + 1, sizeof *taken);
     if (taken == NULL)
         return OUT_OF_MEMORY(err);
-    for (size_t i = 0; i < model->node_count; i++) {
-        const char *name = model->nodes[i].layer->name;
-        if (strncmp(name, snake, length) != 0)
+    for (size_t i = 0; i < names; i++) {
+        const char *name = name_in(model, scope, i);
+        if (name == NULL || strncmp(name, snake, length) != 0)
             continue;
         char *end = NULL;
         size_t k = 0;
@@ -102,7 +131,7 @@ static convoy_status choose_name(const convoy_model *model, layer *l, convoy_err
             k = strtoul(name + length + 1, &end, 10);
         else
             end = (char *)name + length;
-        if (*end == '\0' && k <= model->node_count)
+        if (*end == '\0' && k <= names)
             taken[k] = true;
     }
     while (taken[free_at])
@@ -112,28 +141,43 @@ static convoy_status choose_name(const convoy_model *model, layer *l, convoy_err
     return CONVOY_OK;
 }
 
-static convoy_status name_layer(const convoy_model *model, layer *l, convoy_error *err)
+convoy_status model_check_name(const convoy_model *model, int scope, const char *wanted, convoy_error *err)
 {
-    if (l->name[0] == '\0')
-        return choose_name(model, l, err);
-    for (size_t i = 0; i < model->node_count; i++)
-        if (strcmp(model->nodes[i].layer->name, l->name) == 0)
+    for (size_t i = 0; i < model->node_count + model->scope_count; i++) {
+        const char *name = name_in(model, scope, i);
+        if (name != NULL && strcmp(name, wanted) == 0)
             return base_fail(err, CONVOY_ERROR_MODEL,
                              "layers %zu and %zu have the same name '%s'; names must be unique", i, model->node_count,
-                             l->name);
+                             wanted);
+    }
     return CONVOY_OK;
 }
 
-static convoy_status connect_node(const convoy_model *model, model_node *node, convoy_error *err)
+static convoy_status name_layer(const convoy_model *model, int scope, layer *l, convoy_error *err)
 {
-    layer *l = node->layer;
-    if (model->node_count > 0) {
-        node->input_count = 1;
-        node->input[0] = (int)model->node_count - 1;
-        TRY(layer_connect(l, &model->nodes[model->node_count - 1].layer->output, 1, err));
-    } else {
-        TRY(layer_connect(l, NULL, 0, err));
+    return l->name[0] == '\0' ? choose_name(model, scope, l, err) : model_check_name(model, scope, l->name, err);
+}
+
+/* Used again, a layer must want the weights that it has. */
+static convoy_status share_weights(const convoy_model *model, model_node *node, convoy_error *err)
+{
+    const model_node *first = &model->nodes[node->first];
+    const layer *l = node->layer;
+    char wanted[96], there[96];
+    for (int i = 0; i < l->param_count; i++) {
+        const convoy_shape *a = &l->param[i].shape, *b = &first->layer->param[i].shape;
+        if (a->rank != b->rank || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) != 0)
+            return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s' (%s), used again: with this input its '%s' would have the "
+                             "shape %s (without None); it has %s", l->name, l->class->name, l->param[i].name,
+                             shape_text(a, wanted, sizeof wanted), shape_text(b, there, sizeof there));
+        node->weights[i] = first->weights[i];
     }
+    return CONVOY_OK;
+}
+
+static convoy_status make_weights(model_node *node, convoy_error *err)
+{
+    const layer *l = node->layer;
     for (int i = 0; i < l->param_count; i++) {
         node->weights[i] = calloc(l->param[i].count, sizeof(float));
         if (node->weights[i] == NULL)
@@ -143,27 +187,90 @@ static convoy_status connect_node(const convoy_model *model, model_node *node, c
     return CONVOY_OK;
 }
 
+/* Is an inner model called with what its InputLayer says? */
+static convoy_status check_call(const convoy_model *model, const model_node *node, convoy_error *err)
+{
+    char wanted[96], there[96];
+    const convoy_shape *a = &node->layer->output, *b = &model->nodes[node->input[0]].layer->output;
+    if (a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) == 0)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' takes %s, but is called with %s, the output of layer '%s'",
+                     model->scopes[node->scope].name, shape_text(a, wanted, sizeof wanted),
+                     shape_text(b, there, sizeof there), model->nodes[node->input[0]].layer->name);
+}
+
+static convoy_status connect_node(const convoy_model *model, model_node *node, convoy_error *err)
+{
+    convoy_shape shapes[LAYER_MAX_INPUTS];
+    /* What an inner model's InputLayer reads is no input to the layer: it says what the model must be called with. */
+    int count = is_input(node->layer) ? 0 : node->input_count;
+    for (int k = 0; k < count && k < LAYER_MAX_INPUTS; k++)
+        shapes[k] = model->nodes[node->input[k]].layer->output;
+    TRY(layer_connect(node->layer, shapes, count, err));
+    if (count < node->input_count)
+        TRY(check_call(model, node, err));
+    return node->first == (int)model->node_count ? make_weights(node, err) : share_weights(model, node, err);
+}
+
 static convoy_status append_node(convoy_model *model, model_node *node, convoy_error *err)
 {
-    TRY(check_place(model, node->layer, err));
-    TRY(name_layer(model, node->layer, err));
+    TRY(check_place(model, node, err));
+    if (node->first == (int)model->node_count)
+        TRY(name_layer(model, node->scope, node->layer, err));
     TRY(connect_node(model, node, err));
     model_node *nodes = realloc(model->nodes, (model->node_count + 1) * sizeof *nodes);
     if (nodes == NULL)
         return OUT_OF_MEMORY(err);
     model->nodes = nodes;
+    for (int k = 0; k < node->input_count; k++)
+        nodes[node->input[k]].readers++;
+    model->tip = (int)model->node_count;
     model->nodes[model->node_count++] = *node;
     forget_optimizer(model);
     return CONVOY_OK;
 }
 
-convoy_status model_append(convoy_model *model, layer *l, convoy_error *err)
+convoy_status model_append_node(convoy_model *model, const model_node *use, convoy_error *err)
 {
-    model_node node = {.layer = l};
+    model_node node = *use;
+    if (node.first < 0)
+        node.first = (int)model->node_count;
     convoy_status status = append_node(model, &node, err);
     if (status != CONVOY_OK)
-        node_free(&node);
+        node_free(&node, node.first == (int)model->node_count);
     return status;
+}
+
+convoy_status model_append(convoy_model *model, layer *l, convoy_error *err)
+{
+    model_node node = {.layer = l, .first = -1};
+    if (model->tip >= 0 && !is_input(l)) {
+        node.input[0] = model->tip;
+        node.input_count = 1;
+    }
+    return model_append_node(model, &node, err);
+}
+
+convoy_status model_copy_layer(const layer *l, layer **out, convoy_error *err)
+{
+    json_t *config = layer_config(l);
+    if (config == NULL)
+        return OUT_OF_MEMORY(err);
+    convoy_status status = layer_create(l->class, config, out, err);
+    json_decref(config);
+    if (status == CONVOY_OK)
+        (*out)->trainable = l->trainable;
+    return status;
+}
+
+convoy_status model_add_scope(convoy_model *model, const model_scope *scope, convoy_error *err)
+{
+    model_scope *scopes = realloc(model->scopes, (model->scope_count + 1) * sizeof *scopes);
+    if (scopes == NULL)
+        return OUT_OF_MEMORY(err);
+    model->scopes = scopes;
+    scopes[model->scope_count++] = *scope;
+    return CONVOY_OK;
 }
 
 convoy_status convoy_model_add(convoy_model *model, const char *class_name, const char *options, convoy_error *err)
@@ -182,77 +289,9 @@ convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy
     uint32_t stream = 0;
     for (size_t i = 0; i < model->node_count; i++) {
         const layer *l = model->nodes[i].layer;
-        for (int p = 0; p < l->param_count; p++)
+        for (int p = 0; model_is_first(model, i) && p < l->param_count; p++)
             TRY(initializer_fill(&l->param[p].init, &l->param[p], seed, stream++, model->nodes[i].weights[p], err));
     }
     forget_optimizer(model);
     return CONVOY_OK;
-}
-
-/* ---- what a model is made of ---- */
-
-size_t model_trainable_count(const convoy_model *model)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < model->node_count; i++)
-        for (int p = 0; p < model->nodes[i].layer->param_count; p++)
-            if (model->nodes[i].layer->param[p].trainable)
-                count += model->nodes[i].layer->param[p].count;
-    return count;
-}
-
-size_t convoy_model_parameter_count(const convoy_model *model)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < model->node_count; i++)
-        for (int p = 0; p < model->nodes[i].layer->param_count; p++)
-            count += model->nodes[i].layer->param[p].count;
-    return count;
-}
-
-const char *convoy_model_name(const convoy_model *model)
-{
-    return model->name;
-}
-
-size_t convoy_model_layer_count(const convoy_model *model)
-{
-    return model->node_count;
-}
-
-const char *convoy_model_layer_name(const convoy_model *model, size_t layer)
-{
-    return layer < model->node_count ? model->nodes[layer].layer->name : NULL;
-}
-
-const char *convoy_model_layer_class(const convoy_model *model, size_t layer)
-{
-    return layer < model->node_count ? model->nodes[layer].layer->class->name : NULL;
-}
-
-convoy_shape convoy_model_layer_output(const convoy_model *model, size_t layer)
-{
-    return layer < model->node_count ? model->nodes[layer].layer->output : (convoy_shape){0};
-}
-
-convoy_shape convoy_model_input(const convoy_model *model)
-{
-    return convoy_model_layer_output(model, 0);
-}
-
-convoy_shape convoy_model_output(const convoy_model *model)
-{
-    return model->node_count > 0 ? convoy_model_layer_output(model, model->node_count - 1) : (convoy_shape){0};
-}
-
-size_t convoy_model_weights(convoy_model *model, size_t layer, size_t index, float **values, convoy_shape *shape)
-{
-    if (layer >= model->node_count || index >= (size_t)model->nodes[layer].layer->param_count)
-        return 0;
-    const layer_param *param = &model->nodes[layer].layer->param[index];
-    if (values != NULL)
-        *values = model->nodes[layer].weights[index];
-    if (shape != NULL)
-        *shape = param->shape;
-    return param->count;
 }

@@ -8,18 +8,36 @@
 #include "layers/layer.h"
 #include "model/optimizer_config.h"
 
-/* A layer in the graph. Sequential models are a chain: node i reads node i-1. */
+/* A use of a layer. Nodes stand in an order in which they can be run. A layer used twice has a node for each use: `layer` is each
+ * node's own, since the shapes may differ; the weights are those of the first. */
 typedef struct model_node {
     layer *layer;
     int input_count;
     int input[LAYER_MAX_INPUTS];          /* indices of earlier nodes */
-    float *weights[LAYER_MAX_PARAMS];     /* host, layer->param[i].count floats each, owned */
+    float *weights[LAYER_MAX_PARAMS];     /* host, layer->param[i].count floats each; owned by the layer's first use */
+    int first;   /* the node of the layer's first use: this one, or an earlier one */
+    int scope;   /* index of the scope that it belongs to */
+    int readers; /* inputs of other nodes that read it */
 } model_node;
+
+/* A use of a model: the model itself (scope 0), or a model inside it that is called like a layer. The nodes of both stand in one
+ * list; an InputLayer of an inner model is a node whose input is what the model is called with, and hands it through. */
+typedef struct model_scope {
+    char name[128];   /* of scope 0: the model's own is convoy_model.name */
+    bool functional;  /* Keras's class: Functional, or else Sequential */
+    int outer;        /* the scope that it is called in; -1: none */
+    int first;        /* the scope of the inner model's first use: this one, or an earlier one with the same layers */
+    int *inputs, *outputs; /* nodes, owned */
+    int input_count, output_count; /* of scope 0: 0 until they are set; see model_output_count */
+} model_scope;
 
 struct convoy_model {
     char name[128];
     model_node *nodes;
     size_t node_count;
+    model_scope *scopes;
+    size_t scope_count;
+    int tip;  /* the node that the next layer of a chain reads; -1: none */
     /* The optimizer's state as a file or a training run left it; kind "" when there is none. Slots follow the order of the
      * trainable parameters: slot s of parameter p is optimizer_slots[s] at the parameter's offset in that order. */
     char optimizer[32];        /* name of an optimizer_class: "adam" */
@@ -36,8 +54,23 @@ struct convoy_model {
  * (conv2d, conv2d_1, ...) when it has none. */
 convoy_status model_append(convoy_model *model, layer *l, convoy_error *err);
 
+/* Is node i its layer's first use? What has to do with weights goes over these. */
+static inline bool model_is_first(const convoy_model *model, size_t i)
+{
+    return model->nodes[i].first == (int)i;
+}
+
+/* The nodes that take the model's inputs and give its outputs: as set, else the InputLayers, and the last layer of a chain or the
+ * nodes of a graph that nobody reads. */
+size_t model_input_count(const convoy_model *model);
+size_t model_input_node(const convoy_model *model, size_t k);
+size_t model_output_count(const convoy_model *model);
+size_t model_output_node(const convoy_model *model, size_t k);
+
 /* Number of trainable parameters (floats). */
 size_t model_trainable_count(const convoy_model *model);
+/* Where those of a node that is a first use begin among them, in the order of the nodes. */
+size_t model_packed_offset(const convoy_model *model, size_t node);
 
 /* JSON: a parsed Keras Sequential config -> model; model -> config object (new reference). */
 convoy_status model_from_config(const json_t *config, convoy_model **out, convoy_error *err);

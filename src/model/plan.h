@@ -1,4 +1,6 @@
-/* The plan of a model on a device: every buffer decided once, the launches written down as a list.
+/* The plan of a model on a device: every buffer decided once, the launches written down as a list. Branches, layers used twice and
+ * models inside the model make no difference to who plays it: the list is straight. A tensor that several nodes read lives until
+ * the last of them; its gradient is written by the loss or by the last reader, and the others' are added launch by launch.
  *
  * Who builds a step appends to plan_list in this order: what fills plan_input, plan_add_forward, the loss (reads plan_output,
  * writes plan_d_output), plan_add_backward, the optimizer (reads plan_gradients, writes plan_parameters), plan_add_updates. */
@@ -26,6 +28,10 @@ rt_list *plan_list(plan *p);
 const rt_buffer *plan_input(const plan *p);    /* (batch, input shape) float32 */
 const rt_buffer *plan_output(const plan *p);   /* (batch, output shape) */
 const rt_buffer *plan_d_output(const plan *p); /* its gradient; NULL when not training */
+/* The same for models with several inputs and outputs. Training, each output's gradient must be written. */
+const rt_buffer *plan_input_at(const plan *p, size_t k);
+const rt_buffer *plan_output_at(const plan *p, size_t k);
+const rt_buffer *plan_d_output_at(const plan *p, size_t k);
 
 convoy_status plan_add_forward(plan *p, convoy_error *err);
 convoy_status plan_add_backward(plan *p, convoy_error *err);

@@ -11,14 +11,20 @@ typedef struct summary_totals {
     uint64_t optimizer;         /* values of the optimizer: float32, but for the int64 step */
 } summary_totals;
 
-/* The texts of one layer's row. */
+#define SUMMARY_MOST_COLUMNS 4
+
+/* The texts of one layer's row: name, shape, parameters, and what it is connected to. */
 typedef struct summary_row {
-    char name[256], shape[128], params[32];
+    char *cells[SUMMARY_MOST_COLUMNS]; /* owned */
 } summary_row;
 
-/* Keras leaves the InputLayer out of a Sequential model's table. */
-bool summary_shows(const model_node *node);
-void summary_fill_row(const model_node *node, bool thousands, summary_row *row);
+typedef struct summary_table {
+    const convoy_model *model;
+    summary_totals totals;
+    summary_row *rows;
+    size_t count;
+    int columns; /* 3; 4 where the layers are no chain */
+} summary_table;
 
 /* "225,034" or, without thousands, "225034"; returns out. */
 const char *summary_number(uint64_t value, bool thousands, char *out, size_t size);
@@ -27,7 +33,7 @@ int summary_columns(const char *from, const char *to);
 /* The end of the first `columns` characters of [from, to). */
 const char *summary_advance(const char *from, const char *to, int columns);
 
-void summary_box(const convoy_model *model, const summary_totals *totals, int columns, bool bold, text *out);
-void summary_classic(const convoy_model *model, const summary_totals *totals, text *out);
+void summary_box(const summary_table *table, int columns, bool bold, text *out);
+void summary_classic(const summary_table *table, text *out);
 
 #endif

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COLUMNS 3
-#define WIDEST 88
-#define MAX_LINES 512 /* a name has at most 127 characters, and a column at least one */
+#define COLUMNS SUMMARY_MOST_COLUMNS
+#define RIGHT_COLUMN 2  /* it holds numbers */
+#define MAX_LINES 2048 /* a name has at most 127 characters, and a column at least one; many connections fit, too */
 
 typedef struct span {
     const char *from, *to;
@@ -64,8 +64,8 @@ static void wrap(const char *string, int width, bool fold, lines *out)
     const char *end = string + strlen(string);
     int used = 0;
     out->count = 0;
-    start_line(out, string, end);
-    for (const char *word = string; *word != '\0';) {
+    start_line(out, string, width > 0 ? end : string); /* a column may have no room at all */
+    for (const char *word = string; width > 0 && *word != '\0';) {
         const char *body = word + strspn(word, " ");
         body += strcspn(body, " ");
         const char *next = body + strspn(body, " ");
@@ -87,26 +87,27 @@ static void wrap(const char *string, int width, bool fold, lines *out)
 
 /* Columns between the borders, blanks at their sides included. Keras gives each column its share of the whole width;
  * rich then adds the blanks and takes the excess away evenly (rounding halves to even, as Python does). */
-static void column_widths(int columns, int widths[COLUMNS])
+static void column_widths(int columns, int count, int widths[COLUMNS])
 {
-    static const double positions[COLUMNS] = {0.45, 0.80, 1.0};
-    int length = columns - 4 < WIDEST ? columns - 4 : WIDEST;
-    int excess = 2 * COLUMNS + COLUMNS + 1; /* blanks and borders */
-    for (int c = 0, sum = 0; c < COLUMNS; c++) {
+    static const double chain[COLUMNS] = {0.45, 0.80, 1.0}, graph[COLUMNS] = {0.3, 0.56, 0.74, 1.0};
+    const double *positions = count == 3 ? chain : graph;
+    int widest = count == 3 ? 88 : 108, length = columns - 4 < widest ? columns - 4 : widest;
+    int excess = 2 * count + count + 1; /* blanks and borders */
+    for (int c = 0, sum = 0; c < count; c++) {
         widths[c] = (int)(positions[c] * length) - sum + 2;
         sum += widths[c] - 2;
     }
-    for (int c = 0; c < COLUMNS; c++) {
-        int cut = (int)nearbyint((double)excess / (COLUMNS - c));
+    for (int c = 0; c < count; c++) {
+        int cut = (int)nearbyint((double)excess / (count - c));
         cut = cut < widths[c] ? cut : widths[c];
         widths[c] -= cut;
         excess -= cut;
     }
 }
 
-static void add_border(text *out, const int widths[COLUMNS], const char *const parts[4])
+static void add_border(text *out, int count, const int widths[COLUMNS], const char *const parts[4])
 {
-    for (int c = 0; c < COLUMNS; c++) {
+    for (int c = 0; c < count; c++) {
         text_add(out, "%s", parts[c == 0 ? 0 : 2]);
         for (int i = 0; i < widths[c]; i++)
             text_add(out, "%s", parts[1]);
@@ -114,7 +115,6 @@ static void add_border(text *out, const int widths[COLUMNS], const char *const p
     text_add(out, "%s\n", parts[3]);
 }
 
-/* The last column holds numbers and is set to the right. */
 static void add_cell(text *out, span s, int width, bool right, bool bold)
 {
     if (right)
@@ -126,21 +126,21 @@ static void add_cell(text *out, span s, int width, bool right, bool bold)
 }
 
 /* A header's cells stand at the bottom of the row, all others at the top. */
-static void add_row(text *out, const int widths[COLUMNS], const char *const cells[COLUMNS], const char *border,
+static void add_row(text *out, int count, const int widths[COLUMNS], char *const cells[COLUMNS], const char *border,
                     bool header, bool bold)
 {
     lines wrapped[COLUMNS];
     int height = 0;
-    for (int c = 0; c < COLUMNS; c++) {
+    for (int c = 0; c < count; c++) {
         wrap(cells[c], widths[c] - 2, false, &wrapped[c]);
         height = wrapped[c].count > height ? wrapped[c].count : height;
     }
     for (int y = 0; y < height; y++) {
-        for (int c = 0; c < COLUMNS; c++) {
+        for (int c = 0; c < count; c++) {
             int line = header ? y - (height - wrapped[c].count) : y;
             bool there = line >= 0 && line < wrapped[c].count;
             text_add(out, "%s ", border);
-            add_cell(out, there ? wrapped[c].at[line] : (span){"", "", false}, widths[c] - 2, c == COLUMNS - 1, bold);
+            add_cell(out, there ? wrapped[c].at[line] : (span){"", "", false}, widths[c] - 2, c == RIGHT_COLUMN, bold);
             text_add(out, " ");
         }
         text_add(out, "%s\n", border);
@@ -186,30 +186,24 @@ static void add_totals(text *out, const summary_totals *t, int columns, bool bol
         add_total(out, " Optimizer params: ", t->optimizer, optimizer_bytes, columns, bold);
 }
 
-void summary_box(const convoy_model *model, const summary_totals *totals, int columns, bool bold, text *out)
+void summary_box(const summary_table *table, int columns, bool bold, text *out)
 {
     static const char *const top[] = {"┏", "━", "┳", "┓"}, *const head[] = {"┡", "━", "╇", "┩"};
     static const char *const middle[] = {"├", "─", "┼", "┤"}, *const bottom[] = {"└", "─", "┴", "┘"};
-    static const char *const titles[COLUMNS] = {"Layer (type)", "Output Shape", "Param #"};
+    static char *const titles[COLUMNS] = {"Layer (type)", "Output Shape", "Param #", "Connected to"};
     char title[256];
-    int widths[COLUMNS];
-    bool first = true;
-    column_widths(columns, widths);
-    snprintf(title, sizeof title, "Model: \"%s\"", model->name);
+    int widths[COLUMNS], count = table->columns;
+    column_widths(columns, count, widths);
+    snprintf(title, sizeof title, "Model: \"%s\"", table->model->name);
     add_text(out, title, bold ? (int)strlen(title) : 0, columns);
-    add_border(out, widths, top);
-    add_row(out, widths, titles, "┃", true, bold);
-    add_border(out, widths, head);
-    for (size_t i = 0; i < model->node_count; i++) {
-        summary_row row;
-        if (!summary_shows(&model->nodes[i]))
-            continue;
-        if (!first)
-            add_border(out, widths, middle);
-        first = false;
-        summary_fill_row(&model->nodes[i], true, &row);
-        add_row(out, widths, (const char *const[]){row.name, row.shape, row.params}, "│", false, false);
+    add_border(out, count, widths, top);
+    add_row(out, count, widths, titles, "┃", true, bold);
+    add_border(out, count, widths, head);
+    for (size_t i = 0; i < table->count; i++) {
+        if (i > 0)
+            add_border(out, count, widths, middle);
+        add_row(out, count, widths, table->rows[i].cells, "│", false, false);
     }
-    add_border(out, widths, bottom);
-    add_totals(out, totals, columns, bold);
+    add_border(out, count, widths, bottom);
+    add_totals(out, &table->totals, columns, bold);
 }

@@ -9,6 +9,7 @@
 
 #define MARGIN 0.02         /* a winner is faster by this part, and by twice the noise */
 #define LOST 0.05           /* slower by more than this part: no more rounds */
+#define SPARE (8u << 20)    /* bytes */
 #define LONGEST_BUILD 10.0  /* seconds */
 #define FOREIGN_TIME 5.0    /* seconds that must be left to try kernels made for other devices, or CLBlast's, which builds for long */
 #define SHORTEST 1e-3       /* seconds that are measured at once: shorter plays are repeated */
@@ -144,14 +145,14 @@ static convoy_status check(race *r, conv_candidate *c, verdict *out, convoy_erro
     return CONVOY_OK;
 }
 
-/* Its scratch must not take much more of the device's memory than the problem itself. */
+/* Its scratch must not take much more of the device's memory than the problem itself, or than any device can spare. */
 static bool wants_too_much(race *r, const conv_choice *choice)
 {
     const conv_problem *problem = conv_probe_problem(r->probe);
     const conv_variant *v = choice->variant, *first = r->untuned.choice.variant;
     size_t scratch = v->scratch ? v->scratch(r->ctx, problem, choice->params) : 0;
     size_t untuned = first->scratch ? first->scratch(r->ctx, problem, r->untuned.choice.params) : 0;
-    return scratch > untuned && scratch * sizeof(float) > conv_probe_bytes(r->probe) + untuned * sizeof(float);
+    return scratch > untuned && scratch * sizeof(float) > conv_probe_bytes(r->probe) + untuned * sizeof(float) + SPARE;
 }
 
 /* Builds and races; *seconds as best_seconds. */

@@ -41,7 +41,7 @@ static convoy_status check(void *state, convoy_error *err)
 static void copy_weights(const convoy_model *model, float *row, bool back)
 {
     for (size_t i = 0; i < model->node_count; i++)
-        for (int p = 0; p < model->nodes[i].layer->param_count; p++) {
+        for (int p = 0; model_is_first(model, i) && p < model->nodes[i].layer->param_count; p++) {
             size_t count = model->nodes[i].layer->param[p].count;
             float *weights = model->nodes[i].weights[p];
             memcpy(back ? weights : row, back ? row : weights, count * sizeof *row);

@@ -77,7 +77,7 @@ static convoy_status write_weights(tensorboard *t, callback_run *run, int epoch,
     char tag[512];
     TRY(trainer_download_weights(run->trainer, err));
     for (size_t i = 0; i < model->node_count; i++)
-        for (int p = 0; p < model->nodes[i].layer->param_count; p++) {
+        for (int p = 0; model_is_first(model, i) && p < model->nodes[i].layer->param_count; p++) {
             const layer *l = model->nodes[i].layer;
             snprintf(tag, sizeof tag, "%s/%s/%s/histogram", model->name, l->name, l->param[p].name);
             TRY(event_file_histogram(t->train, tag, epoch, model->nodes[i].weights[p], l->param[p].count, err));

@@ -2,11 +2,22 @@
 
 #include <string.h>
 
+convoy_status check_single(const convoy_model *model, const char *who_takes, convoy_error *err)
+{
+    size_t inputs = model_input_count(model), outputs = model_output_count(model);
+    if (inputs <= 1 && outputs <= 1)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' has %zu input%s and %zu output%s; %s models with one of each, and "
+                     "convoy_predict_all any", model->name, inputs, inputs == 1 ? "" : "s", outputs, outputs == 1 ? "" : "s",
+                     who_takes);
+}
+
 convoy_status check_fit(const convoy_model *model, const convoy_dataset *data, convoy_error *err)
 {
     char of_model[96], of_data[96];
     if (model->node_count == 0)
         return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' has no layers", model->name);
+    TRY(check_single(model, "training and evaluation take", err));
     convoy_shape in = convoy_model_input(model), out = convoy_model_output(model), row = convoy_dataset_shape(data);
     if (in.rank != row.rank || memcmp(in.dim, row.dim, (size_t)in.rank * sizeof(int)) != 0)
         return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' takes %s, but the images are %s", model->name,
@@ -14,7 +25,7 @@ convoy_status check_fit(const convoy_model *model, const convoy_dataset *data, c
     if (out.rank != 1 || out.dim[0] < convoy_dataset_classes(data))
         return base_fail(err, CONVOY_ERROR_MODEL,
                          "layer '%s' gives %s, but the data has %d classes: the last layer must give one value a class",
-                         model->nodes[model->node_count - 1].layer->name, shape_text(&out, of_model, sizeof of_model),
+                         model->nodes[model_output_node(model, 0)].layer->name, shape_text(&out, of_model, sizeof of_model),
                          convoy_dataset_classes(data));
     return CONVOY_OK;
 }

@@ -58,7 +58,7 @@ convoy_status constrain_add(convoy_context *ctx, const convoy_model *model, plan
 {
     for (size_t i = 0; i < model->node_count; i++) {
         const layer *l = model->nodes[i].layer;
-        for (int k = 0; k < l->param_count; k++) {
+        for (int k = 0; model_is_first(model, i) && k < l->param_count; k++) {
             const param_rule *rule = &l->param[k].rules.constraint;
             double least, most, rate;
             char label[192];

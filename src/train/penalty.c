@@ -28,7 +28,7 @@ static bool next_part(const convoy_model *model, part *p)
 {
     for (; p->node < model->node_count; p->node++, p->k = -1) {
         const layer *l = model->nodes[p->node].layer;
-        while (++p->k < l->param_count) {
+        while (++p->k < l->param_count && model_is_first(model, p->node)) {
             const layer_param *param = &l->param[p->k];
             if (!l->trainable || !param->trainable || !rule_penalty(&param->rules.regularizer, &p->l1, &p->l2))
                 continue;

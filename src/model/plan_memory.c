@@ -1,0 +1,104 @@
+/* A plan's tensors and their lifetimes.
+ * Moments: node i runs forward at i, the losses at N, node i runs backward at 2N - i, updates at 2N + 1. What the caller fills (the model's inputs)
+ * lives from 0 on, what the caller reads (its outputs) up to N. */
+#include "model/plan_inside.h"
+
+static arena_tensor *tensor_of(plan *p, size_t node, int kind) { return &p->tensors[node * T_KINDS + (size_t)kind]; }
+
+static void want(plan *p, size_t node, int kind, size_t bytes, int first, int last)
+{
+    *tensor_of(p, node, kind) = (arena_tensor){plan_round_up(bytes, rt_alignment(p->ctx)), first, last, 0};
+}
+
+static void prolong(plan *p, size_t node, int kind, int until)
+{
+    arena_tensor *t = tensor_of(p, node, kind);
+    t->last = until > t->last ? until : t->last;
+}
+
+/* Bytes of an output for a whole batch. */
+static size_t output_bytes(const plan *p, size_t i)
+{
+    return shape_count(&p->nodes[i].node->layer->output) * (size_t)p->options.batch * sizeof(float);
+}
+
+static void want_forward(plan *p, size_t i)
+{
+    const plan_node *n = &p->nodes[i];
+    const layer *l = n->node->layer;
+    int now = (int)i, end = (int)p->count, back = n->backward ? 2 * end - now : now, batch = p->options.batch;
+    if (n->root == i)
+        want(p, i, T_OUTPUT, output_bytes(p, i), n->node->input_count == 0 ? 0 : now, n->is_output ? end : now);
+    for (int k = 0; k < n->node->input_count; k++)
+        prolong(p, p->nodes[n->node->input[k]].root, T_OUTPUT, l->backward_reads_input ? back : now);
+    if (l->backward_reads_output)
+        prolong(p, n->root, T_OUTPUT, back);
+    size_t saved = l->saved_per_image * (size_t)batch + (p->options.training ? l->saved_by_training : 0);
+    if (saved)
+        want(p, i, T_SAVED, saved * sizeof(float), now, back);
+    if (saved && p->options.training && l->class->update)
+        prolong(p, i, T_SAVED, 2 * end + 1);
+    if (l->forward_scratch)
+        want(p, i, T_FORWARD_SCRATCH, l->forward_scratch(l, p->ctx, batch) * sizeof(float), now, now);
+}
+
+/* The gradient of an output lives from the moment of its first writer, which is its last reader or the loss, to its own
+ * node's backward pass. What is added to it lives for a moment only. */
+static void want_backward(plan *p, size_t i)
+{
+    const plan_node *n = &p->nodes[i];
+    const layer *l = n->node->layer;
+    int end = (int)p->count, now = 2 * end - (int)i;
+    if (n->root == i && n->is_output && n->needs_gradient)
+        want(p, i, T_D_OUTPUT, output_bytes(p, i), end, now);
+    if (!n->backward)
+        return;
+    if (l->backward_scratch)
+        want(p, i, T_BACKWARD_SCRATCH, l->backward_scratch(l, p->ctx, p->options.batch) * sizeof(float), now, now);
+    for (int k = 0; k < n->node->input_count; k++) {
+        size_t root = p->nodes[n->node->input[k]].root;
+        if (!p->nodes[root].needs_gradient)
+            continue;
+        if (n->adds_input[k])
+            want(p, i, T_D_INPUT + k, output_bytes(p, root), now, now);
+        else
+            want(p, root, T_D_OUTPUT, output_bytes(p, root), now, 2 * end - (int)root);
+    }
+    for (int k = 0; n->adds_params && k < l->param_count; k++)
+        want(p, i, T_D_PARAM + k, l->param[k].count * sizeof(float), now, now);
+}
+
+static convoy_status create_zeros(plan *p, convoy_error *err)
+{
+    if (p->zeros_floats == 0)
+        return CONVOY_OK;
+    TRY(rt_buffer_create(p->ctx, p->zeros_floats * sizeof(float), "zeros", &p->zeros, err));
+    p->own_bytes += p->zeros_floats * sizeof(float);
+    p->least_bytes += p->zeros_floats * sizeof(float);
+    return rt_buffer_fill(p->zeros, 0.0f, err);
+}
+
+convoy_status plan_create_arena(plan *p, convoy_error *err)
+{
+    size_t bytes = 0, least = 0;
+    for (size_t i = 0; i < p->count; i++)
+        want_forward(p, i);
+    for (size_t i = p->count; p->options.training && i-- > 0;)
+        if (!plan_is_alias(p, p->nodes[i].node))
+            want_backward(p, i);
+    TRY(arena_place(p->tensors, p->count * T_KINDS, rt_alignment(p->ctx), &bytes, &least, err));
+    rt_buffer *arena = p->options.share ? p->options.share->arena : NULL;
+    if (arena == NULL || rt_buffer_bytes(arena) < bytes) {
+        TRY(rt_buffer_create(p->ctx, bytes, "activations", &p->arena, err));
+        p->own_bytes += bytes;
+        p->least_bytes += least;
+        arena = p->arena;
+    }
+    for (size_t i = 0; i < p->count; i++)
+        for (int kind = 0; kind < T_KINDS; kind++) {
+            const arena_tensor *t = tensor_of(p, i, kind);
+            if (t->bytes > 0)
+                TRY(rt_buffer_slice(arena, t->offset, t->bytes, &p->nodes[i].tensor[kind], err));
+        }
+    return create_zeros(p, err);
+}
