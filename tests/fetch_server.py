@@ -290,8 +290,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         first = self.first_byte()
         self.start(206 if first else 200, len(content) - first,
                    Content_Range=f"bytes {first}-{len(content) - 1}/{len(content)}")
-        for at in range(first, len(content), 20000):
-            self.wfile.write(content[at:at + 20000])
+        step = max(20000, len(content) // 20)
+        for at in range(first, len(content), step):
+            self.wfile.write(content[at:at + step])
             self.wfile.flush()
             time.sleep(0.1)
 

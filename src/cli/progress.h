@@ -1,9 +1,11 @@
-/* How training goes, on stderr: Keras's progress line on a terminal, one plain line an epoch elsewhere. */
+/* How training or a download goes, on stderr. Training: Keras's progress line on a terminal, one plain line an epoch
+ * elsewhere. A download: a line that looks like it, one plain line for each tenth elsewhere. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "convoy/train.h"
 
@@ -14,6 +16,9 @@ typedef struct progress {
     double first;             /* when the first step was seen done; the time for a step counts from there ... */
     size_t first_step;        /* ... and from here: the first one is not like the others */
     size_t width;             /* of the line that stands on the terminal */
+    char what[96];            /* of progress_bytes */
+    uint64_t done, first_done;
+    bool ended;
 } progress;
 
 void progress_begin(progress *p, bool quiet);
@@ -27,6 +32,10 @@ void progress_step(progress *p, size_t step, size_t steps, const convoy_metrics 
 /* The last line of an epoch or an evaluation; `validation` may be NULL. */
 void progress_end(progress *p, int epoch, int epochs, size_t steps, const convoy_metrics *so_far,
                   const convoy_metrics *validation);
+
+/* So many bytes of something are through. The first call of its kind (another `what`, or fewer bytes than before) starts
+ * the clock; the last one is where done = total. */
+void progress_bytes(progress *p, const char *what, uint64_t done, uint64_t total);
 
 /* Ends a line that is being redrawn, so that a message starts on one of its own. */
 void progress_break_line(void);
