@@ -392,6 +392,8 @@ convoy_status fetch_download(const fetch_run *run, const fetch_part *part, const
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return base_fail(err, CONVOY_ERROR_FILE, "libcurl can't be used: it does not start");
     convoy_status status = complete_file(&d);
+    if (status == CONVOY_OK) /* all of it, as the last news; who wants to stop is heard in the next step */
+        (void)fetch_progress(run, "downloading", part->name, d.have, part->size);
     *mixed = d.answers > 1 || d.curl == NULL; /* a complete one from an earlier run may be a mixture, too */
     curl_easy_cleanup(d.curl);
     curl_global_cleanup();

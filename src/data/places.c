@@ -54,14 +54,17 @@ static convoy_status find_sample(char out[PATH_MAX], convoy_error *err)
 
 /* ---- what was fetched, by Convoy or by Keras ---- */
 
-/* Where Keras 3 and older ones unpack, in the folder `datasets` of theirs. */
+/* Where Keras 3 and older ones keep them. */
 static const struct {
     const char *name, *place;
+    bool is_file;
 } keras_places[] = {
-    {"cifar10", "datasets/cifar-10-batches-py-target/cifar-10-batches-py"},
-    {"cifar10", "datasets/cifar-10-batches-py"},
-    {"cifar100", "datasets/cifar-100-python-target/cifar-100-python"},
-    {"cifar100", "datasets/cifar-100-python"},
+    {"cifar10", "datasets/cifar-10-batches-py-target/cifar-10-batches-py", false},
+    {"cifar10", "datasets/cifar-10-batches-py", false},
+    {"cifar100", "datasets/cifar-100-python-target/cifar-100-python", false},
+    {"cifar100", "datasets/cifar-100-python", false},
+    {"mnist", "datasets/mnist.npz", true},
+    {"fashion-mnist", "datasets/fashion-mnist", false},
 };
 
 static bool find_keras_home(char out[PATH_MAX])
@@ -88,7 +91,7 @@ static convoy_status find_fetched(const char *name, char out[PATH_MAX], text *tr
         if (strcmp(keras_places[i].name, name) != 0 ||
             places_join(out, home, keras_places[i].place, NULL) != CONVOY_OK)
             continue;
-        if (file_is_folder(out))
+        if (keras_places[i].is_file ? file_exists(out) : file_is_folder(out))
             return CONVOY_OK;
         text_add(tried, ", %s", out);
     }
