@@ -78,7 +78,7 @@ static void test_wrong_usage(void **state)
 static void test_help_and_version(void **state)
 {
     (void)state;
-    static const char *const commands[] = {"devices", "summary", "train", "evaluate", "bench", "check"};
+    static const char *const commands[] = {"devices", "summary", "train", "evaluate", "fetch", "bench", "check"};
     char *all;
     shell("convoy --help");
     expect_success();

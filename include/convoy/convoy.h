@@ -7,6 +7,7 @@
 #include "convoy/dataset.h"
 #include "convoy/device.h"
 #include "convoy/error.h"
+#include "convoy/fetch.h"
 #include "convoy/model.h"
 #include "convoy/train.h"
 #include "convoy/tune.h"

@@ -155,7 +155,18 @@ int cli_open_device(const cli_device *device, bool quiet, convoy_context **out)
     return CLI_RUN;
 }
 
-/* ---- models ---- */
+/* ---- models and data ---- */
+
+void cli_print_place(const char *name)
+{
+    char path[CONVOY_PATH_SIZE];
+    bool is_name = false;
+    convoy_fetch_info info;
+    for (size_t i = 0; i < convoy_fetch_count(); i++)
+        is_name = is_name || (convoy_fetch_describe(i, ".", &info, NULL) == CONVOY_OK && strcmp(info.name, name) == 0);
+    if (is_name && convoy_dataset_locate(name, path, NULL) == CONVOY_OK)
+        fprintf(stderr, "data: %s%s\n", path[0] == '/' ? "" : "./", path);
+}
 
 /* A config or a built-in name leaves every weight at zero, which no training would. */
 static bool any_weight(convoy_model *model)

@@ -121,7 +121,10 @@ bool cli_interrupted(void);
 /* Seconds since the command started. */
 double cli_seconds(void);
 
-/* ---- models ---- */
+/* ---- models and data ---- */
+
+/* On stderr: where the data set was found, if `name` leaves that open. */
+void cli_print_place(const char *name);
 
 /* Loads MODEL; *has_weights is false when it came without any (a JSON config, a built-in name). CLI_RUN or an exit code. */
 int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weights);
@@ -135,6 +138,7 @@ int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
+int cmd_fetch(int argc, char **argv);
 int cmd_summary(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_tune(int argc, char **argv);

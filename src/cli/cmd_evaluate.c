@@ -48,6 +48,8 @@ static int evaluate(evaluation *e)
     }
     if (convoy_dataset_open(e->data_name, e->part, &e->data, &err) != CONVOY_OK)
         return cli_report(&err);
+    if (!e->quiet)
+        cli_print_place(e->data_name);
     cli_check_probabilities(e->model, e->how.from_probabilities);
     code = cli_open_device(&e->device, e->quiet, &e->ctx);
     if (code != CLI_RUN)
@@ -70,7 +72,7 @@ int cmd_evaluate(int argc, char **argv)
     evaluation e = {.part = parts[0], .how = {.batch_size = 32, .scale = 255}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &e.data_name, .meta = "DATA",
-         .help = "a folder of CIFAR-10 binary files, one such file, or sample"},
+         .help = "a folder of CIFAR-10 binary files, one such file,\ncifar10 (see convoy fetch), or sample"},
         {.name = "part", .kind = CLI_CHOICE, .value = &e.part, .choices = parts,
          .help = "which images (default: test)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &e.how.batch_size, .meta = "N", .least = 1, .most = 1e6,

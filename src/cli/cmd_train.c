@@ -98,6 +98,8 @@ static int open_data(training *t)
     if (convoy_dataset_open(t->data_name, "train", &t->train, &err) != CONVOY_OK ||
         convoy_dataset_open(t->data_name, "test", &t->test, &err) != CONVOY_OK)
         return cli_report(&err);
+    if (!t->quiet)
+        cli_print_place(t->data_name);
     if (stat(t->data_name, &info) == 0 && S_ISREG(info.st_mode))
         cli_say("%s is one file: the test images are the training images", t->data_name);
     if (!t->validate)
@@ -256,7 +258,7 @@ int cmd_train(int argc, char **argv)
                   .fit = {.epochs = 1, .batch_size = 32, .seed = DEFAULT_SEED, .on_progress = on_progress, .on_epoch = on_epoch}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &t.data_name, .meta = "DATA",
-         .help = "a folder of CIFAR-10 binary files, one such file, or sample"},
+         .help = "a folder of CIFAR-10 binary files, one such file,\ncifar10 (see convoy fetch), or sample"},
         {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = &t.output, .meta = "FILE.keras",
          .help = "save the trained model"},
         {.name = "epochs", .kind = CLI_INT, .value = &t.fit.epochs, .meta = "N", .least = 1, .most = 1e6,

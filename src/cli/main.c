@@ -18,6 +18,7 @@ static const struct command {
     {"summary", cmd_summary, "print a model's layers, as Keras does"},
     {"train", cmd_train, "train a model, test it and save it"},
     {"evaluate", cmd_evaluate, "loss and accuracy of a trained model"},
+    {"fetch", cmd_fetch, "download a data set, verify and unpack it"},
     {"bench", cmd_bench, "how fast a model runs, and how much of the device each kernel uses"},
     {"tune", cmd_tune, "find the fastest kernels for a model on your device, and remember them"},
     {"check", cmd_check, "compare every kernel with its reference on your device"},
@@ -33,7 +34,8 @@ static void print_usage(FILE *to)
         fprintf(to, "  %-10s %s\n", c->name, c->purpose);
     fputs("\n'convoy COMMAND --help' tells more; 'convoy --version' gives the version.\n"
           "MODEL is a .keras file, a Keras JSON config or the built-in name cifar10.\n"
-          "DATA is a folder of CIFAR-10 binary files, one such file, or the built-in name sample.\n"
+          "DATA is a folder of CIFAR-10 binary files, one such file, the built-in name sample, or\n"
+          "cifar10 once 'convoy fetch cifar10' (or Keras) has got it.\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
           to);
 }

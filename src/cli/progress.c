@@ -233,3 +233,67 @@ void progress_end(progress *p, int epoch, int epochs, size_t steps, const convoy
     else if (epochs > 0) /* an evaluation's result goes to stdout */
         plain_line(p, epoch, epochs, steps, so_far, validation);
 }
+
+/* ---- bytes ---- */
+
+/* "17.0/170.1 MB", "0.3/4.5 kB" */
+static void format_bytes(char *out, size_t size, uint64_t done, uint64_t total)
+{
+    bool large = total >= 1000000;
+    double unit = large ? 1e6 : 1e3;
+    snprintf(out, size, "%.1f/%.1f %s", (double)done / unit, (double)total / unit, large ? "MB" : "kB");
+}
+
+static void draw_bytes(progress *p, uint64_t done, uint64_t total, double now)
+{
+    char text[64], left[32] = "";
+    double rate = (double)(done - p->first_done) / (now > p->start ? now - p->start : 1e-9);
+    size_t width = strlen(p->what) + 1;
+    fprintf(stderr, "\r%s ", p->what);
+    width += put_bar(p, (size_t)(done / (total / 1000 + 1)), (size_t)(total / (total / 1000 + 1)));
+    format_bytes(text, sizeof text, done, total);
+    width += put(" ") + put(text);
+    if (done == total)
+        snprintf(left, sizeof left, "%.0fs", now - p->start);
+    else if (rate > 0)
+        format_remaining(left, sizeof left, (double)(total - done) / rate);
+    snprintf(text, sizeof text, " - %.1f MB/s - %s", rate / 1e6, left);
+    width += left[0] == '\0' ? 0 : put(text);
+    if (width < p->width)
+        fprintf(stderr, "%*s", (int)(p->width - width), "");
+    if (done == total)
+        fputc('\n', stderr);
+    fflush(stderr);
+    line_is_open = done != total;
+    p->width = width;
+    p->drawn = now;
+}
+
+static void start_bytes(progress *p, const char *what, uint64_t done, double now)
+{
+    snprintf(p->what, sizeof p->what, "%s", what);
+    p->start = now;
+    p->drawn = -INTERVAL;
+    p->width = 0;
+    p->done = p->first_done = done;
+    p->ended = false;
+}
+
+void progress_bytes(progress *p, const char *what, uint64_t done, uint64_t total)
+{
+    double now = cli_seconds();
+    if (p->quiet || total == 0)
+        return;
+    if (strcmp(p->what, what) != 0 || done < p->done)
+        start_bytes(p, what, done, now);
+    bool ends = done == total && !p->ended; /* the end is shown once */
+    if (p->terminal && (ends || (done < total && now - p->drawn >= INTERVAL)))
+        draw_bytes(p, done, total, now);
+    if (!p->terminal && (ends || done * 10 / total > p->done * 10 / total)) {
+        char text[64];
+        format_bytes(text, sizeof text, done, total);
+        fprintf(stderr, "%s: %.0f%% (%s)\n", what, 100 * (double)done / (double)total, text);
+    }
+    p->done = done;
+    p->ended = done == total;
+}

@@ -1,9 +1,11 @@
-/* How training goes, on stderr: Keras's progress line on a terminal, one plain line an epoch elsewhere. And a bar for other work. */
+/* How work goes, on stderr. Training: Keras's progress line on a terminal, one plain line an epoch elsewhere. A download: a line
+ * that looks like it, one plain line for each tenth elsewhere. Other work: a bar. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "convoy/train.h"
 
@@ -14,6 +16,9 @@ typedef struct progress {
     double first;             /* when the first step was seen done; the time for a step counts from there ... */
     size_t first_step;        /* ... and from here: the first one is not like the others */
     size_t width;             /* of the line that stands on the terminal */
+    char what[96];            /* of progress_bytes */
+    uint64_t done, first_done;
+    bool ended;
 } progress;
 
 void progress_begin(progress *p, bool quiet);
@@ -32,6 +37,10 @@ void progress_end(progress *p, int epoch, int epochs, size_t steps, const convoy
 void progress_bar(progress *p, double part, const char *words);
 /* Ends it, the bar full. */
 void progress_bar_end(progress *p, const char *words);
+
+/* So many bytes of something are through. The first call of its kind (another `what`, or fewer bytes than before) starts
+ * the clock; the last one is where done = total. */
+void progress_bytes(progress *p, const char *what, uint64_t done, uint64_t total);
 
 /* Ends a line that is being redrawn, so that a message starts on one of its own. */
 void progress_break_line(void);

@@ -2,6 +2,7 @@
 #ifndef DATA_DATA_H
 #define DATA_DATA_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "base/error.h"
@@ -33,6 +34,12 @@ size_t dataset_image_bytes(const convoy_dataset *data);
  * random.c; fails like dataset_new. */
 convoy_status dataset_random(convoy_shape shape, int classes, size_t count, uint64_t seed, convoy_dataset **out,
                              convoy_error *err);
+
+/* ---- where data sets lie that are called by a name (places.c) ---- */
+
+/* The folder of folders that were fetched: $XDG_DATA_HOME/convoy, else ~/.local/share/convoy. It need not be there. */
+convoy_status places_home(char out[PATH_MAX], convoy_error *err);
+convoy_status places_join(char out[PATH_MAX], const char *folder, const char *name, convoy_error *err);
 
 /* ---- the binary version of CIFAR-10 (cifar.c) ---- */
 

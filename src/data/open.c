@@ -1,4 +1,4 @@
-/* Finds what DATA means: the built-in name, a folder or a file. */
+/* Opens what DATA means: a name, a folder or a file. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "config.h"
 #include "data/data.h"
 
 /* What the tar ball of the binary version unpacks to. */
@@ -18,20 +17,10 @@ static const char *const train_files[] = {"data_batch_1.bin", "data_batch_2.bin"
                                           "data_batch_4.bin", "data_batch_5.bin", NULL};
 static const char *const test_files[] = {"test_batch.bin", NULL};
 
-static convoy_status join(char out[PATH_MAX], const char *folder, const char *name, convoy_error *err)
-{
-    size_t length = strlen(folder);
-    const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
-    int n = snprintf(out, PATH_MAX, "%s%s%s", folder, slash, name);
-    if (n < 0 || n >= PATH_MAX)
-        return base_fail(err, CONVOY_ERROR_FILE, "%s: the path is too long", folder);
-    return CONVOY_OK;
-}
-
 static bool holds(const char *folder, const char *name)
 {
     char path[PATH_MAX];
-    return join(path, folder, name, NULL) == CONVOY_OK && file_exists(path);
+    return places_join(path, folder, name, NULL) == CONVOY_OK && file_exists(path);
 }
 
 static bool holds_any(const char *folder, const char *const *names)
@@ -50,7 +39,7 @@ static bool holds_batches(const char *folder)
 /* `folder` itself or the tar ball's folder in it, whichever holds batch files. */
 static convoy_status find_batches(const char *folder, char out[PATH_MAX], convoy_error *err)
 {
-    TRY(join(out, folder, CIFAR_FOLDER, err));
+    TRY(places_join(out, folder, CIFAR_FOLDER, err));
     if (!holds_batches(folder) && holds_batches(out))
         return CONVOY_OK;
     if (holds_batches(folder)) {
@@ -76,7 +65,7 @@ static convoy_status append_folder(const char *folder, const char *const *files,
     for (; *files != NULL; files++) {
         if (!holds(found, *files))
             continue;
-        TRY(join(path, found, *files, err));
+        TRY(places_join(path, found, *files, err));
         TRY(cifar_append(path, data, err));
     }
     return cifar_read_names(found, true, data, err);
@@ -94,40 +83,23 @@ static convoy_status append_file(const char *path, convoy_dataset *data, convoy_
     return cifar_read_names(folder, false, data, err);
 }
 
-static convoy_status find_sample(char out[PATH_MAX], convoy_error *err)
-{
-    const char *chosen = getenv("CONVOY_DATA_DIR");
-    if (file_find_data("sample", out, PATH_MAX))
-        return CONVOY_OK;
-    return base_fail(err, CONVOY_ERROR_FILE,
-                     "sample: the built-in data set is not installed: no folder `sample` in %s (the environment's "
-                     "CONVOY_DATA_DIR), %s or %s; set CONVOY_DATA_DIR to the folder that holds it",
-                     chosen == NULL || chosen[0] == '\0' ? "\"\"" : chosen, CONVOY_DATA_DIR, CONVOY_SOURCE_DATA_DIR);
-}
-
 static convoy_status append_data(const char *name, const char *const *files, convoy_dataset *data, convoy_error *err)
 {
     char path[PATH_MAX];
     struct stat info;
-    if (strcmp(name, "sample") == 0) {
-        TRY(find_sample(path, err));
-        name = path;
-    }
-    if (stat(name, &info) != 0)
+    TRY(convoy_dataset_locate(name, path, err));
+    if (stat(path, &info) != 0)
         return base_fail(err, CONVOY_ERROR_FILE,
-                         "%s: %s; a folder of CIFAR-10 binary files, one such file, or the built-in name `sample` is "
-                         "expected",
+                         "%s: %s; a folder of CIFAR-10 binary files, one such file, a name that `convoy fetch` knows, "
+                         "or the built-in name `sample` is expected",
                          name, strerror(errno));
-    return S_ISDIR(info.st_mode) ? append_folder(name, files, data, err) : append_file(name, data, err);
+    return S_ISDIR(info.st_mode) ? append_folder(path, files, data, err) : append_file(path, data, err);
 }
 
 static convoy_status check_arguments(const char *data, const char *part, convoy_dataset **out, convoy_error *err)
 {
     if (data == NULL || data[0] == '\0' || out == NULL)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "no data set is named; give a folder, a file or `sample`");
-    if (strlen(data) >= PATH_MAX)
-        return base_fail(err, CONVOY_ERROR_FILE, "%.60s...: the path is too long: %zu bytes; at most %d are possible",
-                         data, strlen(data), PATH_MAX - 1);
     if (part == NULL || (strcmp(part, "train") != 0 && strcmp(part, "test") != 0))
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%s: no part called \"%s\"; \"train\" or \"test\" is expected",
                          data, part == NULL ? "" : part);
