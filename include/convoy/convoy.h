@@ -7,7 +7,9 @@
 #include "convoy/dataset.h"
 #include "convoy/device.h"
 #include "convoy/error.h"
+#include "convoy/image.h"
 #include "convoy/model.h"
+#include "convoy/npy.h"
 #include "convoy/train.h"
 
 #endif
