@@ -97,6 +97,12 @@ int cli_print_json(json_t *value);
 /* A number, or null when it is not finite: JSON has no NaN. */
 json_t *cli_json_number(double value);
 
+/* A text as JSON: bytes that are not UTF-8, which file names may hold, become '?'. */
+json_t *cli_json_text(const char *text);
+
+/* A name on stdout, its control characters as \n or \x1b: what a file is called must not steer the terminal. */
+void cli_print_safe(const char *name);
+
 /* Of `known` (names at `stride` bytes' distance, the last NULL), the one that `word` may have meant, or NULL. */
 const char *cli_nearest(const char *word, const char *const *known, size_t stride);
 
@@ -126,12 +132,28 @@ int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weigh
 /* Says so when what the model ends in and --from-probabilities do not go together. */
 void cli_check_probabilities(const convoy_model *model, bool from_probabilities);
 
+/* Is the last layer's activation softmax? */
+bool cli_ends_in_probabilities(const convoy_model *model);
+
+/* ---- data ---- */
+
+/* The options for opening images that `model` is to take. */
+convoy_dataset_options cli_dataset_options(const convoy_model *model, bool coarse_labels);
+
+/* Says how many files of a data set could not be read. */
+void cli_report_skipped(const char *name, const convoy_dataset *data);
+
+#define CLI_DATA_HELP "a folder of images, one folder a class; a folder of CIFAR's or\nMNIST's files; a .npz file; or sample"
+#define CLI_COARSE_OPTION(c)                                                                                           \
+    {.name = "coarse-labels", .kind = CLI_FLAG, .value = (c), .help = "CIFAR-100: its 20 superclasses"}
+
 /* ---- the commands: argv[0] is the command's name; they return the exit code ---- */
 
 int cmd_bench(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
+int cmd_predict(int argc, char **argv);
 int cmd_summary(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 

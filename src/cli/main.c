@@ -18,6 +18,7 @@ static const struct command {
     {"summary", cmd_summary, "print a model's layers, as Keras does"},
     {"train", cmd_train, "train a model, test it and save it"},
     {"evaluate", cmd_evaluate, "loss and accuracy of a trained model"},
+    {"predict", cmd_predict, "say which class images belong to"},
     {"bench", cmd_bench, "how fast a model runs, and how much of the device each kernel uses"},
     {"check", cmd_check, "compare every kernel with its reference on your device"},
     {NULL, NULL, NULL},
@@ -32,7 +33,8 @@ static void print_usage(FILE *to)
         fprintf(to, "  %-10s %s\n", c->name, c->purpose);
     fputs("\n'convoy COMMAND --help' tells more; 'convoy --version' gives the version.\n"
           "MODEL is a .keras file, a Keras JSON config or the built-in name cifar10.\n"
-          "DATA is a folder of CIFAR-10 binary files, one such file, or the built-in name sample.\n"
+          "DATA is a folder of images with one folder a class, a folder of CIFAR's or MNIST's files, one such\n"
+          "file, a .npz file with x_train and so on, or the built-in name sample.\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
           to);
 }
