@@ -83,7 +83,7 @@ static void test_flipped_bytes(void **state)
 static void read_members(const char *path, char **config, size_t *config_size, char **weights, size_t *weights_size)
 {
     keras_archive *archive = NULL;
-    ASSERT_OK(keras_archive_open(path, &archive, &err));
+    ASSERT_OK(keras_archive_open(path, "a .keras", &archive, &err));
     ASSERT_OK(keras_archive_read(archive, "config.json", MOST, config, config_size, &err));
     ASSERT_OK(keras_archive_read(archive, WEIGHTS, MOST, weights, weights_size, &err));
     keras_archive_close(archive);

@@ -8,7 +8,9 @@
 #include "convoy/device.h"
 #include "convoy/error.h"
 #include "convoy/fetch.h"
+#include "convoy/image.h"
 #include "convoy/model.h"
+#include "convoy/npy.h"
 #include "convoy/train.h"
 #include "convoy/tune.h"
 

@@ -2,6 +2,7 @@
 #ifndef CONVOY_DATASET_H
 #define CONVOY_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,8 +16,36 @@ extern "C" {
 
 typedef struct convoy_dataset convoy_dataset;
 
-/* Opens the training or the test part ("train" or "test") of DATA: "sample", a name that convoy_fetch knows, a folder of
- * CIFAR-10 binary files, or one such file (which then is both parts). Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT (name the file and what is wrong). */
+/* How to read what leaves a choice; zero means the default. */
+typedef struct convoy_dataset_options {
+    int height, width, channels; /* a folder of images: what every image becomes; channels 1 (grey) or 3 (RGB) */
+    double test_split;           /* a folder of images without train and test folders: the share of each class that is the
+                                  * test part, 0 to 1; 0: 0.2 */
+    uint64_t seed;               /* which images that are: the same seed, the same split, whatever the part */
+    bool coarse_labels;          /* CIFAR-100: the 20 superclasses instead of the 100 classes */
+    int threads;                 /* that decode images; 0: one a processor, at most 8 */
+} convoy_dataset_options;
+
+/* Opens the training or the test part ("train" or "test") of DATA, which is one of
+ *   - "sample", the built-in data set;
+ *   - a name that convoy_fetch knows: the data set that was fetched, or that Keras has;
+ *   - a folder with the files of CIFAR-10 or CIFAR-100, the binary or the Python version, or the folder that their tar ball
+ *     unpacks to in it; or one of these files (which then is both parts);
+ *   - a folder with MNIST's files, {train,t10k}-{images-idx3,labels-idx1}-ubyte, each may end in .gz: (H, W, 1);
+ *   - a .npz file with x_train, y_train, x_test and y_test: images (N, H, W, C) or (N, H, W), uint8 or floats, labels (N,) or
+ *     (N, 1), integers. Floats that all lie in 0 .. 1 are multiplied by 255; others must lie in 0 .. 255. Both are rounded
+ *     to whole numbers, the form in which a data set lives;
+ *   - a folder with one folder of images (PNG, JPEG) a class, or with folders train and test (or validation, val) of such
+ *     folders. Classes are numbered and named by their folders' names in the order of their bytes. Images are made to fit
+ *     as convoy_image_read does. A file that can't be read is left out: convoy_dataset_skipped tells. Needs the size in
+ *     the options.
+ * `options` may be NULL.
+ * Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT (name the file and what is wrong), CONVOY_ERROR_ARGUMENT (no such part, no
+ * size), CONVOY_ERROR_UNSUPPORTED (built without the library that reads it). */
+convoy_status convoy_dataset_open_with(const char *data, const char *part, const convoy_dataset_options *options,
+                                       convoy_dataset **out, convoy_error *err);
+
+/* The same without options. */
 convoy_status convoy_dataset_open(const char *data, const char *part, convoy_dataset **out, convoy_error *err);
 
 /* Where DATA lies. "sample": where Convoy is installed. A name that convoy_fetch knows: in the current folder, where it
@@ -39,6 +68,10 @@ int convoy_dataset_classes(const convoy_dataset *data);
 const char *convoy_dataset_class_name(const convoy_dataset *data, int label); /* NULL when unnamed */
 const uint8_t *convoy_dataset_images(const convoy_dataset *data);             /* count x H x W x C */
 const int32_t *convoy_dataset_labels(const convoy_dataset *data);             /* count */
+
+/* How many files were left out because they could not be read; *first (may be NULL) is what is wrong with the first one,
+ * beginning with its name, or NULL when there is none. Both live as long as the data set. A slice has none. */
+size_t convoy_dataset_skipped(const convoy_dataset *data, const char **first);
 
 #ifdef __cplusplus
 }

@@ -69,6 +69,14 @@ convoy_status convoy_model_to_json(const convoy_model *model, char **out, convoy
 /* Writes a `.keras` file that Keras 3 loads; written under a temporary name, synced and renamed. */
 convoy_status convoy_model_save(const convoy_model *model, const char *path, convoy_error *err);
 
+/* The names of the classes that the outputs stand for, copied; NULL or count 0: none. They are saved with the model in a
+ * member of the .keras file of Convoy's own, convoy.json, which Keras leaves alone (and loses when it saves the model).
+ * Bytes that are not UTF-8 are saved as '?'. */
+convoy_status convoy_model_set_class_names(convoy_model *model, const char *const *names, size_t count, convoy_error *err);
+
+/* Name of a class, or NULL: it has none. */
+const char *convoy_model_class_name(const convoy_model *model, size_t index);
+
 typedef struct convoy_summary_options {
     bool classic; /* Keras 2's table (65 columns, 98 with connections) instead of Keras 3's box */
     int columns;  /* width of the terminal; 0: 80, as Keras takes without a terminal */

@@ -116,6 +116,17 @@ convoy_status convoy_predict(convoy_context *ctx, convoy_model *model, const flo
 convoy_status convoy_predict_all(convoy_context *ctx, convoy_model *model, const float *const *inputs, size_t count,
                                  int batch_size, float *const *outputs, convoy_error *err);
 
+/* The same in two steps, for inputs that come one after another: all that takes time is done once, at creation. The model's
+ * weights of that moment are used; model and context must outlive the predictor. */
+typedef struct convoy_predictor convoy_predictor;
+
+/* `batch_size`: how many inputs go through the model at once; 0: 32. */
+convoy_status convoy_predictor_create(convoy_context *ctx, convoy_model *model, int batch_size, convoy_predictor **out,
+                                      convoy_error *err);
+convoy_status convoy_predictor_run(convoy_predictor *p, const float *inputs, size_t count, float *outputs,
+                                   convoy_error *err);
+void convoy_predictor_destroy(convoy_predictor *p);
+
 #ifdef __cplusplus
 }
 #endif

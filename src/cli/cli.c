@@ -1,7 +1,9 @@
 /* Messages, results, the device and the model: what every command does the same way. */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include "cli/cli.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +90,30 @@ json_t *cli_json_number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+json_t *cli_json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    char *plain = value == NULL ? strdup(text) : NULL;
+    for (char *c = plain; c != NULL && *c != '\0'; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    if (plain != NULL)
+        value = json_string(plain);
+    free(plain);
+    return value;
+}
+
+void cli_print_safe(const char *name)
+{
+    for (; *name != '\0'; name++)
+        if (*name == '\n')
+            fputs("\\n", stdout);
+        else if ((unsigned char)*name < 0x20 || *name == 0x7f)
+            printf("\\x%02x", (unsigned char)*name);
+        else
+            putchar(*name);
+}
+
 /* ---- the nearest word ---- */
 
 /* Levenshtein's distance; words are short. */
@@ -129,6 +155,17 @@ const char *cli_nearest(const char *word, const char *const *known, size_t strid
 }
 
 /* ---- the device ---- */
+
+void cli_keep_threads_apart(void)
+{
+    long processors = sysconf(_SC_NPROCESSORS_CONF);
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
+    /* PoCL takes the first processors, and ends the process where it may not run on one of them. */
+    if (processors > 0 && CPU_COUNT(&allowed) == processors)
+        setenv("POCL_AFFINITY", "1", 0);
+}
 
 static void on_message(void *user, const char *text)
 {
@@ -206,16 +243,46 @@ static bool ends_in_softmax(const json_t *model)
            (activation != NULL && strcmp(activation, "softmax") == 0);
 }
 
-void cli_check_probabilities(const convoy_model *model, bool from_probabilities)
+bool cli_ends_in_probabilities(const convoy_model *model)
 {
     char *text = NULL;
     if (convoy_model_to_json(model, &text, NULL) != CONVOY_OK)
-        return; /* only a hint is lost */
+        return false;
     json_t *config = json_loads(text, 0, NULL);
-    if (ends_in_softmax(config) && !from_probabilities)
-        cli_say("the model ends in softmax, but its outputs are taken for logits: add --from-probabilities");
-    if (!ends_in_softmax(config) && from_probabilities)
-        cli_say("--from-probabilities, but the model does not end in softmax: its outputs must be probabilities");
+    bool softmax = ends_in_softmax(config);
     json_decref(config);
     free(text);
+    return softmax;
+}
+
+void cli_check_probabilities(const convoy_model *model, bool from_probabilities)
+{
+    bool softmax = cli_ends_in_probabilities(model);
+    if (softmax && !from_probabilities)
+        cli_say("the model ends in softmax, but its outputs are taken for logits: add --from-probabilities");
+    if (!softmax && from_probabilities)
+        cli_say("--from-probabilities, but the model does not end in softmax: its outputs must be probabilities");
+}
+
+/* ---- data ---- */
+
+convoy_dataset_options cli_dataset_options(const convoy_model *model, bool coarse_labels)
+{
+    convoy_shape in = convoy_model_input(model);
+    convoy_dataset_options options = {.coarse_labels = coarse_labels};
+    if (in.rank == 3) {
+        options.height = in.dim[0];
+        options.width = in.dim[1];
+        options.channels = in.dim[2];
+    }
+    return options;
+}
+
+void cli_report_skipped(const char *name, const convoy_dataset *data)
+{
+    const char *first;
+    size_t skipped = convoy_dataset_skipped(data, &first);
+    if (skipped > 0)
+        cli_say("%s: %zu image%s could not be read and %s left out; the first: %s", name, skipped, skipped > 1 ? "s" : "",
+                skipped > 1 ? "are" : "is", first);
 }

@@ -79,6 +79,10 @@ extern const char *const cli_gemms[], *const cli_variants[], *const cli_vector_w
 #define CLI_JSON_OPTION(j)                                                                                             \
     {.name = "json", .kind = CLI_FLAG, .value = (j), .help = "the result as one JSON object"}
 
+/* Asks PoCL, unless the environment says otherwise, to keep each of its threads on a core of its own: Linux may put two of them on
+ * one for a whole run, at half the speed. Call it before anything opens a device. */
+void cli_keep_threads_apart(void);
+
 /* Opens the device, sends its warnings to stderr and, unless quiet, says there which device it is. CLI_RUN or an exit
  * code (the message is printed). */
 int cli_open_device(const cli_device *device, bool quiet, convoy_context **out);
@@ -99,6 +103,12 @@ int cli_print_json(json_t *value);
 
 /* A number, or null when it is not finite: JSON has no NaN. */
 json_t *cli_json_number(double value);
+
+/* A text as JSON: bytes that are not UTF-8, which file names may hold, become '?'. */
+json_t *cli_json_text(const char *text);
+
+/* A name on stdout, its control characters as \n or \x1b: what a file is called must not steer the terminal. */
+void cli_print_safe(const char *name);
 
 /* Of `known` (names at `stride` bytes' distance, the last NULL), the one that `word` may have meant, or NULL. */
 const char *cli_nearest(const char *word, const char *const *known, size_t stride);
@@ -132,6 +142,21 @@ int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weigh
 /* Says so when what the model ends in and --from-probabilities do not go together. */
 void cli_check_probabilities(const convoy_model *model, bool from_probabilities);
 
+/* Is the last layer's activation softmax? */
+bool cli_ends_in_probabilities(const convoy_model *model);
+
+/* ---- data ---- */
+
+/* The options for opening images that `model` is to take. */
+convoy_dataset_options cli_dataset_options(const convoy_model *model, bool coarse_labels);
+
+/* Says how many files of a data set could not be read. */
+void cli_report_skipped(const char *name, const convoy_dataset *data);
+
+#define CLI_DATA_HELP "a folder of images, one folder a class; a folder of CIFAR's or\nMNIST's files; a .npz file; or sample"
+#define CLI_COARSE_OPTION(c)                                                                                           \
+    {.name = "coarse-labels", .kind = CLI_FLAG, .value = (c), .help = "CIFAR-100: its 20 superclasses"}
+
 /* ---- the commands: argv[0] is the command's name; they return the exit code ---- */
 
 int cmd_bench(int argc, char **argv);
@@ -139,6 +164,7 @@ int cmd_check(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
+int cmd_predict(int argc, char **argv);
 int cmd_summary(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_tune(int argc, char **argv);

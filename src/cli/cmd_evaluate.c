@@ -8,7 +8,7 @@ typedef struct evaluation {
     cli_device device;
     const char *model_name, *data_name, *part;
     convoy_evaluate_options how;
-    bool json, quiet;
+    bool coarse, json, quiet;
     progress progress;
     convoy_context *ctx;
     convoy_model *model;
@@ -46,10 +46,12 @@ static int evaluate(evaluation *e)
                 e->model_name, e->data_name);
         return CLI_FAILED;
     }
-    if (convoy_dataset_open(e->data_name, e->part, &e->data, &err) != CONVOY_OK)
+    convoy_dataset_options options = cli_dataset_options(e->model, e->coarse);
+    if (convoy_dataset_open_with(e->data_name, e->part, &options, &e->data, &err) != CONVOY_OK)
         return cli_report(&err);
     if (!e->quiet)
         cli_print_place(e->data_name);
+    cli_report_skipped(e->data_name, e->data);
     cli_check_probabilities(e->model, e->how.from_probabilities);
     code = cli_open_device(&e->device, e->quiet, &e->ctx);
     if (code != CLI_RUN)
@@ -72,7 +74,7 @@ int cmd_evaluate(int argc, char **argv)
     evaluation e = {.part = parts[0], .how = {.batch_size = 32, .scale = 255}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &e.data_name, .meta = "DATA",
-         .help = "a folder of CIFAR-10 binary files, one such file,\ncifar10 (see convoy fetch), or sample"},
+         .help = CLI_DATA_HELP},
         {.name = "part", .kind = CLI_CHOICE, .value = &e.part, .choices = parts,
          .help = "which images (default: test)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &e.how.batch_size, .meta = "N", .least = 1, .most = 1e6,
@@ -81,6 +83,7 @@ int cmd_evaluate(int argc, char **argv)
          .help = "pixels are divided by X (default: 255; the\ntutorial as written: 225)"},
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &e.how.from_probabilities,
          .help = "the model ends in probabilities, not logits"},
+        CLI_COARSE_OPTION(&e.coarse),
         {.name = "stream", .kind = CLI_FLAG, .value = &e.how.stream, .help = "keep the images on the host"},
         CLI_DEVICE_OPTIONS(&e.device),
         CLI_JSON_OPTION(&e.json),

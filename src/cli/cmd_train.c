@@ -16,7 +16,7 @@ typedef struct training {
     cli_device device;
     const char *model_name, *data_name, *output, *validation_name;
     double test_scale;
-    bool validate, json, quiet;
+    bool validate, coarse, json, quiet;
     convoy_fit_options fit;
 
     train_callbacks callbacks;
@@ -91,16 +91,49 @@ static int check_usage(training *t)
     return cli_check_output(t->output, ".keras");
 }
 
+/* One file of records is both parts; one .npz file holds two. */
+static bool same_images(const convoy_dataset *a, const convoy_dataset *b)
+{
+    convoy_shape shape = convoy_dataset_shape(a), other = convoy_dataset_shape(b);
+    size_t count = convoy_dataset_count(a), bytes = count;
+    for (int i = 0; i < 3; i++)
+        bytes *= (size_t)shape.dim[i];
+    return count == convoy_dataset_count(b) && memcmp(shape.dim, other.dim, 3 * sizeof shape.dim[0]) == 0 &&
+           memcmp(convoy_dataset_images(a), convoy_dataset_images(b), bytes) == 0;
+}
+
+/* The names that predict will show; those of a loaded model stay where the data has none. */
+static int keep_class_names(training *t)
+{
+    convoy_error err = {0};
+    int classes = convoy_dataset_classes(t->train);
+    if (convoy_dataset_class_name(t->train, 0) == NULL)
+        return CLI_RUN;
+    const char **names = calloc((size_t)classes, sizeof *names);
+    if (names == NULL) {
+        cli_say("out of host memory");
+        return CLI_FAILED;
+    }
+    for (int i = 0; i < classes; i++)
+        names[i] = convoy_dataset_class_name(t->train, i);
+    convoy_status status = convoy_model_set_class_names(t->model, names, (size_t)classes, &err);
+    free(names);
+    return status == CONVOY_OK ? CLI_RUN : cli_report(&err);
+}
+
 static int open_data(training *t)
 {
     convoy_error err = {0};
     struct stat info;
-    if (convoy_dataset_open(t->data_name, "train", &t->train, &err) != CONVOY_OK ||
-        convoy_dataset_open(t->data_name, "test", &t->test, &err) != CONVOY_OK)
+    convoy_dataset_options options = cli_dataset_options(t->model, t->coarse);
+    if (convoy_dataset_open_with(t->data_name, "train", &options, &t->train, &err) != CONVOY_OK ||
+        convoy_dataset_open_with(t->data_name, "test", &options, &t->test, &err) != CONVOY_OK)
         return cli_report(&err);
     if (!t->quiet)
         cli_print_place(t->data_name);
-    if (stat(t->data_name, &info) == 0 && S_ISREG(info.st_mode))
+    cli_report_skipped(t->data_name, t->train);
+    cli_report_skipped(t->data_name, t->test);
+    if (stat(t->data_name, &info) == 0 && S_ISREG(info.st_mode) && same_images(t->train, t->test))
         cli_say("%s is one file: the test images are the training images", t->data_name);
     if (!t->validate)
         t->fit.validation_split = 0;
@@ -110,8 +143,9 @@ static int open_data(training *t)
     t->fit.validation = t->test;
     if (strcmp(t->validation_name, "test") == 0)
         return CLI_RUN;
-    if (convoy_dataset_open(t->validation_name, "test", &t->validation, &err) != CONVOY_OK)
+    if (convoy_dataset_open_with(t->validation_name, "test", &options, &t->validation, &err) != CONVOY_OK)
         return cli_report(&err);
+    cli_report_skipped(t->validation_name, t->validation);
     t->fit.validation = t->validation;
     return CLI_RUN;
 }
@@ -123,6 +157,8 @@ static int prepare(training *t)
     int code = cli_load_model(t->model_name, &t->model, &has_weights);
     if (code == CLI_RUN)
         code = open_data(t);
+    if (code == CLI_RUN)
+        code = keep_class_names(t);
     if (code == CLI_RUN)
         cli_check_probabilities(t->model, t->fit.from_probabilities);
     if (code == CLI_RUN)
@@ -258,7 +294,7 @@ int cmd_train(int argc, char **argv)
                   .fit = {.epochs = 1, .batch_size = 32, .seed = DEFAULT_SEED, .on_progress = on_progress, .on_epoch = on_epoch}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &t.data_name, .meta = "DATA",
-         .help = "a folder of CIFAR-10 binary files, one such file,\ncifar10 (see convoy fetch), or sample"},
+         .help = CLI_DATA_HELP},
         {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = &t.output, .meta = "FILE.keras",
          .help = "save the trained model"},
         {.name = "epochs", .kind = CLI_INT, .value = &t.fit.epochs, .meta = "N", .least = 1, .most = 1e6,
@@ -286,6 +322,7 @@ int cmd_train(int argc, char **argv)
          .help = "test pixels are divided by X (default: 255; the\ntutorial as written: 225)"},
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &t.fit.from_probabilities,
          .help = "the model ends in probabilities, not logits"},
+        CLI_COARSE_OPTION(&t.coarse),
         {.name = "stream", .kind = CLI_FLAG, .value = &t.fit.stream, .help = "keep the images on the host"},
         TRAIN_CALLBACK_OPTIONS(&t.callbacks),
         CLI_DEVICE_OPTIONS(&t.device),

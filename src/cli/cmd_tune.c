@@ -194,8 +194,6 @@ int cmd_tune(int argc, char **argv)
     if (code == CLI_RUN && t.how.export_file != NULL)
         code = cli_check_output(t.how.export_file, ".txt");
     if (code == CLI_RUN) {
-        /* PoCL's threads stay on a core each. Else two of them may share one for a whole process, and all times are doubled. */
-        setenv("POCL_AFFINITY", "1", 0);
         snprintf(t.how_text, sizeof t.how_text, "convoy tune %.120s --batch-size %d --seconds %g", t.model_name,
                  t.how.batch_size, t.how.seconds);
         t.how.how = t.how_text;

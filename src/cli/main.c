@@ -19,6 +19,7 @@ static const struct command {
     {"train", cmd_train, "train a model, test it and save it"},
     {"evaluate", cmd_evaluate, "loss and accuracy of a trained model"},
     {"fetch", cmd_fetch, "download a data set, verify and unpack it"},
+    {"predict", cmd_predict, "say which class images belong to"},
     {"bench", cmd_bench, "how fast a model runs, and how much of the device each kernel uses"},
     {"tune", cmd_tune, "find the fastest kernels for a model on your device, and remember them"},
     {"check", cmd_check, "compare every kernel with its reference on your device"},
@@ -34,8 +35,9 @@ static void print_usage(FILE *to)
         fprintf(to, "  %-10s %s\n", c->name, c->purpose);
     fputs("\n'convoy COMMAND --help' tells more; 'convoy --version' gives the version.\n"
           "MODEL is a .keras file, a Keras JSON config or the built-in name cifar10.\n"
-          "DATA is a folder of CIFAR-10 binary files, one such file, the built-in name sample, or\n"
-          "cifar10 once 'convoy fetch cifar10' (or Keras) has got it.\n"
+          "DATA is a folder of images with one folder a class, a folder of CIFAR's or MNIST's files, one such\n"
+          "file, a .npz file with x_train and so on, the built-in name sample, or a name that 'convoy fetch'\n"
+          "knows, once it (or Keras) has got it.\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage.\n",
           to);
 }
@@ -88,6 +90,7 @@ static void hold_standard_files(void)
 int main(int argc, char **argv)
 {
     cli_seconds(); /* the clock starts here */
+    cli_keep_threads_apart();
     hold_standard_files();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write that fails: seen below */
     setvbuf(stderr, NULL, _IOLBF, 0);

@@ -1,141 +1,162 @@
-/* The binary version of CIFAR-10: records of 3073 bytes, a label and then the 32x32 planes of R, G, B, row by row. */
+/* Finds the files of CIFAR-10 and CIFAR-100 in a folder, or takes one such file. */
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
-#include "data/data.h"
+#include "base/text.h"
+#include "data/cifar.h"
 
-#define PLANE (CIFAR_SIDE * CIFAR_SIDE)
-#define CHANNELS 3
-#define RECORD (1 + CHANNELS * PLANE)
-#define FILE_LIMIT ((size_t)1 << 30)  /* 35 times a CIFAR-10 batch: beyond it, this is some other file */
-#define NAMES_LIMIT ((size_t)1 << 16)
-#define NAME_LENGTH 64
+static const char *const train_bins[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                         "data_batch_4.bin", "data_batch_5.bin", NULL};
+static const char *const test_bins[] = {"test_batch.bin", NULL};
+static const char *const train_pickles[] = {"data_batch_1", "data_batch_2", "data_batch_3",
+                                            "data_batch_4", "data_batch_5", NULL};
+static const char *const test_pickles[] = {"test_batch", NULL};
+static const char *const train_bins_100[] = {"train.bin", NULL};
+static const char *const test_bins_100[] = {"test.bin", NULL};
+static const char *const train_pickles_100[] = {"train", NULL};
+static const char *const test_pickles_100[] = {"test", NULL};
 
-static const char *const cifar10_names[CIFAR_CLASSES] = {"airplane", "automobile", "bird",  "cat",  "deer",
-                                                         "dog",      "frog",       "horse", "ship", "truck"};
+static const char *const names_10[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                       "dog",      "frog",       "horse", "ship", "truck"};
 
-static convoy_status check_size(const char *path, const uint8_t *bytes, size_t size, convoy_error *err)
+#define BINARY .append = cifar_binary_append, .read_names = cifar_binary_names
+#define PYTHON .append = cifar_python_append, .read_names = cifar_python_names
+
+/* Looked for in this order. Coarse labels have a row of their own, right behind the fine ones. */
+enum { BINARY_10, PYTHON_10, BINARY_100, BINARY_100_COARSE, PYTHON_100, PYTHON_100_COARSE, FORMS };
+static const cifar_form forms[FORMS] = {
+    [BINARY_10] = {.title = "CIFAR-10", .folder = "cifar-10-batches-bin", .files = {train_bins, test_bins},
+                   .listed = {"data_batch_1.bin to data_batch_5.bin", "test_batch.bin"}, .classes = 10,
+                   .label_bytes = 1, .names_file = "batches.meta.txt", .names = names_10, BINARY},
+    [PYTHON_10] = {.title = "CIFAR-10", .folder = "cifar-10-batches-py", .files = {train_pickles, test_pickles},
+                   .listed = {"data_batch_1 to data_batch_5", "test_batch"}, .classes = 10, .label_key = "labels",
+                   .names_file = "batches.meta", .names_key = "label_names", .names = names_10, PYTHON},
+    [BINARY_100] = {.title = "CIFAR-100", .folder = "cifar-100-binary", .files = {train_bins_100, test_bins_100},
+                    .listed = {"train.bin", "test.bin"}, .classes = 100, .label_bytes = 2, .label_at = 1,
+                    .names_file = "fine_label_names.txt", BINARY},
+    [BINARY_100_COARSE] = {.title = "CIFAR-100", .folder = "cifar-100-binary", .files = {train_bins_100, test_bins_100},
+                           .listed = {"train.bin", "test.bin"}, .classes = 20, .label_bytes = 2,
+                           .names_file = "coarse_label_names.txt", BINARY},
+    [PYTHON_100] = {.title = "CIFAR-100", .folder = "cifar-100-python", .files = {train_pickles_100, test_pickles_100},
+                    .listed = {"train", "test"}, .classes = 100, .label_key = "fine_labels", .names_file = "meta",
+                    .names_key = "fine_label_names", PYTHON},
+    [PYTHON_100_COARSE] = {.title = "CIFAR-100", .folder = "cifar-100-python",
+                           .files = {train_pickles_100, test_pickles_100}, .listed = {"train", "test"}, .classes = 20,
+                           .label_key = "coarse_labels", .names_file = "meta", .names_key = "coarse_label_names",
+                           PYTHON},
+};
+
+static const cifar_form *chosen(int form, const data_request *request)
 {
-    if (size == 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT,
-                         "%s: empty; records of %d bytes (a label and a 32x32 RGB image) are expected", path, RECORD);
-    if (size >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s: compressed (gzip); unpack it and give the folder", path);
-    if (size % RECORD != 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT,
-                         "%s: truncated, or not a CIFAR-10 binary file: %zu bytes are %zu records of %d bytes and "
-                         "%zu bytes more; fetch it again",
-                         path, size, size / RECORD, RECORD, size % RECORD);
-    return CONVOY_OK;
+    bool coarse = request->options->coarse_labels && (form == BINARY_100 || form == PYTHON_100);
+    return &forms[form + coarse];
 }
 
-static convoy_status check_labels(const char *path, const uint8_t *bytes, size_t count, convoy_error *err)
+/* The Python version's names have no ending and are common: folders called train and test hold images. */
+static bool holds_files(const cifar_form *form, const char *folder)
 {
-    for (size_t i = 0; i < count; i++)
-        if (bytes[i * RECORD] >= CIFAR_CLASSES)
-            return base_fail(err, CONVOY_ERROR_FORMAT,
-                             "%s: record %zu of %zu (at byte %zu) has the label %d; 0 to %d are expected: the file is "
-                             "damaged or not a CIFAR-10 binary file",
-                             path, i + 1, count, i * RECORD, bytes[i * RECORD], CIFAR_CLASSES - 1);
-    return CONVOY_OK;
+    char path[PATH_MAX];
+    for (int part = 0; part < 2; part++)
+        for (const char *const *name = form->files[part]; *name != NULL; name++)
+            if (folder_join(path, folder, *name, NULL) == CONVOY_OK && file_exists(path) &&
+                (form->append == cifar_binary_append || !file_is_folder(path)))
+                return true;
+    return false;
 }
 
-/* One record's planes to interleaved pixels. */
-static void interleave(const uint8_t *planes, uint8_t *pixels)
+/* The form that lies in the request's folder, or in the tar ball's folder in it (`out`); NULL when none does. */
+static const cifar_form *find(const data_request *request, char out[PATH_MAX])
 {
-    for (int i = 0; i < PLANE; i++)
-        for (int c = 0; c < CHANNELS; c++)
-            pixels[i * CHANNELS + c] = planes[c * PLANE + i];
+    for (int nested = 0; nested < 2; nested++)
+        for (int i = 0; i < FORMS; i++) {
+            if (!nested)
+                text_copy(out, PATH_MAX, request->path);
+            else if (folder_join(out, request->path, forms[i].folder, NULL) != CONVOY_OK)
+                continue;
+            if (holds_files(&forms[i], out))
+                return chosen(i, request);
+        }
+    return NULL;
 }
 
-convoy_status cifar_append(const char *path, convoy_dataset *data, convoy_error *err)
+bool cifar_fits(const data_request *request)
 {
-    convoy_status status = CONVOY_OK;
-    char *text = NULL;
-    size_t size = 0;
-    TRY_GOTO(file_read(path, FILE_LIMIT, &text, &size, err));
-    const uint8_t *bytes = (const uint8_t *)text;
-    size_t count = size / RECORD;
-    TRY_GOTO(check_size(path, bytes, size, err));
-    TRY_GOTO(check_labels(path, bytes, count, err));
-    TRY_GOTO(dataset_reserve(data, count, err));
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *record = bytes + i * RECORD;
-        data->labels[data->count] = record[0];
-        interleave(record + 1, data->images + data->count * (CHANNELS * PLANE));
-        data->count++;
-    }
-done:
-    free(text);
-    return status;
+    char folder[PATH_MAX];
+    return request->is_folder && find(request, folder) != NULL;
 }
 
-/* A name goes to terminals and reports: of a sane length and without control characters. */
-static convoy_status check_name(const char *path, const char *name, size_t length, int line, convoy_error *err)
+static convoy_status name_classes(const cifar_form *form, const char *folder, bool is_cifar, convoy_dataset *data,
+                                  convoy_error *err)
 {
-    if (length > NAME_LENGTH)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s: the name in line %d has %zu bytes; at most %d are expected",
-                         path, line, length, NAME_LENGTH);
-    for (size_t i = 0; i < length; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return base_fail(err, CONVOY_ERROR_FORMAT,
-                             "%s: line %d holds the control character 0x%02x; plain class names, one a line, are "
-                             "expected",
-                             path, line, (unsigned char)name[i]);
-    return CONVOY_OK;
+    char path[PATH_MAX];
+    TRY(folder_join(path, folder, form->names_file, err));
+    if (file_exists(path))
+        return form->read_names(form, path, data, err);
+    return is_cifar && form->names != NULL ? dataset_set_names(data, form->names, err) : CONVOY_OK;
 }
 
-static bool is_blank(char c)
+static convoy_status new_set(const cifar_form *form, convoy_dataset **out, convoy_error *err)
 {
-    return c == ' ' || c == '\t' || c == '\r';
+    convoy_shape shape = {3, {CIFAR_SIDE, CIFAR_SIDE, CIFAR_CHANNELS}};
+    return dataset_new(shape, form->classes, NULL, out, err);
 }
 
-/* Cuts `text` into trimmed, NUL-terminated names; empty lines do not count. */
-static convoy_status split_names(const char *path, char *text, size_t size, const char *names[CIFAR_CLASSES],
-                                 convoy_error *err)
+convoy_status cifar_read(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err)
 {
-    int found = 0, line = 0;
-    for (size_t start = 0, end; start < size; start = end + 1) {
-        const char *newline = memchr(text + start, '\n', size - start);
-        end = newline == NULL ? size : (size_t)(newline - text);
-        size_t first = start, last = end;
-        while (first < last && is_blank(text[first]))
-            first++;
-        while (last > first && is_blank(text[last - 1]))
-            last--;
-        line++;
-        if (first == last)
+    char folder[PATH_MAX], path[PATH_MAX];
+    const cifar_form *form = find(request, folder);
+    TRY(new_set(form, out, err));
+    *listed = form->listed[request->test];
+    for (const char *const *name = form->files[request->test]; *name != NULL; name++) {
+        if (!folder_holds(folder, *name))
             continue;
-        TRY(check_name(path, text + first, last - first, line, err));
-        if (found < CIFAR_CLASSES)
-            names[found] = text + first;
-        found++;
-        text[last] = '\0'; /* at `size` stands file_read's own NUL */
+        TRY(folder_join(path, folder, *name, err));
+        TRY(form->append(form, path, *out, err));
     }
-    if (found != CIFAR_CLASSES)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s: %d class names; %d are expected, one a line", path, found,
-                         CIFAR_CLASSES);
-    return CONVOY_OK;
+    return name_classes(form, folder, true, *out, err);
 }
 
-convoy_status cifar_read_names(const char *folder, bool is_cifar, convoy_dataset *data, convoy_error *err)
+/* ---- one file ---- */
+
+static bool is_pickle(const data_request *request)
 {
-    convoy_status status = CONVOY_OK;
-    char path[PATH_MAX], *text = NULL;
-    size_t size = 0;
-    const char *names[CIFAR_CLASSES];
-    int n = snprintf(path, sizeof path, "%s/batches.meta.txt", folder);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return base_fail(err, CONVOY_ERROR_FILE, "%s: the path is too long", folder);
-    if (!file_exists(path))
-        return is_cifar ? dataset_set_names(data, cifar10_names, err) : CONVOY_OK;
-    TRY_GOTO(file_read(path, NAMES_LIMIT, &text, &size, err));
-    TRY_GOTO(split_names(path, text, size, names, err));
-    TRY_GOTO(dataset_set_names(data, names, err));
-done:
-    free(text);
-    return status;
+    return request->head[0] == 0x80; /* no label is that high */
+}
+
+/* Last in the table of readers: a file that nothing else knows is measured against CIFAR-10's records. */
+bool cifar_file_fits(const data_request *request)
+{
+    return !request->is_folder;
+}
+
+/* Records of CIFAR-100 are a byte longer; a size that fits both is taken for the more common CIFAR-10. */
+static bool has_records_of_100(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && info.st_size > 0 && info.st_size % (1 + CIFAR_PIXELS) != 0 &&
+           info.st_size % (2 + CIFAR_PIXELS) == 0;
+}
+
+convoy_status cifar_file_read(const data_request *request, convoy_dataset **out, const char **listed,
+                              convoy_error *err)
+{
+    char folder[PATH_MAX];
+    bool python = is_pickle(request), is_100 = !python && has_records_of_100(request->path);
+    const char *slash = strrchr(request->path, '/');
+    if (python)
+        TRY(cifar_python_is_100(request->path, &is_100, err));
+    const cifar_form *form =
+        chosen(python ? (is_100 ? PYTHON_100 : PYTHON_10) : is_100 ? BINARY_100 : BINARY_10, request);
+    TRY(new_set(form, out, err));
+    *listed = "records";
+    TRY(form->append(form, request->path, *out, err));
+    if (slash == NULL)
+        text_copy(folder, sizeof folder, ".");
+    else
+        snprintf(folder, sizeof folder, "%.*s", (int)(slash - request->path + 1), request->path);
+    /* A Python file's dict says what it is; nothing says so of records. */
+    return name_classes(form, folder, python, *out, err);
 }

@@ -15,6 +15,8 @@ struct convoy_dataset {
     convoy_shape shape;
     int classes;
     char **names; /* classes strings, or NULL */
+    size_t skipped;      /* files that could not be read */
+    char *first_skipped; /* what is wrong with the first of them; NULL when there is none */
 };
 
 /* A data set without images yet. CONVOY_ERROR_ARGUMENT when the shape isn't (H, W, C), a dimension or `classes` is
@@ -39,18 +41,46 @@ convoy_status dataset_random(convoy_shape shape, int classes, size_t count, uint
 
 /* The folder of folders that were fetched: $XDG_DATA_HOME/convoy, else ~/.local/share/convoy. It need not be there. */
 convoy_status places_home(char out[PATH_MAX], convoy_error *err);
-convoy_status places_join(char out[PATH_MAX], const char *folder, const char *name, convoy_error *err);
 
-/* ---- the binary version of CIFAR-10 (cifar.c) ---- */
+/* ---- readers: each tells whether it knows what lies there, and reads one part of it ---- */
 
-#define CIFAR_SIDE 32
-#define CIFAR_CLASSES 10
+typedef struct data_request {
+    const char *path; /* exists */
+    bool is_folder;
+    bool test;        /* the test part, not the training part */
+    const convoy_dataset_options *options;
+    unsigned char head[4]; /* of a file: its first bytes, zeros where there are fewer */
+} data_request;
 
-/* Appends the records of one file to a data set of shape (32, 32, 3). */
-convoy_status cifar_append(const char *path, convoy_dataset *data, convoy_error *err);
+typedef struct data_reader {
+    bool (*fits)(const data_request *request);
+    /* Gives a data set without images when the part is not there, and says in *listed which files that would be. */
+    convoy_status (*read)(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err);
+} data_reader;
 
-/* Names the classes after the file batches.meta.txt of `folder`. Where there is none: CIFAR-10's own names if
- * `is_cifar`, else no names. */
-convoy_status cifar_read_names(const char *folder, bool is_cifar, convoy_dataset *data, convoy_error *err);
+bool cifar_fits(const data_request *request); /* cifar.c: folders of CIFAR-10 and CIFAR-100, binary and Python */
+bool cifar_file_fits(const data_request *request);
+bool idx_fits(const data_request *request);
+bool npz_fits(const data_request *request);
+bool image_folder_fits(const data_request *request);
+
+convoy_status cifar_read(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err);
+convoy_status cifar_file_read(const data_request *request, convoy_dataset **out, const char **listed,
+                              convoy_error *err);
+convoy_status idx_read(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err);
+convoy_status npz_read(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err);
+convoy_status image_folder_read(const data_request *request, convoy_dataset **out, const char **listed,
+                                convoy_error *err);
+
+/* Beyond this a file is taken for something else than what it is called. */
+#define DATA_FILE_LIMIT ((size_t)1 << 30)
+
+/* ---- paths (folder.c) ---- */
+
+/* folder/name into PATH_MAX bytes. CONVOY_ERROR_FILE when it is too long. */
+convoy_status folder_join(char *out, const char *folder, const char *name, convoy_error *err);
+bool folder_holds(const char *folder, const char *name);
+/* Any one of the names (NULL-terminated). */
+bool folder_holds_any(const char *folder, const char *const *names);
 
 #endif

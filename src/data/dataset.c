@@ -149,6 +149,7 @@ void convoy_dataset_destroy(convoy_dataset *data)
     free_names(data->names, data->classes);
     free(data->images);
     free(data->labels);
+    free(data->first_skipped);
     free(data);
 }
 
@@ -180,4 +181,11 @@ const uint8_t *convoy_dataset_images(const convoy_dataset *data)
 const int32_t *convoy_dataset_labels(const convoy_dataset *data)
 {
     return data->labels;
+}
+
+size_t convoy_dataset_skipped(const convoy_dataset *data, const char **first)
+{
+    if (first != NULL)
+        *first = data->first_skipped;
+    return data->skipped;
 }

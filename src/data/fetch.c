@@ -69,7 +69,7 @@ static convoy_status address_of(const fetch_run *run, const fetch_part *part, ch
     if (length >= sizeof base)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "mirror '%.60s...': the address is too long", url);
     snprintf(base, sizeof base, "%.*s", (int)length, url);
-    return places_join(out, base, part->name, err);
+    return folder_join(out, base, part->name, err);
 }
 
 /* ---- the folders ---- */
@@ -83,9 +83,9 @@ static convoy_status set_paths(fetch_run *run, convoy_error *err)
         folder = home;
     }
     snprintf(name, sizeof name, "%s.part", run->set->name);
-    TRY(places_join(run->target, folder, run->set->name, err));
-    TRY(places_join(run->work, folder, name, err));
-    return places_join(run->unpacked, run->work, "unpacked", err);
+    TRY(folder_join(run->target, folder, run->set->name, err));
+    TRY(folder_join(run->work, folder, name, err));
+    return folder_join(run->unpacked, run->work, "unpacked", err);
 }
 
 /* Two at once would write into the same files. The lock goes with the descriptor, so a killed process leaves none. */
@@ -107,7 +107,7 @@ static void remove_unpacked(const fetch_run *run)
     char path[PATH_MAX];
     for (const fetch_part *part = run->set->parts; part->name != NULL; part++)
         for (const fetch_file *file = part->files; file->name != NULL; file++)
-            if (places_join(path, run->unpacked, file->name, NULL) == CONVOY_OK)
+            if (folder_join(path, run->unpacked, file->name, NULL) == CONVOY_OK)
                 unlink(path);
     rmdir(run->unpacked);
 }
@@ -116,7 +116,7 @@ static void remove_downloads(const fetch_run *run)
 {
     char path[PATH_MAX];
     for (const fetch_part *part = run->set->parts; part->name != NULL; part++)
-        if (places_join(path, run->work, part->name, NULL) == CONVOY_OK)
+        if (folder_join(path, run->work, part->name, NULL) == CONVOY_OK)
             unlink(path);
 }
 
@@ -137,7 +137,7 @@ static convoy_status obtain(const fetch_run *run, const fetch_part *part, convoy
     char url[PATH_MAX], path[PATH_MAX], found[FETCH_DIGEST_SIZE];
     bool fits = false, mixed = false;
     TRY(address_of(run, part, url, err));
-    TRY(places_join(path, run->work, part->name, err));
+    TRY(folder_join(path, run->work, part->name, err));
     for (int time = 0; time < 2; time++) {
         mixed = false;
         TRY(fetch_download(run, part, url, path, &mixed, err));
@@ -162,7 +162,7 @@ static convoy_status unpack_all(const fetch_run *run, convoy_error *err)
     if (mkdir(run->unpacked, 0777) != 0)
         return base_fail(err, CONVOY_ERROR_FILE, "%s: can't make the folder: %s", run->unpacked, strerror(errno));
     for (const fetch_part *part = run->set->parts; part->name != NULL; part++) {
-        TRY(places_join(path, run->work, part->name, err));
+        TRY(folder_join(path, run->work, part->name, err));
         convoy_status status = fetch_unpack(run, part, path, err);
         if (status == CONVOY_ERROR_FORMAT) /* keeping it would only fail again */
             unlink(path);
@@ -187,8 +187,8 @@ static convoy_status put_in_place(const fetch_run *run, convoy_error *err)
         return move(run->unpacked, run->target, err);
     for (const fetch_part *part = run->set->parts; part->name != NULL; part++)
         for (const fetch_file *file = part->files; file->name != NULL; file++) {
-            TRY(places_join(from, run->unpacked, file->name, err));
-            TRY(places_join(to, run->target, file->name, err));
+            TRY(folder_join(from, run->unpacked, file->name, err));
+            TRY(folder_join(to, run->target, file->name, err));
             if (file_exists(from))
                 TRY(move(from, to, err));
         }

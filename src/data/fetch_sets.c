@@ -109,7 +109,7 @@ convoy_status convoy_fetch_describe(size_t index, const char *folder, convoy_fet
         folder = home;
     }
     *out = (convoy_fetch_info){.name = set->name, .title = set->title, .home = set->home};
-    TRY(places_join(out->path, folder, set->name, err));
+    TRY(folder_join(out->path, folder, set->name, err));
     out->here = fetch_is_complete(set, out->path);
     for (const fetch_part *part = set->parts; part->name != NULL; part++)
         out->bytes += part->size;

@@ -106,7 +106,7 @@ static convoy_status copy_data(unpacking *u, const fetch_file *file, const char 
 static convoy_status write_entry(unpacking *u, const fetch_file *file)
 {
     char path[PATH_MAX];
-    TRY(places_join(path, u->run->unpacked, file->name, u->err));
+    TRY(folder_join(path, u->run->unpacked, file->name, u->err));
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0)
         return base_fail(u->err, CONVOY_ERROR_FILE, "%s: can't write: %s", path, strerror(errno));

@@ -1,99 +1,76 @@
-/* Opens what DATA means: a name, a folder or a file. */
+/* Opens what DATA means, a name, a folder or a file: finds the reader that knows what is there. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
-#include "base/text.h"
 #include "data/data.h"
 
-/* What the tar ball of the binary version unpacks to. */
-#define CIFAR_FOLDER "cifar-10-batches-bin"
+/* The first that fits reads. Folders of images come after all that have files of known names. */
+static const data_reader readers[] = {
+    {cifar_fits, cifar_read},
+    {idx_fits, idx_read},
+    {image_folder_fits, image_folder_read},
+    {npz_fits, npz_read},
+    {cifar_file_fits, cifar_file_read},
+};
 
-static const char *const train_files[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
-                                          "data_batch_4.bin", "data_batch_5.bin", NULL};
-static const char *const test_files[] = {"test_batch.bin", NULL};
-
-static bool holds(const char *folder, const char *name)
+static void read_head(data_request *request)
 {
-    char path[PATH_MAX];
-    return places_join(path, folder, name, NULL) == CONVOY_OK && file_exists(path);
+    int fd = open(request->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return; /* the reader will say why */
+    struct stat info;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && read(fd, request->head, sizeof request->head) < 0)
+        memset(request->head, 0, sizeof request->head);
+    close(fd);
 }
 
-static bool holds_any(const char *folder, const char *const *names)
+static const data_reader *find_reader(const data_request *request)
 {
-    for (; *names != NULL; names++)
-        if (holds(folder, *names))
-            return true;
-    return false;
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        if (readers[i].fits(request))
+            return &readers[i];
+    return NULL;
 }
 
-static bool holds_batches(const char *folder)
+static convoy_status fail_unknown(const char *folder, convoy_error *err)
 {
-    return holds_any(folder, train_files) || holds_any(folder, test_files);
-}
-
-/* `folder` itself or the tar ball's folder in it, whichever holds batch files. */
-static convoy_status find_batches(const char *folder, char out[PATH_MAX], convoy_error *err)
-{
-    TRY(places_join(out, folder, CIFAR_FOLDER, err));
-    if (!holds_batches(folder) && holds_batches(out))
-        return CONVOY_OK;
-    if (holds_batches(folder)) {
-        text_copy(out, PATH_MAX, folder);
-        return CONVOY_OK;
-    }
-    if (holds(folder, "data_batch_1") || holds(folder, "cifar-10-batches-py"))
-        return base_fail(err, CONVOY_ERROR_FORMAT,
-                         "%s: this is the Python version of CIFAR-10; the binary version (cifar-10-binary.tar.gz) is "
-                         "expected",
-                         folder);
     return base_fail(err, CONVOY_ERROR_FORMAT,
-                     "%s: no data here: looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin in it and "
-                     "in %s",
-                     folder, out);
+                     "%s: no data here: looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10; also "
+                     "without .bin), train.bin and test.bin (CIFAR-100), all of these in cifar-10-batches-bin, "
+                     "cifar-10-batches-py, cifar-100-binary and cifar-100-python in it, train-images-idx3-ubyte (MNIST), and "
+                     "folders of PNG or JPEG images, one a class",
+                     folder);
 }
 
-static convoy_status append_folder(const char *folder, const char *const *files, convoy_dataset *data,
-                                   convoy_error *err)
-{
-    char found[PATH_MAX], path[PATH_MAX];
-    TRY(find_batches(folder, found, err));
-    for (; *files != NULL; files++) {
-        if (!holds(found, *files))
-            continue;
-        TRY(places_join(path, found, *files, err));
-        TRY(cifar_append(path, data, err));
-    }
-    return cifar_read_names(found, true, data, err);
-}
-
-static convoy_status append_file(const char *path, convoy_dataset *data, convoy_error *err)
-{
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    TRY(cifar_append(path, data, err));
-    if (slash == NULL)
-        text_copy(folder, sizeof folder, ".");
-    else
-        snprintf(folder, sizeof folder, "%.*s", (int)(slash - path + 1), path);
-    return cifar_read_names(folder, false, data, err);
-}
-
-static convoy_status append_data(const char *name, const char *const *files, convoy_dataset *data, convoy_error *err)
+static convoy_status read_part(const char *name, data_request *request, convoy_dataset **out, convoy_error *err)
 {
     char path[PATH_MAX];
     struct stat info;
+    const char *listed = "";
     TRY(convoy_dataset_locate(name, path, err));
-    if (stat(path, &info) != 0)
+    request->path = path;
+    if (stat(request->path, &info) != 0)
         return base_fail(err, CONVOY_ERROR_FILE,
-                         "%s: %s; a folder of CIFAR-10 binary files, one such file, a name that `convoy fetch` knows, "
-                         "or the built-in name `sample` is expected",
-                         name, strerror(errno));
-    return S_ISDIR(info.st_mode) ? append_folder(path, files, data, err) : append_file(path, data, err);
+                         "%s: %s; a folder of images or of CIFAR's or MNIST's files, one such file, a .npz file, a "
+                         "name that `convoy fetch` knows, or the built-in name `sample` is expected",
+                         request->path, strerror(errno));
+    request->is_folder = S_ISDIR(info.st_mode);
+    if (!request->is_folder)
+        read_head(request);
+    const data_reader *reader = find_reader(request);
+    if (reader == NULL)
+        return fail_unknown(request->path, err);
+    TRY(reader->read(request, out, &listed, err));
+    if ((*out)->count == 0)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s: no %s part: looked for %s", name,
+                         request->test ? "test" : "train", listed);
+    return CONVOY_OK;
 }
 
 static convoy_status check_arguments(const char *data, const char *part, convoy_dataset **out, convoy_error *err)
@@ -106,21 +83,22 @@ static convoy_status check_arguments(const char *data, const char *part, convoy_
     return CONVOY_OK;
 }
 
+convoy_status convoy_dataset_open_with(const char *data, const char *part, const convoy_dataset_options *options,
+                                       convoy_dataset **out, convoy_error *err)
+{
+    static const convoy_dataset_options none;
+    convoy_dataset *set = NULL;
+    TRY(check_arguments(data, part, out, err));
+    data_request request = {.test = strcmp(part, "test") == 0, .options = options != NULL ? options : &none};
+    convoy_status status = read_part(data, &request, &set, err);
+    if (status == CONVOY_OK)
+        *out = set;
+    else
+        convoy_dataset_destroy(set);
+    return status;
+}
+
 convoy_status convoy_dataset_open(const char *data, const char *part, convoy_dataset **out, convoy_error *err)
 {
-    convoy_status status = CONVOY_OK;
-    convoy_dataset *set = NULL;
-    convoy_shape shape = {3, {CIFAR_SIDE, CIFAR_SIDE, 3}};
-    TRY(check_arguments(data, part, out, err));
-    const char *const *files = strcmp(part, "train") == 0 ? train_files : test_files;
-    TRY_GOTO(dataset_new(shape, CIFAR_CLASSES, NULL, &set, err));
-    TRY_GOTO(append_data(data, files, set, err));
-    if (set->count == 0)
-        TRY_GOTO(base_fail(err, CONVOY_ERROR_FORMAT, "%s: no %s part: looked for %s", data, part,
-                           files == train_files ? "data_batch_1.bin to data_batch_5.bin" : "test_batch.bin"));
-    *out = set;
-    set = NULL;
-done:
-    convoy_dataset_destroy(set);
-    return status;
+    return convoy_dataset_open_with(data, part, NULL, out, err);
 }

@@ -10,24 +10,14 @@
 #include "data/data.h"
 #include "data/fetch.h"
 
-convoy_status places_join(char out[PATH_MAX], const char *folder, const char *name, convoy_error *err)
-{
-    size_t length = strlen(folder);
-    const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
-    int n = snprintf(out, PATH_MAX, "%s%s%s", folder, slash, name);
-    if (n < 0 || n >= PATH_MAX)
-        return base_fail(err, CONVOY_ERROR_FILE, "%.60s...: the path is too long", folder);
-    return CONVOY_OK;
-}
-
 convoy_status places_home(char out[PATH_MAX], convoy_error *err)
 {
     const char *folder = getenv("XDG_DATA_HOME");
     if (folder != NULL && folder[0] == '/')
-        return places_join(out, folder, "convoy", err);
+        return folder_join(out, folder, "convoy", err);
     folder = getenv("HOME");
     if (folder != NULL && folder[0] == '/')
-        return places_join(out, folder, ".local/share/convoy", err);
+        return folder_join(out, folder, ".local/share/convoy", err);
     return base_fail(err, CONVOY_ERROR_FILE,
                      "no folder for data: neither XDG_DATA_HOME nor HOME is an absolute path; set one or name a folder");
 }
@@ -69,7 +59,7 @@ static bool find_keras_home(char out[PATH_MAX])
         return true;
     }
     folder = getenv("HOME");
-    return folder != NULL && folder[0] == '/' && places_join(out, folder, ".keras", NULL) == CONVOY_OK;
+    return folder != NULL && folder[0] == '/' && folder_join(out, folder, ".keras", NULL) == CONVOY_OK;
 }
 
 /* The place, or a path of "" and in `tried` all that were looked at. */
@@ -77,13 +67,13 @@ static convoy_status find_fetched(const char *name, char out[PATH_MAX], text *tr
 {
     char home[PATH_MAX];
     TRY(places_home(home, err));
-    TRY(places_join(out, home, name, err));
+    TRY(folder_join(out, home, name, err));
     if (file_is_folder(out))
         return CONVOY_OK;
     text_add(tried, "%s", out);
     for (size_t i = 0; i < sizeof keras_places / sizeof *keras_places && find_keras_home(home); i++) {
         if (strcmp(keras_places[i].name, name) != 0 ||
-            places_join(out, home, keras_places[i].place, NULL) != CONVOY_OK)
+            folder_join(out, home, keras_places[i].place, NULL) != CONVOY_OK)
             continue;
         if (keras_places[i].is_file ? file_exists(out) : file_is_folder(out))
             return CONVOY_OK;

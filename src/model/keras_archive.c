@@ -8,27 +8,28 @@
 
 struct keras_archive {
     zip_t *zip;
+    const char *kind;
 };
 
 /* ---- reading ---- */
 
-convoy_status keras_archive_open(const char *path, keras_archive **out, convoy_error *err)
+convoy_status keras_archive_open(const char *path, const char *kind, keras_archive **out, convoy_error *err)
 {
     int code = 0;
     keras_archive *archive = calloc(1, sizeof *archive);
     if (archive == NULL)
         return OUT_OF_MEMORY(err);
+    archive->kind = kind;
     archive->zip = zip_open(path, ZIP_RDONLY, &code);
     if (archive->zip == NULL) {
         zip_error_t error;
         zip_error_init_with_code(&error, code);
         convoy_status status = CONVOY_ERROR_FORMAT;
-        const char *format = "not a .keras file, or a damaged or truncated one: it can't be read as a zip archive (%s)";
-        if (code == ZIP_ER_OPEN || code == ZIP_ER_NOENT) {
-            status = CONVOY_ERROR_FILE;
-            format = "can't open: %s";
-        }
-        base_fail(err, status, format, zip_error_strerror(&error));
+        if (code == ZIP_ER_OPEN || code == ZIP_ER_NOENT)
+            status = base_fail(err, CONVOY_ERROR_FILE, "can't open: %s", zip_error_strerror(&error));
+        else
+            base_fail(err, status, "not %s file, or a damaged or truncated one: it can't be read as a zip archive (%s)",
+                      kind, zip_error_strerror(&error));
         zip_error_fini(&error);
         free(archive);
         return status;
@@ -57,7 +58,7 @@ static convoy_status fail_missing(const keras_archive *archive, const char *name
     if (count > 10)
         text_add(&held, ", ...");
     TRY(text_take(&held, &list, err));
-    base_fail(err, CONVOY_ERROR_FORMAT, "not a .keras file: the archive has no member %s; it holds: %s", name,
+    base_fail(err, CONVOY_ERROR_FORMAT, "not %s file: the archive has no member %s; it holds: %s", archive->kind, name,
               count > 0 ? list : "nothing");
     free(list);
     return CONVOY_ERROR_FORMAT;
@@ -83,6 +84,11 @@ static convoy_status read_member(zip_file_t *file, const char *name, char *data,
     return CONVOY_OK;
 }
 
+bool keras_archive_has(keras_archive *archive, const char *name)
+{
+    return zip_name_locate(archive->zip, name, 0) >= 0;
+}
+
 convoy_status keras_archive_read(keras_archive *archive, const char *name, size_t limit, char **out, size_t *size,
                                  convoy_error *err)
 {
@@ -93,7 +99,7 @@ convoy_status keras_archive_read(keras_archive *archive, const char *name, size_
     if (zip_stat_index(archive->zip, (zip_uint64_t)index, 0, &info) != 0 || !(info.valid & ZIP_STAT_SIZE))
         return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: %s", name, zip_strerror(archive->zip));
     if (info.size > limit)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has %llu bytes; at most %zu are expected for this model", name,
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has %llu bytes; at most %zu are expected here", name,
                          (unsigned long long)info.size, limit);
     zip_file_t *file = zip_fopen_index(archive->zip, (zip_uint64_t)index, 0);
     if (file == NULL)

@@ -7,9 +7,11 @@
 #include "config.h"
 #include "model/build.h"
 
+#define KIND "a .keras"
 #define METADATA "metadata.json"
 #define CONFIG "config.json"
 #define WEIGHTS "model.weights.h5"
+#define NAMES "convoy.json"
 
 /* The oldest Keras, of those tried, that reads this form of config: of a chain, and of a graph. */
 #define KERAS_VERSION "3.0.5"
@@ -60,15 +62,30 @@ static convoy_status read_weights(keras_archive *archive, convoy_model *model, c
     return status == CONVOY_OK ? status : base_fail_in(err, status, WEIGHTS);
 }
 
+/* An extra that most files lack. */
+static convoy_status read_names(keras_archive *archive, convoy_model *model, convoy_error *err)
+{
+    char *data = NULL;
+    size_t size = 0;
+    if (!keras_archive_has(archive, NAMES))
+        return CONVOY_OK;
+    TRY(keras_archive_read(archive, NAMES, MOST_JSON, &data, &size, err));
+    convoy_status status = keras_names_read(data, size, model, err);
+    free(data);
+    return status;
+}
+
 convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err)
 {
     keras_archive *archive = NULL;
     convoy_model *model = NULL;
-    convoy_status status = keras_archive_open(path, &archive, err);
+    convoy_status status = keras_archive_open(path, KIND, &archive, err);
     if (status == CONVOY_OK)
         status = read_config(archive, &model, err);
     if (status == CONVOY_OK)
         status = read_weights(archive, model, err);
+    if (status == CONVOY_OK)
+        status = read_names(archive, model, err);
     keras_archive_close(archive);
     if (status == CONVOY_OK) {
         *out = model;
@@ -115,19 +132,33 @@ static convoy_status build_metadata(const convoy_model *model, char **out, size_
     return status;
 }
 
+static convoy_status build_names(const convoy_model *model, char **out, size_t *size, convoy_error *err)
+{
+    json_t *names = NULL;
+    TRY(keras_names_build(model, &names, err));
+    convoy_status status = dump(names, out, size, err);
+    json_decref(names);
+    return status;
+}
+
 static convoy_status build_file(const convoy_model *model, char **out, size_t *size, convoy_error *err)
 {
-    char *part[3] = {NULL, NULL, NULL};
-    size_t length[3];
+    enum { MEMBERS = 4 };
+    char *part[MEMBERS] = {NULL};
+    size_t length[MEMBERS] = {0}, count = MEMBERS - 1;
     convoy_status status = CONVOY_OK;
     TRY_GOTO(build_metadata(model, &part[0], &length[0], err));
     TRY_GOTO(build_config(model, &part[1], &length[1], err));
     TRY_GOTO(keras_weights_build(model, &part[2], &length[2], err));
-    const keras_member members[3] = {
-        {METADATA, part[0], length[0]}, {CONFIG, part[1], length[1]}, {WEIGHTS, part[2], length[2]}};
-    TRY_GOTO(keras_archive_build(members, 3, out, size, err));
+    if (model->class_count > 0)
+        TRY_GOTO(build_names(model, &part[count++], &length[MEMBERS - 1], err));
+    const keras_member members[MEMBERS] = {{METADATA, part[0], length[0]},
+                                           {CONFIG, part[1], length[1]},
+                                           {WEIGHTS, part[2], length[2]},
+                                           {NAMES, part[3], length[3]}};
+    TRY_GOTO(keras_archive_build(members, count, out, size, err));
 done:
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < MEMBERS; i++)
         free(part[i]);
     return status;
 }

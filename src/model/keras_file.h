@@ -14,8 +14,10 @@ typedef struct keras_member {
     size_t size;
 } keras_member;
 
-convoy_status keras_archive_open(const char *path, keras_archive **out, convoy_error *err);
+/* `kind` is "a .keras" or "an .npz", for messages; it must outlive the archive. */
+convoy_status keras_archive_open(const char *path, const char *kind, keras_archive **out, convoy_error *err);
 void keras_archive_close(keras_archive *archive);
+bool keras_archive_has(keras_archive *archive, const char *name);
 /* Reads a member of at most `limit` bytes and checks its checksum. *out has one NUL byte more than *size; the caller
  * frees it. */
 convoy_status keras_archive_read(keras_archive *archive, const char *name, size_t limit, char **out, size_t *size,
@@ -31,6 +33,12 @@ convoy_status keras_archive_build(const keras_member *members, size_t count, cha
 void keras_compile_read(const json_t *config, convoy_model *model);
 /* Adds compile_config when the model has an optimizer. */
 convoy_status keras_compile_write(const convoy_model *model, json_t *config, convoy_error *err);
+
+/* ---- Convoy's own member (keras_names.c) ---- */
+
+/* Names of the classes as a JSON object (new reference), and back; what isn't such is read as no names. */
+convoy_status keras_names_build(const convoy_model *model, json_t **out, convoy_error *err);
+convoy_status keras_names_read(const char *data, size_t size, convoy_model *model, convoy_error *err);
 
 /* ---- weights (keras_weights.c, keras_weights_write.c) ---- */
 

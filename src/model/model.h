@@ -48,6 +48,8 @@ struct convoy_model {
     float optimizer_scalar;    /* of layouts with one: nadam's product of momenta */
     bool compiled;             /* has an optimizer to write into compile_config */
     bool from_probabilities;
+    char **class_names; /* owned */
+    size_t class_count; /* 0: no names */
 };
 
 /* Appends a layer that reads the last node; takes ownership of the layer also on failure. Gives it Keras's default name

@@ -1,50 +1,108 @@
 /* The forward pass on inputs of the caller's. */
+#include <limits.h>
+#include <stdlib.h>
+
 #include "convoy/train.h"
 #include "model/plan.h"
 #include "train/check_fit.h"
 
+struct convoy_predictor {
+    const convoy_model *model;
+    plan *plan;
+    int batch;
+};
+
+static convoy_status setup(convoy_predictor *p, convoy_context *ctx, convoy_error *err)
+{
+    plan_options options = {.batch = p->batch};
+    TRY(plan_create(ctx, p->model, &options, &p->plan, err));
+    rt_list_collect(plan_list(p->plan));
+    TRY(plan_add_forward(p->plan, err));
+    TRY(rt_list_build(plan_list(p->plan), err));
+    return plan_add_forward(p->plan, err);
+}
+
+static convoy_status create(convoy_context *ctx, const convoy_model *model, int batch, convoy_predictor **out,
+                            convoy_error *err)
+{
+    convoy_predictor *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return OUT_OF_MEMORY(err);
+    p->model = model;
+    p->batch = batch;
+    convoy_status status = setup(p, ctx, err);
+    if (status != CONVOY_OK) {
+        convoy_predictor_destroy(p);
+        return status;
+    }
+    *out = p;
+    return CONVOY_OK;
+}
+
+void convoy_predictor_destroy(convoy_predictor *p)
+{
+    if (p == NULL)
+        return;
+    plan_destroy(p->plan);
+    free(p);
+}
+
 /* One batch: rows [first, first + n). */
-static convoy_status run_batch(plan *p, const convoy_model *model, const float *const *inputs, size_t first, size_t n,
+static convoy_status run_batch(convoy_predictor *p, const float *const *inputs, size_t first, size_t n,
                                float *const *outputs, convoy_error *err)
 {
-    for (size_t k = 0; k < model_input_count(model); k++) {
-        convoy_shape shape = convoy_model_input_at(model, k);
+    rt_list *list = plan_list(p->plan);
+    TRY(rt_list_set_batch(list, (int)n, err));
+    for (size_t k = 0; k < model_input_count(p->model); k++) {
+        convoy_shape shape = convoy_model_input_at(p->model, k);
         size_t count = shape_count(&shape);
-        TRY(rt_buffer_write((rt_buffer *)plan_input_at(p, k), 0, inputs[k] + first * count, n * count * sizeof(float), err));
+        TRY(rt_buffer_write((rt_buffer *)plan_input_at(p->plan, k), 0, inputs[k] + first * count,
+                            n * count * sizeof(float), err));
     }
-    TRY(rt_list_play(plan_list(p), 0, rt_list_length(plan_list(p)), err));
-    for (size_t k = 0; k < model_output_count(model); k++) {
-        convoy_shape shape = convoy_model_output_at(model, k);
+    TRY(rt_list_play(list, 0, rt_list_length(list), err));
+    for (size_t k = 0; k < model_output_count(p->model); k++) {
+        convoy_shape shape = convoy_model_output_at(p->model, k);
         size_t count = shape_count(&shape);
-        TRY(rt_buffer_read((rt_buffer *)plan_output_at(p, k), 0, outputs[k] + first * count, n * count * sizeof(float), err));
+        TRY(rt_buffer_read((rt_buffer *)plan_output_at(p->plan, k), 0, outputs[k] + first * count,
+                           n * count * sizeof(float), err));
     }
     return CONVOY_OK;
 }
 
-static convoy_status run(plan *p, const convoy_model *model, const float *const *inputs, size_t count, int batch,
-                         float *const *outputs, convoy_error *err)
+static convoy_status run(convoy_predictor *p, const float *const *inputs, size_t count, float *const *outputs,
+                         convoy_error *err)
 {
-    rt_list_collect(plan_list(p));
-    TRY(plan_add_forward(p, err));
-    TRY(rt_list_build(plan_list(p), err));
-    TRY(plan_add_forward(p, err));
-    for (size_t first = 0; first < count; first += (size_t)batch) {
-        size_t n = count - first < (size_t)batch ? count - first : (size_t)batch;
-        TRY(rt_list_set_batch(plan_list(p), (int)n, err));
-        TRY(run_batch(p, model, inputs, first, n, outputs, err));
+    for (size_t first = 0; first < count; first += (size_t)p->batch) {
+        size_t left = count - first;
+        TRY(run_batch(p, inputs, first, left < (size_t)p->batch ? left : (size_t)p->batch, outputs, err));
     }
     return CONVOY_OK;
+}
+
+convoy_status convoy_predictor_create(convoy_context *ctx, convoy_model *model, int batch_size, convoy_predictor **out,
+                                      convoy_error *err)
+{
+    int batch;
+    TRY(check_single(model, "convoy_predictor_create takes", err));
+    TRY(check_batch(batch_size, INT_MAX, &batch, err));
+    return create(ctx, model, batch, out, err);
+}
+
+convoy_status convoy_predictor_run(convoy_predictor *p, const float *inputs, size_t count, float *outputs,
+                                   convoy_error *err)
+{
+    return run(p, &inputs, count, &outputs, err);
 }
 
 convoy_status convoy_predict_all(convoy_context *ctx, convoy_model *model, const float *const *inputs, size_t count,
                                  int batch_size, float *const *outputs, convoy_error *err)
 {
-    plan_options options = {0};
-    plan *p = NULL;
-    TRY(check_batch(batch_size, count, &options.batch, err));
-    TRY(plan_create(ctx, model, &options, &p, err));
-    convoy_status status = run(p, model, inputs, count, options.batch, outputs, err);
-    plan_destroy(p);
+    int batch;
+    convoy_predictor *p = NULL;
+    TRY(check_batch(batch_size, count, &batch, err));
+    TRY(create(ctx, model, batch, &p, err));
+    convoy_status status = run(p, inputs, count, outputs, err);
+    convoy_predictor_destroy(p);
     return status;
 }
 

@@ -1,0 +1,119 @@
+/* From an image file to a network's input. */
+#include "data/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "config.h"
+#include "convoy/image.h"
+
+#define FILE_LIMIT ((size_t)1 << 29)
+#define MOST_SIDE 65535 /* JPEG's own limit */
+
+void image_free(image *im)
+{
+    free(im->pixels);
+    *im = (image){0};
+}
+
+convoy_status image_allocate(image *im, uint64_t height, uint64_t width, int channels, convoy_error *err)
+{
+    if (height < 1 || width < 1 || height > MOST_SIDE || width > MOST_SIDE ||
+        height * width > CONVOY_IMAGE_MOST_PIXELS)
+        return base_fail(err, CONVOY_ERROR_FORMAT,
+                         "an image of %llu x %llu pixels; at most %d million and %d a side are read",
+                         (unsigned long long)width, (unsigned long long)height, CONVOY_IMAGE_MOST_PIXELS / 1000000,
+                         MOST_SIDE);
+    uint8_t *pixels = malloc((size_t)(height * width) * (size_t)channels);
+    if (pixels == NULL)
+        return OUT_OF_MEMORY(err);
+    free(im->pixels);
+    im->pixels = pixels;
+    im->height = (int)height;
+    im->width = (int)width;
+    im->channels = channels;
+    return CONVOY_OK;
+}
+
+#ifdef HAVE_IMAGES
+
+static convoy_status decode(const uint8_t *bytes, size_t size, image *out, convoy_error *err)
+{
+    if (image_is_png(bytes, size))
+        return image_decode_png(bytes, size, out, err);
+    if (image_is_jpeg(bytes, size))
+        return image_decode_jpeg(bytes, size, out, err);
+    if (size == 0)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "empty; a PNG or JPEG image is expected");
+    return base_fail(err, CONVOY_ERROR_FORMAT, "neither a PNG nor a JPEG image");
+}
+
+#else
+
+static convoy_status decode(const uint8_t *bytes, size_t size, image *out, convoy_error *err)
+{
+    (void)bytes, (void)size, (void)out;
+    return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
+                     "images need libpng and libjpeg, which this build lacks; install libpng-dev, libjpeg62-turbo-dev and "
+                     "zlib1g-dev (as Debian calls them) and build again");
+}
+
+#endif
+
+static convoy_status check_shape(const convoy_shape *shape, const void *out, convoy_error *err)
+{
+    const int *dim = shape->dim;
+    int bytes;
+    if (out == NULL)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "no place for the image");
+    if (shape->rank != 3 || dim[0] < 1 || dim[1] < 1 || (dim[2] != 1 && dim[2] != 3) ||
+        __builtin_mul_overflow(dim[0], dim[1], &bytes) || __builtin_mul_overflow(bytes, dim[2], &bytes))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT,
+                         "an image can't be made to fit the shape (%d, %d, %d) of rank %d; (H, W, 1) or (H, W, 3) is "
+                         "expected",
+                         dim[0], dim[1], dim[2], shape->rank);
+    return CONVOY_OK;
+}
+
+convoy_status convoy_image_decode(const void *bytes, size_t size, convoy_shape shape, uint8_t *out, convoy_error *err)
+{
+    convoy_status status = CONVOY_OK;
+    image im = {0};
+    TRY(check_shape(&shape, out, err));
+    TRY_GOTO(decode(bytes, size, &im, err));
+    TRY_GOTO(image_turn_upright(&im, err));
+    TRY_GOTO(image_set_channels(&im, shape.dim[2], err));
+    TRY_GOTO(image_resize(&im, shape.dim[0], shape.dim[1], out, err));
+done:
+    image_free(&im);
+    return status;
+}
+
+convoy_status convoy_image_read(const char *path, convoy_shape shape, uint8_t *out, convoy_error *err)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    if (path == NULL || path[0] == '\0')
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "no image file is named");
+    TRY(check_shape(&shape, out, err));
+    TRY(file_read(path, FILE_LIMIT, &bytes, &size, err));
+    convoy_status status = convoy_image_decode(bytes, size, shape, out, err);
+    free(bytes);
+    return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", path);
+}
+
+convoy_status convoy_image_read_scaled(const char *path, convoy_shape shape, double scale, float *out, convoy_error *err)
+{
+    TRY(check_shape(&shape, out, err));
+    size_t count = (size_t)shape.dim[0] * (size_t)shape.dim[1] * (size_t)shape.dim[2];
+    float divisor = (float)(scale > 0 ? scale : 255.0);
+    uint8_t *bytes = malloc(count);
+    if (bytes == NULL)
+        return OUT_OF_MEMORY(err);
+    convoy_status status = convoy_image_read(path, shape, bytes, err);
+    for (size_t i = 0; status == CONVOY_OK && i < count; i++)
+        out[i] = (float)bytes[i] / divisor;
+    free(bytes);
+    return status;
+}
