@@ -1,11 +1,11 @@
-// 3x3 convolution of stride 1 by Winograd's minimal filtering F(2x2, 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional
-// Neural Networks", 2015), for devices that want explicit vectors: 16 products instead of 36 for 2x2 outputs.
+// 3x3 convolution of stride 1 by Winograd's minimal filtering F(M x M, 3x3), for devices that want explicit vectors: 16 products
+// instead of 36 for 2x2 outputs, or 36 instead of 144 for 4x4, whose rounding errors are larger.
 //
-//   U = G g G' (winograd_weights.cl), V = B' d B for each 4x4 patch d of the input (winograd.clh),
-//   y = A' (sum over channels of U V, element by element) A,   A' = 1 1 1 0, 0 1 -1 -1
+//   U = G g G' (winograd_weights.cl), V = B' d B for each patch d of the input, y = A' (sum over channels of U V, element by
+//   element) A; the matrices: winograd_points.clh
 //
 // A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels.
-// x (n, H, W, IC), y (n, OH, OW, OC), u (16, IC, OC), `u_at` floats into the scratch; PT and PL zeros lead. The data gradient is the
+// x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC), `u_at` floats into the scratch; PT and PL zeros lead. The data gradient is the
 // same with dz as x, the kernel turned around and its channels swapped; with INPUT_SLOPE y is multiplied by the slope at `other`.
 #include "vector.clh"
 #include "activation.clh"
@@ -24,14 +24,35 @@
 #define UNROLL 4 // input channels in one turn of the innermost loop
 #endif
 
+// Floats from one position to the next: not a power of two, which would make all positions meet in the same set of the cache.
+#define V_STEP (TILES * IMAGES * IC + 16)
+
+// out = A' m for a column or row.
+#if M == 2
+#define TRANSFORM_OUT(out, m)                                                                                          \
+    {                                                                                                                  \
+        out[0] = m[0] + m[1] + m[2];                                                                                   \
+        out[1] = m[1] - m[2] - m[3];                                                                                   \
+    }
+#else
+#define TRANSFORM_OUT(out, m)                                                                                          \
+    {                                                                                                                  \
+        FV plus = m[1] + m[2], minus = m[1] - m[2], plus2 = m[3] + m[4], minus2 = m[3] - m[4];                         \
+        out[0] = m[0] + plus + plus2;                                                                                  \
+        out[1] = PA * minus + PB * minus2;                                                                             \
+        out[2] = AA * plus + BB * plus2;                                                                               \
+        out[3] = PA * AA * minus + PB * BB * minus2 + m[5];                                                            \
+    }
+#endif
+
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_winograd(global const float *restrict x, global const float *restrict scratch, int u_at,
                             global const float *restrict other, global float *restrict y, int batch)
 {
     global const float *u = scratch + u_at;
-    private float v_in[16 * TILES * IMAGES * IC];       // V: position, patch, image, channel
-    private float v_out[16 * IMAGES * VECTORS * VW];    // U V: position, image, channel
-    int oy = get_global_id(0) * 2;
+    private float v_in[NN * V_STEP];       // V: position, patch, image, channel
+    private float v_out[NN * IMAGES * VECTORS * VW];    // U V: position, image, channel
+    int oy = get_global_id(0) * M;
     int first = max(min((int)get_global_id(1) * IMAGES, batch - IMAGES), 0);
     x += first * (H * W * IC);
     y += first * (OH * OW * OC);
@@ -39,13 +60,13 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
         int patch = min(start, PATCHES - TILES);
         for (int t = 0; t < TILES; t++)
             for (int j = 0; j < IMAGES; j++)
-                transform_patch(x + j * (H * W * IC), oy - PT, (patch + t) * 2 - PL, true, TILES * IMAGES * IC,
+                transform_patch(x + j * (H * W * IC), oy - PT, (patch + t) * M - PL, true, V_STEP,
                                 v_in + (t * IMAGES + j) * IC);
         for (int c = 0; c < OC; c += VECTORS * VW) {
             int oc = min(c, OC - VECTORS * VW);
             for (int t = 0; t < TILES; t++) {
-                for (int p = 0; p < 16; p++) {
-                    private const float *from = v_in + (p * TILES + t) * (IMAGES * IC);
+                for (int p = 0; p < NN; p++) {
+                    private const float *from = v_in + p * V_STEP + t * (IMAGES * IC);
                     global const float *weights = u + p * (IC * OC) + oc;
                     FV acc[IMAGES][VECTORS];
                     UNROLLED for (int j = 0; j < IMAGES; j++)
@@ -64,25 +85,24 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
                         UNROLLED for (int v = 0; v < VECTORS; v++)
                             VSTORE(acc[j][v], v_out + ((p * IMAGES + j) * VECTORS + v) * VW);
                 }
-                int ox = (patch + t) * 2;
+                int ox = (patch + t) * M;
                 for (int j = 0; j < IMAGES; j++)
                     UNROLLED for (int v = 0; v < VECTORS; v++)
                     {
-                        FV s[2][4]; // A' times the products
+                        FV s[N][M]; // s[q] = A' times column q of the products
                         private const float *from = v_out + (j * VECTORS + v) * VW;
-                        UNROLLED for (int q = 0; q < 4; q++)
+                        PATCH_LOOP for (int q = 0; q < N; q++)
                         {
-                            FV m0 = VLOAD(from + q * (IMAGES * VECTORS * VW));
-                            FV m1 = VLOAD(from + (4 + q) * (IMAGES * VECTORS * VW));
-                            FV m2 = VLOAD(from + (8 + q) * (IMAGES * VECTORS * VW));
-                            FV m3 = VLOAD(from + (12 + q) * (IMAGES * VECTORS * VW));
-                            s[0][q] = m0 + m1 + m2;
-                            s[1][q] = m1 - m2 - m3;
+                            FV m[N];
+                            UNROLLED for (int i = 0; i < N; i++) m[i] = VLOAD(from + (i * N + q) * (IMAGES * VECTORS * VW));
+                            TRANSFORM_OUT(s[q], m)
                         }
-                        UNROLLED for (int r = 0; r < 2; r++)
+                        PATCH_LOOP for (int r = 0; r < M; r++)
                         {
-                            FV out[2] = {s[r][0] + s[r][1] + s[r][2], s[r][1] - s[r][2] - s[r][3]};
-                            UNROLLED for (int q = 0; q < 2; q++)
+                            FV row[N], out[M];
+                            UNROLLED for (int q = 0; q < N; q++) row[q] = s[q][r];
+                            TRANSFORM_OUT(out, row)
+                            UNROLLED for (int q = 0; q < M; q++)
                             {
                                 if (oy + r >= OH || ox + q >= OW)
                                     continue;

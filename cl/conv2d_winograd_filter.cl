@@ -1,11 +1,13 @@
-// The filter gradient of a 3x3 convolution of stride 1 by Winograd's minimal filtering F(3x3, 2x2): for each 2x2 piece of dz and the
-// 4x4 patch of x under it, 16 products instead of 36 (B': winograd.clh).
+// The filter gradient of a 3x3 convolution of stride 1 by Winograd's minimal filtering F(3x3, M x M): for each M x M piece of dz and
+// the patch of x under it, 16 products instead of 36 (M = 2) or 36 instead of 144 (M = 4).
 //
-//   V = B' x B, Z = G dz G', M = sum over pieces and images of V Z (element by element, for each pair of channels), dw = A' M A
-//   G = 1 0, 1/2 1/2, 1/2 -1/2, 0 1     A' = 1 1 1 0, 0 1 -1 0, 0 1 1 -1
+//   V = B' x B, Z = G dz G', S = sum over pieces and images of V Z (element by element, for each pair of channels), dw = A' S A
+//   B', points and f: winograd_points.clh
+//   M = 2: G = 1 0, 1/2 1/2, 1/2 -1/2, 0 1                  A' = 1 1 1 0, 0 1 -1 0, 0 1 1 -1
+//   M = 4: G = (1 p p^2 p^3) / f(p), 0 0 0 1 for infinity    A' = p^0, p^1, p^2 of each point in a column, and 0 0 1
 //
 // x (n, H, W, IC), dz (n, OH, OW, OC), dw (3, 3, IC, OC), db (OC). A work-item is a whole work-group and sums a chunk of CHUNK
-// images into its own part of the scratch, M (16, IC, OC) and then db; winograd_gradient_finish sums the chunks in their order.
+// images into its own part of the scratch, S (N N, IC, OC) and then db; winograd_gradient_finish sums the chunks in their order.
 #include "vector.clh"
 #include "winograd.clh"
 
@@ -19,31 +21,72 @@
 #define ROWS 8 // input channels in a register tile (IC a multiple of it)
 #endif
 
-#define PIECES ((OW + 1) / 2) // in a row
+#define PIECES ((OW + M - 1) / M) // in a row
 #define COUNT (PIECES * IMAGES)
-#define PART (16 * IC * OC + OC)
+#define PART (NN * IC * OC + OC)
+// Floats from one position to the next: not a power of two, which would make all positions meet in the same set of the cache.
+#define V_STEP (COUNT * IC + 16)
+#define Z_STEP (COUNT * OC + 16)
 
-// to[position * COUNT * OC + channel] = G dz G' of the piece at (oy, ox); outside of the image dz is 0.
-inline void transform_piece(global const float *dz, int oy, int ox, bool there, private float *to)
+// z = G d and w = A' s for a column or row.
+#if M == 2
+#define TRANSFORM_PIECE(z, d)                                                                                          \
+    {                                                                                                                  \
+        z[0] = d[0];                                                                                                   \
+        z[1] = 0.5f * (d[0] + d[1]);                                                                                   \
+        z[2] = 0.5f * (d[0] - d[1]);                                                                                   \
+        z[3] = d[1];                                                                                                   \
+    }
+#define TRANSFORM_SUM(w, s)                                                                                            \
+    {                                                                                                                  \
+        w[0] = s[0] + s[1] + s[2];                                                                                     \
+        w[1] = s[1] - s[2];                                                                                            \
+        w[2] = s[1] + s[2] - s[3];                                                                                     \
+    }
+#else
+#define TRANSFORM_PIECE(z, d)                                                                                          \
+    {                                                                                                                  \
+        FV even = 1.0f / FA * d[0] + AA / FA * d[2], odd = PA / FA * d[1] + PA * AA / FA * d[3];                       \
+        FV even2 = 1.0f / FB * d[0] + BB / FB * d[2], odd2 = PB / FB * d[1] + PB * BB / FB * d[3];                     \
+        z[0] = 1.0f / F0 * d[0];                                                                                       \
+        z[1] = even + odd;                                                                                             \
+        z[2] = even - odd;                                                                                             \
+        z[3] = even2 + odd2;                                                                                           \
+        z[4] = even2 - odd2;                                                                                           \
+        z[5] = d[3];                                                                                                   \
+    }
+#define TRANSFORM_SUM(w, s)                                                                                            \
+    {                                                                                                                  \
+        FV plus = s[1] + s[2], minus = s[1] - s[2], plus2 = s[3] + s[4], minus2 = s[3] - s[4];                         \
+        w[0] = s[0] + plus + plus2;                                                                                    \
+        w[1] = PA * minus + PB * minus2;                                                                               \
+        w[2] = AA * plus + BB * plus2 + s[5];                                                                          \
+    }
+#endif
+
+// to[position * Z_STEP + channel] = G dz G' of the piece at (oy, ox), and its sum joins `sums`; outside of the image dz is 0.
+inline void transform_piece(global const float *dz, int oy, int ox, bool there, private float *to, private float *sums)
 {
     for (int c = 0; c < OC; c += VW) {
-        FV d[2][2], t[4][2];
-        UNROLLED for (int i = 0; i < 2; i++)
-            UNROLLED for (int j = 0; j < 2; j++)
-                d[i][j] = there && oy + i < OH && ox + j < OW ? VLOAD(dz + ((oy + i) * OW + ox + j) * OC + c) : (FV)0.0f;
-        UNROLLED for (int j = 0; j < 2; j++)
+        FV t[M][N]; // t[j] = G times column j
+        FV sum = VLOAD(sums + c);
+        PATCH_LOOP for (int j = 0; j < M; j++)
         {
-            t[0][j] = d[0][j];
-            t[1][j] = 0.5f * (d[0][j] + d[1][j]);
-            t[2][j] = 0.5f * (d[0][j] - d[1][j]);
-            t[3][j] = d[1][j];
+            FV d[M];
+            UNROLLED for (int i = 0; i < M; i++)
+            {
+                d[i] = there && oy + i < OH && ox + j < OW ? VLOAD(dz + ((oy + i) * OW + ox + j) * OC + c) : (FV)0.0f;
+                sum += d[i];
+            }
+            TRANSFORM_PIECE(t[j], d)
         }
-        UNROLLED for (int i = 0; i < 4; i++)
+        VSTORE(sum, sums + c);
+        PATCH_LOOP for (int i = 0; i < N; i++)
         {
-            VSTORE(t[i][0], to + (i * 4) * (COUNT * OC) + c);
-            VSTORE(0.5f * (t[i][0] + t[i][1]), to + (i * 4 + 1) * (COUNT * OC) + c);
-            VSTORE(0.5f * (t[i][0] - t[i][1]), to + (i * 4 + 2) * (COUNT * OC) + c);
-            VSTORE(t[i][1], to + (i * 4 + 3) * (COUNT * OC) + c);
+            FV row[M], out[N];
+            UNROLLED for (int j = 0; j < M; j++) row[j] = t[j][i];
+            TRANSFORM_PIECE(out, row)
+            UNROLLED for (int j = 0; j < N; j++) VSTORE(out[j], to + (i * N + j) * Z_STEP + c);
         }
     }
 }
@@ -75,30 +118,26 @@ __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void winograd_gradient(global const float *restrict x, global const float *restrict dz, global float *restrict scratch,
                               int batch)
 {
-    private float v[16 * COUNT * IC], z[16 * COUNT * OC]; // position, piece, channel
+    private float v[NN * V_STEP], z[NN * Z_STEP]; // position, piece, channel
+    private float sums[OC];
     global float *m = scratch + (int)get_global_id(0) * PART;
     int begin = get_global_id(0) * CHUNK;
     int end = min(begin + CHUNK, batch);
-    for (int c = 0; c < OC; c += VW) VSTORE((FV)0.0f, m + 16 * IC * OC + c);
+    for (int c = 0; c < OC; c += VW) VSTORE((FV)0.0f, sums + c);
     for (int n = begin; n < end; n += IMAGES)
-        for (int oy = 0; oy < OH; oy += 2) {
+        for (int oy = 0; oy < OH; oy += M) {
             for (int j = 0; j < IMAGES; j++)
                 for (int t = 0; t < PIECES; t++) {
                     bool there = n + j < end;
                     int piece = j * PIECES + t;
-                    transform_patch(x + min(n + j, batch - 1) * (H * W * IC), oy - PT, t * 2 - PL, there, COUNT * IC,
+                    transform_patch(x + min(n + j, batch - 1) * (H * W * IC), oy - PT, t * M - PL, there, V_STEP,
                                     v + piece * IC);
-                    transform_piece(dz + min(n + j, batch - 1) * (OH * OW * OC), oy, t * 2, there, z + piece * OC);
+                    transform_piece(dz + min(n + j, batch - 1) * (OH * OW * OC), oy, t * M, there, z + piece * OC, sums);
                 }
-            for (int p = 0; p < 16; p++)
-                add_products(v + p * (COUNT * IC), z + p * (COUNT * OC), m + p * (IC * OC), n == begin && oy == 0);
-            // Position (1, 1) of Z is a quarter of the piece's sum.
-            for (int c = 0; c < OC; c += VW) {
-                FV sum = VLOAD(m + 16 * IC * OC + c);
-                for (int p = 0; p < COUNT; p++) sum += 4.0f * VLOAD(z + (5 * COUNT + p) * OC + c);
-                VSTORE(sum, m + 16 * IC * OC + c);
-            }
+            for (int p = 0; p < NN; p++)
+                add_products(v + p * V_STEP, z + p * Z_STEP, m + p * (IC * OC), n == begin && oy == 0);
         }
+    for (int c = 0; c < OC; c += VW) VSTORE(VLOAD(sums + c), m + NN * IC * OC + c);
 }
 
 // Dimension 0 counts vectors of output channels, 1 input channels.
@@ -109,28 +148,28 @@ kernel void winograd_gradient_finish(global const float *restrict scratch, globa
     int chunks = (batch + CHUNK - 1) / CHUNK;
     int oc = get_global_id(0) * VW;
     int at = get_global_id(1) * OC + oc;
-    FV s[3][4];
-    UNROLLED for (int j = 0; j < 4; j++)
+    FV s[N][3]; // s[j] = A' times column j
+    UNROLLED for (int j = 0; j < N; j++)
     {
-        FV m[4];
-        for (int i = 0; i < 4; i++) {
-            m[i] = VLOAD(scratch + (i * 4 + j) * (IC * OC) + at);
-            for (int c = 1; c < chunks; c++) m[i] += VLOAD(scratch + c * PART + (i * 4 + j) * (IC * OC) + at);
+        FV m[N];
+        UNROLLED for (int i = 0; i < N; i++)
+        {
+            m[i] = VLOAD(scratch + (i * N + j) * (IC * OC) + at);
+            for (int c = 1; c < chunks; c++) m[i] += VLOAD(scratch + c * PART + (i * N + j) * (IC * OC) + at);
         }
-        s[0][j] = m[0] + m[1] + m[2];
-        s[1][j] = m[1] - m[2];
-        s[2][j] = m[1] + m[2] - m[3];
+        TRANSFORM_SUM(s[j], m)
     }
     UNROLLED for (int i = 0; i < 3; i++)
     {
-        VSTORE(s[i][0] + s[i][1] + s[i][2], dw + i * 3 * (IC * OC) + at);
-        VSTORE(s[i][1] - s[i][2], dw + (i * 3 + 1) * (IC * OC) + at);
-        VSTORE(s[i][1] + s[i][2] - s[i][3], dw + (i * 3 + 2) * (IC * OC) + at);
+        FV row[N], out[3];
+        UNROLLED for (int j = 0; j < N; j++) row[j] = s[j][i];
+        TRANSFORM_SUM(out, row)
+        UNROLLED for (int j = 0; j < 3; j++) VSTORE(out[j], dw + (i * 3 + j) * (IC * OC) + at);
     }
 #if USE_BIAS
     if (get_global_id(1) == 0) {
-        FV sum = VLOAD(scratch + 16 * IC * OC + oc);
-        for (int c = 1; c < chunks; c++) sum += VLOAD(scratch + c * PART + 16 * IC * OC + oc);
+        FV sum = VLOAD(scratch + NN * IC * OC + oc);
+        for (int c = 1; c < chunks; c++) sum += VLOAD(scratch + c * PART + NN * IC * OC + oc);
         VSTORE(sum, db + oc);
     }
 #endif

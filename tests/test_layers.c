@@ -89,9 +89,10 @@ static void test_winograd(void **state)
         if (strcmp(v->name, "vec_winograd") != 0)
             continue;
         found++;
+        bool filter = v->pass == CONV_BACKWARD_FILTER;
         check_variant(v, 0, "");
-        check_variant(v, 4, v->pass == CONV_BACKWARD_FILTER ? " VW=4 VECTORS=1 ROWS=1 IMAGES=2 CHUNK=2"
-                                                            : " VW=4 VECTORS=1 IMAGES=2 TILES=2");
+        check_variant(v, 4, filter ? " VW=4 VECTORS=1 ROWS=1 IMAGES=2 CHUNK=2 M=2" : " VW=4 VECTORS=1 IMAGES=2 TILES=2 M=2");
+        check_variant(v, 4, filter ? " VW=4 VECTORS=1 ROWS=1 IMAGES=1 CHUNK=2 M=4" : " VW=4 VECTORS=1 IMAGES=2 TILES=1 M=4");
     }
     assert_int_equal(found, CONV_PASSES);
 }

@@ -21,6 +21,10 @@ int tile_rows(int width, int vectors);
 int tile_images(int batch, int width, int vectors);
 /* Winograd's minimal filtering: 3x3, stride and dilation 1. */
 bool tile_suits_winograd(const conv_shape *s);
+/* The sizes of what one patch gives: M of cl/winograd.clh. */
+bool tile_is_winograd(int m);
+/* Patches of m pixels in a row or column. */
+int tile_patches(int pixels, int m);
 /* Scratch of a pass that wants the weights transposed. */
 size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params);
 

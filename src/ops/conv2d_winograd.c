@@ -1,10 +1,11 @@
-/* The vec_winograd variants: 3x3 kernels of stride 1 with less than half the multiplications. Kernels: cl/conv2d_winograd.cl. */
+/* The vec_winograd variants: 3x3 kernels of stride 1 with less than half (M = 2) or a quarter (M = 4) of the multiplications. Kernels:
+ * cl/conv2d_winograd.cl. */
 #include "ops/conv2d_tiles.h"
 
-enum { VW, VECTORS, IMAGES, TILES };
+enum { VW, VECTORS, IMAGES, TILES, M };
 
 /* Bytes of private memory that a work-item may ask for. */
-#define MOST_PRIVATE (256 * 1024)
+#define MOST_PRIVATE (512 * 1024)
 
 /* The convolution that is computed: for the data gradient x is dz, and input and output change places. */
 static conv_shape computed_shape(const conv_problem *p)
@@ -17,14 +18,16 @@ static conv_shape computed_shape(const conv_problem *p)
                         .pad = {2 - s->pad[0], 2 - s->pad[1]}, .bias = s->bias};
 }
 
-static int patches(int pixels) { return (pixels + 1) / 2; }
+
 
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     conv_shape c = computed_shape(p);
-    long private_bytes = 64L * params[IMAGES] * ((long)params[TILES] * c.in + params[VECTORS] * params[VW]);
-    return tile_suits_winograd(p->shape) && tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch &&
-           params[TILES] <= patches(c.out_width) && private_bytes <= MOST_PRIVATE;
+    int m = params[M];
+    long positions = (m + 2L) * (m + 2);
+    long private_bytes = 4 * positions * params[IMAGES] * ((long)params[TILES] * c.in + params[VECTORS] * params[VW]);
+    return tile_suits_winograd(p->shape) && tile_is_winograd(m) && tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch &&
+           params[TILES] <= tile_patches(c.out_width, m) && private_bytes <= MOST_PRIVATE;
 }
 
 static void defaults(const convoy_context *ctx, const conv_problem *p, int *params)
@@ -32,28 +35,28 @@ static void defaults(const convoy_context *ctx, const conv_problem *p, int *para
     tile_default_channels(ctx, tile_channels(p), &params[VW], &params[VECTORS]);
     params[IMAGES] = tile_images(p->batch, params[VW], params[VECTORS]);
     params[TILES] = 1;
+    params[M] = 2;
 }
 
 /* The transformed weights, and for the data gradient the transposed ones that they come from. */
 static size_t scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     (void)ctx;
-    (void)params;
-    size_t pairs = (size_t)p->shape->in * (size_t)p->shape->out;
-    return (p->pass == CONV_FORWARD ? 16 : 25) * pairs;
+    size_t pairs = (size_t)p->shape->in * (size_t)p->shape->out, n = (size_t)params[M] + 2;
+    return (n * n + (p->pass == CONV_FORWARD ? 0 : 9)) * pairs;
 }
 
 static convoy_status add_weights(rt_list *list, convoy_context *ctx, const conv_job *job, const conv_shape *c, convoy_error *err)
 {
     conv_launch l;
     bool forward = job->problem.pass == CONV_FORWARD;
-    int width = job->params[VW];
+    int width = job->params[VW], m = job->params[M];
     if (!forward)
         TRY(conv_add_transpose(list, ctx, job, err));
     conv_launch_begin(&l, job, forward ? "forward weights" : "backward weights", "winograd_weights",
                       "winograd_weights");
     l.options[0] = '\0';
-    conv_launch_option(&l, "-DIC=%d -DOC=%d -DVW=%d -DFLIP=%d", c->in, c->out, width, !forward);
+    conv_launch_option(&l, "-DIC=%d -DOC=%d -DVW=%d -DFLIP=%d -DM=%d", c->in, c->out, width, !forward, m);
     rt_push(&l.launch, RT_BUFFER(forward ? job->buffers->w : job->buffers->scratch));
     rt_push(&l.launch, RT_BUFFER(job->buffers->scratch));
     rt_push(&l.launch, RT_INT(forward ? 0 : (int)conv_weights(c)));
@@ -61,7 +64,7 @@ static convoy_status add_weights(rt_list *list, convoy_context *ctx, const conv_
     l.launch.global[1] = RT_FIXED((size_t)c->in);
     l.launch.local[0] = l.launch.local[1] = 1;
     l.launch.flops_per_image = l.launch.bytes_per_image = 0;
-    l.launch.bytes = 4.0 * 25 / 9 * (double)conv_weights(c);
+    l.launch.bytes = 4.0 * (9 + (m + 2) * (m + 2)) / 9 * (double)conv_weights(c);
     return rt_list_add(list, &l.launch, err);
 }
 
@@ -77,25 +80,25 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     conv_launch_begin(&l, &turned, forward ? "forward" : "backward data", "conv2d_winograd", "conv2d_winograd");
     l.launch.flops_per_image = 2.0 * conv_products(job->problem.shape); /* as the definition counts them */
     conv_launch_activation(&l, job);
-    int input_width = job->params[VW];
+    int input_width = job->params[VW], m = job->params[M];
     while (input_width > c.in)
         input_width /= 2;
-    conv_launch_option(&l, " -DBACKWARD=%d" TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DTILES=%d -DPATCHES=%d", !forward,
+    conv_launch_option(&l, " -DBACKWARD=%d" TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DTILES=%d -DPATCHES=%d -DM=%d", !forward,
                        job->params[VW], job->params[VECTORS], input_width, job->params[IMAGES], job->params[TILES],
-                       patches(c.out_width));
+                       tile_patches(c.out_width, m), m);
     rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
     rt_push(&l.launch, RT_INT(forward ? 0 : (int)conv_weights(&c)));
     rt_push(&l.launch, RT_BUFFER(forward ? (b->bias ? b->bias : b->w) : job->act ? b->x : b->dz)); /* only read for bias or slope */
     rt_push(&l.launch, RT_BUFFER(forward ? b->y : b->dx));
     rt_push(&l.launch, RT_BATCH(1));
-    l.launch.global[0] = RT_FIXED((size_t)patches(c.out_height));
+    l.launch.global[0] = RT_FIXED((size_t)tile_patches(c.out_height, m));
     l.launch.global[1] = RT_PER_IMAGE(1, (size_t)job->params[IMAGES]);
     l.launch.local[0] = l.launch.local[1] = 1;
     return rt_list_add(list, &l.launch, err);
 }
 
-#define PARAMS {TILE_CHANNEL_PARAMS, {"IMAGES", {4, 6, 8, 10, 12, 13}}, {"TILES", {1, 2, 4}}}
+#define PARAMS {TILE_CHANNEL_PARAMS, {"IMAGES", {4, 6, 8, 10, 12, 13}}, {"TILES", {1, 2, 4}}, {"M", {2, 4}}}
 
 /* Its rounding differs from a direct convolution's, so it runs where the tuner has measured it to be faster and right. */
 const conv_variant conv_winograd_variants[] = {
