@@ -3,6 +3,9 @@
 // lie at the same place in their images, so they meet the same taps: what the padding cuts off costs nothing, and no test or
 // address is needed within a tile. Formulas, shapes and compile-time names as in conv2d_plain.cl.
 //
+// The forward pass can pool: with windows of PH x PW and steps of PSH x PSW, y (n, POH, POW, OC) is the maximum over each window, and
+// rows of pixels are rows of windows.
+//
 // Nothing is masked: the last tile of channels and the last block of images are moved back to end with the last one (OC or IC
 // >= VECTORS * VW). A batch of less than IMAGES computes on what lies behind it: tensors have room for IMAGES at least.
 // Dimension 0 counts rows of pixels, 1 tiles of channels, 2 blocks of images.
@@ -36,6 +39,15 @@
     }
 
 #ifdef FORWARD
+#ifndef PH // no pooling is pooling of single pixels
+#define PH 1
+#define PW 1
+#define PSH 1
+#define PSW 1
+#define POH OH
+#define POW OW
+#endif
+
 // The taps of an axis of N that are inside for a window that begins at `start`: [FIRST_TAP, LAST_TAP).
 #define FIRST_TAP(start, D) ((start) >= 0 ? 0 : (-(start) + (D) - 1) / (D))
 #define LAST_TAP(start, D, N, K) min((K), ((N) - (start) + (D) - 1) / (D))
@@ -45,43 +57,51 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
                                       global const float *restrict bias, global float *restrict y, int batch)
 {
     int oc = TILE_START(OC);
-    int oy = get_global_id(0);
-    int iy = oy * SH - PT;
-    int kh_first = FIRST_TAP(iy, DH), kh_end = LAST_TAP(iy, DH, H, KH);
+    int row = get_global_id(0);
     x += FIRST_IMAGE * (H * W * IC);
-    y += FIRST_IMAGE * (OH * OW * OC) + oy * OW * OC + oc;
-    for (int ox = 0; ox < OW; ox++) {
-        int ix = ox * SW - PL;
+    y += FIRST_IMAGE * (POH * POW * OC) + row * POW * OC + oc;
+    for (int column = 0; column < POW; column++) {
+        FV best[IMAGES][VECTORS];
+        for (int place = 0; place < PH * PW; place++) {
+            int iy = (row * PSH + place / PW) * SH - PT;
+            int ix = (column * PSW + place % PW) * SW - PL;
+            int kh_first = FIRST_TAP(iy, DH), kh_end = LAST_TAP(iy, DH, H, KH);
 #if PADDED
-        int kw_first = FIRST_TAP(ix, DW), kw_end = LAST_TAP(ix, DW, W, KW);
+            int kw_first = FIRST_TAP(ix, DW), kw_end = LAST_TAP(ix, DW, W, KW);
 #else
-        const int kw_first = 0, kw_end = KW;
+            const int kw_first = 0, kw_end = KW;
 #endif
-        FV acc[IMAGES][VECTORS];
-        UNROLLED for (int j = 0; j < IMAGES; j++)
-            UNROLLED for (int v = 0; v < VECTORS; v++)
+            FV acc[IMAGES][VECTORS];
+            UNROLLED for (int j = 0; j < IMAGES; j++)
+                UNROLLED for (int v = 0; v < VECTORS; v++)
 #if USE_BIAS
-                acc[j][v] = VLOAD(bias + oc + v * VW);
+                    acc[j][v] = VLOAD(bias + oc + v * VW);
 #else
-                acc[j][v] = (FV)0.0f;
+                    acc[j][v] = (FV)0.0f;
 #endif
-        for (int kh = kh_first; kh < kh_end; kh++) {
+            for (int kh = kh_first; kh < kh_end; kh++) {
 #if DW == 1
-            // The taps of one row of the kernel lie behind each other in memory.
-            global const float *from = x + ((iy + kh * DH) * W + ix + kw_first) * IC;
-            global const float *weights = w + (kh * KW + kw_first) * IC * OC + oc;
-            MULTIPLY_ADD(from, H * W * IC, weights, OC, (kw_end - kw_first) * IC)
+                // The taps of one row of the kernel lie behind each other in memory.
+                global const float *from = x + ((iy + kh * DH) * W + ix + kw_first) * IC;
+                global const float *weights = w + (kh * KW + kw_first) * IC * OC + oc;
+                MULTIPLY_ADD(from, H * W * IC, weights, OC, (kw_end - kw_first) * IC)
 #else
-            for (int kw = kw_first; kw < kw_end; kw++) {
-                global const float *from = x + ((iy + kh * DH) * W + ix + kw * DW) * IC;
-                global const float *weights = w + (kh * KW + kw) * IC * OC + oc;
-                MULTIPLY_ADD(from, H * W * IC, weights, OC, IC)
-            }
+                for (int kw = kw_first; kw < kw_end; kw++) {
+                    global const float *from = x + ((iy + kh * DH) * W + ix + kw * DW) * IC;
+                    global const float *weights = w + (kh * KW + kw) * IC * OC + oc;
+                    MULTIPLY_ADD(from, H * W * IC, weights, OC, IC)
+                }
 #endif
+            }
+            UNROLLED for (int j = 0; j < IMAGES; j++)
+                UNROLLED for (int v = 0; v < VECTORS; v++)
+                {
+                    FV value = ACTIVATE(acc[j][v]);
+                    best[j][v] = place == 0 ? value : LARGER(value, best[j][v]);
+                }
         }
         UNROLLED for (int j = 0; j < IMAGES; j++)
-            UNROLLED for (int v = 0; v < VECTORS; v++)
-                VSTORE(ACTIVATE(acc[j][v]), y + j * (OH * OW * OC) + ox * OC + v * VW);
+            UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(best[j][v], y + j * (POH * POW * OC) + column * OC + v * VW);
     }
 }
 #endif

@@ -4,6 +4,8 @@
 //   U = G g G' (winograd_weights.cl), V = B' d B for each patch d of the input, y = A' (sum over channels of U V, element by
 //   element) A; the matrices: winograd_points.clh
 //
+// The forward pass can pool: with windows of 2 x 2 pixels (PH is defined) y (n, POH, POW, OC) is the maximum over each of them.
+//
 // A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels.
 // x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC), `u_at` floats into the scratch; PT and PL zeros lead. The data gradient is the
 // same with dz as x, the kernel turned around and its channels swapped; with INPUT_SLOPE y is multiplied by the slope at `other`.
@@ -55,7 +57,11 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
     int oy = get_global_id(0) * M;
     int first = max(min((int)get_global_id(1) * IMAGES, batch - IMAGES), 0);
     x += first * (H * W * IC);
+#ifdef PH
+    y += first * (POH * POW * OC);
+#else
     y += first * (OH * OW * OC);
+#endif
     for (int start = 0; start < PATCHES; start += TILES) {
         int patch = min(start, PATCHES - TILES);
         for (int t = 0; t < TILES; t++)
@@ -97,29 +103,45 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
                             UNROLLED for (int i = 0; i < N; i++) m[i] = VLOAD(from + (i * N + q) * (IMAGES * VECTORS * VW));
                             TRANSFORM_OUT(s[q], m)
                         }
+#ifdef PH
+                        FV above[M / 2]; // the upper half of each window
+#endif
                         PATCH_LOOP for (int r = 0; r < M; r++)
                         {
                             FV row[N], out[M];
                             UNROLLED for (int q = 0; q < N; q++) row[q] = s[q][r];
                             TRANSFORM_OUT(out, row)
+#if !BACKWARD
+                            UNROLLED for (int q = 0; q < M; q++)
+                            {
+#if USE_BIAS
+                                out[q] += VLOAD(other + oc + v * VW);
+#endif
+                                out[q] = ACTIVATE(out[q]);
+                            }
+#endif
+#ifdef PH
+                            UNROLLED for (int q = 0; q < M / 2; q++)
+                            {
+                                FV pair = LARGER(out[2 * q + 1], out[2 * q]);
+                                if (r % 2 == 1 && (oy + r) / 2 < POH && ox / 2 + q < POW)
+                                    VSTORE(LARGER(pair, above[q]),
+                                           y + ((j * POH + (oy + r) / 2) * POW + ox / 2 + q) * OC + oc + v * VW);
+                                above[q] = pair;
+                            }
+#else
                             UNROLLED for (int q = 0; q < M; q++)
                             {
                                 if (oy + r >= OH || ox + q >= OW)
                                     continue;
-                                int at = j * (OH * OW * OC) + ((oy + r) * OW + ox + q) * OC + oc + v * VW;
-#if BACKWARD
+                                int at = ((j * OH + oy + r) * OW + ox + q) * OC + oc + v * VW;
 #if INPUT_SLOPE
                                 FV there = VLOAD(other + first * (OH * OW * OC) + at);
                                 out[q] *= SLOPE(there, there);
 #endif
                                 VSTORE(out[q], y + at);
-#else
-#if USE_BIAS
-                                out[q] += VLOAD(other + oc + v * VW);
-#endif
-                                VSTORE(ACTIVATE(out[q]), y + at);
-#endif
                             }
+#endif
                         }
                     }
             }

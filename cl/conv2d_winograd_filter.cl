@@ -149,17 +149,15 @@ kernel void winograd_gradient_finish(global const float *restrict scratch, globa
     int oc = get_global_id(0) * VW;
     int at = get_global_id(1) * OC + oc;
     FV s[N][3]; // s[j] = A' times column j
-    UNROLLED for (int j = 0; j < N; j++)
+    PATCH_LOOP for (int j = 0; j < N; j++)
     {
         FV m[N];
-        UNROLLED for (int i = 0; i < N; i++)
-        {
-            m[i] = VLOAD(scratch + (i * N + j) * (IC * OC) + at);
-            for (int c = 1; c < chunks; c++) m[i] += VLOAD(scratch + c * PART + (i * N + j) * (IC * OC) + at);
-        }
+        UNROLLED for (int i = 0; i < N; i++) m[i] = VLOAD(scratch + (i * N + j) * (IC * OC) + at);
+        for (int c = 1; c < chunks; c++)
+            UNROLLED for (int i = 0; i < N; i++) m[i] += VLOAD(scratch + c * PART + (i * N + j) * (IC * OC) + at);
         TRANSFORM_SUM(s[j], m)
     }
-    UNROLLED for (int i = 0; i < 3; i++)
+    PATCH_LOOP for (int i = 0; i < 3; i++)
     {
         FV row[N], out[3];
         UNROLLED for (int j = 0; j < N; j++) row[j] = s[j][i];

@@ -1,5 +1,6 @@
 // The weights' transformation in Winograd's minimal filtering F(M x M, 3x3): u[i][j] = (G g G')[i][j] for each pair of channels.
-//   w (3, 3, IC, OC), u (N N, IC, OC) at `u_at` in the scratch; G: winograd_points.clh
+//   w (3, 3, ic, oc), u (N N, ic, oc) at `u_at` in the scratch; G: winograd_points.clh
+// The sizes are arguments, so that all layers share one kernel.
 // FLIP (1): of the kernel turned around by 180 degrees. w may be the beginning of the scratch.
 #include "vector.clh"
 #include "winograd_points.clh"
@@ -28,25 +29,26 @@
     }
 #endif
 
-// Dimension 0 counts vectors of output channels (the last one moved back, OC >= VW), 1 input channels.
+// Dimension 0 counts vectors of output channels (the last one moved back, outputs >= VW), 1 input channels.
 __attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void winograd_weights(global const float *w, global float *scratch, int u_at)
+kernel void winograd_weights(global const float *w, global float *scratch, int u_at, int inputs, int outputs)
 {
     global float *u = scratch + u_at;
-    int oc = min((int)get_global_id(0) * VW, OC - VW);
-    int at = (int)get_global_id(1) * OC + oc;
+    int oc = min((int)get_global_id(0) * VW, outputs - VW);
+    int at = (int)get_global_id(1) * outputs + oc;
+    int step = inputs * outputs;
     FV column[3][N]; // column[kw] = G times column kw of g
-    UNROLLED for (int kw = 0; kw < 3; kw++)
+    PATCH_LOOP for (int kw = 0; kw < 3; kw++)
     {
         FV g[3];
         UNROLLED for (int kh = 0; kh < 3; kh++)
-            g[kh] = VLOAD(w + (FLIP ? 8 - kh * 3 - kw : kh * 3 + kw) * (IC * OC) + at);
+            g[kh] = VLOAD(w + (FLIP ? 8 - kh * 3 - kw : kh * 3 + kw) * step + at);
         TRANSFORM(column[kw], g)
     }
-    UNROLLED for (int i = 0; i < N; i++)
+    PATCH_LOOP for (int i = 0; i < N; i++)
     {
         FV row[3] = {column[0][i], column[1][i], column[2][i]}, out[N];
         TRANSFORM(out, row)
-        UNROLLED for (int j = 0; j < N; j++) VSTORE(out[j], u + (i * N + j) * (IC * OC) + at);
+        UNROLLED for (int j = 0; j < N; j++) VSTORE(out[j], u + (i * N + j) * step + at);
     }
 }

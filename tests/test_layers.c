@@ -86,15 +86,19 @@ static void test_winograd(void **state)
     const conv_variant *v;
     size_t found = 0;
     for (size_t i = 0; (v = conv_variant_at(i)) != NULL; i++) {
-        if (strcmp(v->name, "vec_winograd") != 0)
+        bool adjoint = strcmp(v->name, "vec_winograd_adjoint") == 0, filter = v->pass == CONV_BACKWARD_FILTER;
+        if (!adjoint && strcmp(v->name, "vec_winograd") != 0)
             continue;
         found++;
-        bool filter = v->pass == CONV_BACKWARD_FILTER;
         check_variant(v, 0, "");
-        check_variant(v, 4, filter ? " VW=4 VECTORS=1 ROWS=1 IMAGES=2 CHUNK=2 M=2" : " VW=4 VECTORS=1 IMAGES=2 TILES=2 M=2");
-        check_variant(v, 4, filter ? " VW=4 VECTORS=1 ROWS=1 IMAGES=1 CHUNK=2 M=4" : " VW=4 VECTORS=1 IMAGES=2 TILES=1 M=4");
+        for (int m = 2; m <= 4; m += 2) {
+            char setting[96];
+            snprintf(setting, sizeof setting, " VW=4 VECTORS=1 IMAGES=%d%s M=%d", adjoint ? 1 : 2,
+                     adjoint ? "" : filter ? " ROWS=1 CHUNK=2" : m == 2 ? " TILES=2" : " TILES=1", m);
+            check_variant(v, 4, setting);
+        }
     }
-    assert_int_equal(found, CONV_PASSES);
+    assert_int_equal(found, CONV_PASSES + 1);
 }
 
 /* Batches in check are smaller than the usual tile of images, so defaults give vec there. */

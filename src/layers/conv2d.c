@@ -94,13 +94,22 @@ static convoy_status build(layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
+/* The activation is part of the convolution's kernel. */
+static bool is_fused(const conv2d_state *s) { return s->act.act->elementwise && s->act.act->from_output; }
+
+static bool pools(const layer *l, const convoy_context *ctx, int batch, const conv_pool *pool)
+{
+    const conv2d_state *s = l->state;
+    return s->groups == 1 && is_fused(s) && ops_conv2d_pools(ctx, &s->shape, batch, pool);
+}
+
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    bool fused = s->act.act->elementwise && s->act.act->from_output;
+    bool fused = is_fused(s);
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
-                      .scratch = io->scratch, .zeros = io->zeros};
+                      .scratch = io->scratch, .zeros = io->zeros, .pool = io->pool};
     const activation *act = fused ? s->act.act : activation_find("linear");
     if (s->groups > 1)
         TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, act, &b, err));
@@ -203,6 +212,7 @@ const layer_class conv2d_class = {
     .applies_input_slope = true,
     .samples = samples,
     .build = build,
+    .pools = pools,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -15,6 +15,7 @@
 #define LAYER_MAX_PARAMS 4
 
 typedef struct layer layer;
+struct conv_pool; /* ops/conv2d.h */
 
 /* ---- options: one row each drives the JSON reader, the writer, the defaults and the messages ---- */
 
@@ -130,6 +131,7 @@ typedef struct layer_io {
     const rt_buffer *zeros;                /* at least zeros_needed floats, all 0: what padding reads */
     uint64_t seed;                         /* of random numbers, and the layer's own stream of them */
     uint32_t stream;
+    const struct conv_pool *pool;          /* inference: write the maxima of these windows instead of the output; see `pools` */
     const rt_buffer *bad;                  /* update only: an int; not 0: nothing may change any more */
     /* d_output holds the gradient before the layer's own activation already: its consumer applied the slope. */
     bool d_output_has_slope;
@@ -179,6 +181,11 @@ typedef struct layer_class {
     /* Append launches. */
     convoy_status (*forward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     convoy_status (*backward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
+    /* The windows whose maximum the layer takes, where they are whole and inside the image; false: it is not such a layer, or its
+     * windows are not. NULL: it is not. */
+    bool (*pooling)(const layer *l, struct conv_pool *out);
+    /* Can forward pool its own output, in batches of this size on this device? NULL: no. */
+    bool (*pools)(const layer *l, const convoy_context *ctx, int batch, const struct conv_pool *pool);
     /* Writes what training changes besides the trained parameters, from `saved`, once the loss is known. May be NULL. */
     convoy_status (*update)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     /* Plain loops in double: the specification. */

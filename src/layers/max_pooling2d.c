@@ -124,6 +124,20 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     return rt_list_add(list, &launch, err);
 }
 
+static bool pooling(const layer *l, conv_pool *out)
+{
+    const pool_state *s = l->state;
+    const int *in = l->input[0].dim, *o = l->output.dim;
+    *out = (conv_pool){.out_height = o[0], .out_width = o[1]};
+    for (int d = 0; d < 2; d++) {
+        out->size[d] = s->pool_size[d];
+        out->step[d] = s->step[d];
+        if (s->pad[d] > 0 || (o[d] - 1) * s->step[d] + s->pool_size[d] > in[d])
+            return false;
+    }
+    return true;
+}
+
 /* Index of the first maximum of a window in the input, row by row. */
 static size_t winner(const layer *l, const double *x, int n, int oy, int ox, int c)
 {
@@ -196,6 +210,7 @@ const layer_class max_pooling2d_class = {
     .applies_input_slope = true,
     .samples = samples,
     .build = build,
+    .pooling = pooling,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -28,6 +28,8 @@ typedef struct plan_node {
     /* Of a root: who reads its memory, aliases left out. */
     size_t reader_count, reader; /* inputs of nodes; the node, where there is one */
     bool is_output;              /* of the model */
+    bool pools_for_reader;       /* inference: its forward pass does its only reader's pooling too, ... */
+    bool is_pooled;              /* ... which then has no launches */
     bool is_written;             /* somebody's backward pass, or the loss, writes its gradient */
     size_t first, last;   /* forward launches */
     /* Of a layer's first use; later ones look there. */

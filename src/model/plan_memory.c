@@ -27,14 +27,15 @@ static void want_forward(plan *p, size_t i)
     const plan_node *n = &p->nodes[i];
     const layer *l = n->node->layer;
     int now = (int)i, end = (int)p->count, back = n->backward ? 2 * end - now : now, batch = p->options.batch;
-    if (n->root == i)
-        want(p, i, T_OUTPUT, output_bytes(p, i), n->node->input_count == 0 ? 0 : now, n->is_output ? end : now);
+    int made = n->node->input_count == 0 ? 0 : n->is_pooled ? (int)p->nodes[n->node->input[0]].root : now;
+    if (n->root == i && !n->pools_for_reader)
+        want(p, i, T_OUTPUT, output_bytes(p, i), made, n->is_output ? end : now);
     for (int k = 0; k < n->node->input_count; k++)
         prolong(p, p->nodes[n->node->input[k]].root, T_OUTPUT, l->backward_reads_input ? back : now);
     if (l->backward_reads_output)
         prolong(p, n->root, T_OUTPUT, back);
     size_t saved = l->saved_per_image * (size_t)batch + (p->options.training ? l->saved_by_training : 0);
-    if (saved)
+    if (saved && !n->is_pooled)
         want(p, i, T_SAVED, saved * sizeof(float), now, back);
     if (saved && p->options.training && l->class->update)
         prolong(p, i, T_SAVED, 2 * end + 1);

@@ -62,6 +62,14 @@ void conv_launch_activation(conv_launch *l, const conv_job *job)
         conv_launch_option(l, " -DINPUT_SLOPE=1");
 }
 
+void conv_launch_pool(conv_launch *l, const conv_job *job)
+{
+    const conv_pool *pool = job->buffers->pool;
+    if (pool != NULL)
+        conv_launch_option(l, " -DPH=%d -DPW=%d -DPSH=%d -DPSW=%d -DPOH=%d -DPOW=%d", pool->size[0], pool->size[1],
+                           pool->step[0], pool->step[1], pool->out_height, pool->out_width);
+}
+
 /* Rows that a work-item of transpose_blocks moves, and columns that it moves at once. */
 enum { BLOCK_ROWS = 16, BLOCK_COLUMNS = 4 };
 
@@ -139,6 +147,14 @@ static size_t scratch_of(const convoy_context *ctx, conv_pass pass, const conv_s
     conv_problem problem = {pass, s, batch};
     conv_choose(ctx, &problem, &choice);
     return choice.variant->scratch ? choice.variant->scratch(ctx, &problem, choice.params) : 0;
+}
+
+bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const conv_pool *pool)
+{
+    conv_choice choice;
+    conv_problem problem = {CONV_FORWARD, s, batch};
+    conv_choose(ctx, &problem, &choice);
+    return choice.variant->pools && choice.variant->pools(&problem, choice.params, pool);
 }
 
 size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s, int batch)

@@ -17,11 +17,17 @@ typedef struct conv_shape {
  * smaller half leads; `valid`: out = (n-k)/s + 1, negative or 0 when the kernel does not fit. k is the dilated kernel. */
 void ops_window(int n, int k, int s, bool same, int *out, int *pad);
 
+/* A maximum over windows of y, whole ones inside the image: size and steps, and how many there are. */
+typedef struct conv_pool {
+    int size[2], step[2], out_height, out_width;
+} conv_pool;
+
 typedef struct conv_buffers {
     const rt_buffer *x, *w, *bias, *y;       /* forward */
     const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
     const rt_buffer *scratch;                /* ops_conv2d_forward_scratch or _backward_scratch floats */
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
+    const conv_pool *pool;                   /* forward: what y holds is the maximum over such windows; NULL: all of it */
 } conv_buffers;
 
 /* y = act(conv(x, w) + bias); act is elementwise. */
@@ -31,6 +37,9 @@ convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char 
 /* dx (times `slope`'s slope at x, unless NULL), dw and dbias from dz. */
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                   const activation *slope, const conv_buffers *b, int batch, convoy_error *err);
+
+/* May ops_conv2d_forward be given this pool? */
+bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const conv_pool *pool);
 
 size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);

@@ -3,7 +3,6 @@
 
 enum { VW, VECTORS, IMAGES };
 
-
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch;
@@ -42,14 +41,23 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
     conv_launch l;
     const conv_buffers *b = job->buffers;
     (void)ctx;
-    conv_launch_begin(&l, job, "forward", "conv2d_images", "conv2d_forward_vec_images");
+    conv_launch_begin(&l, job, b->pool ? "forward and pooling" : "forward", "conv2d_images", "conv2d_forward_vec_images");
     add_options(&l, job, "FORWARD");
+    conv_launch_pool(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->w));
     rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
     rt_push(&l.launch, RT_BUFFER(b->y));
-    set_range(&l, job, job->problem.shape->out_height);
+    set_range(&l, job, b->pool ? b->pool->out_height : job->problem.shape->out_height);
     return rt_list_add(list, &l.launch, err);
+}
+
+/* Where windows overlap, a pixel would be computed more than once. */
+static bool pools(const conv_problem *p, const int *params, const conv_pool *pool)
+{
+    (void)p;
+    (void)params;
+    return pool->step[0] >= pool->size[0] && pool->step[1] >= pool->size[1];
 }
 
 static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
@@ -71,7 +79,7 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
 
 const conv_variant conv_images_variants[] = {
     {.name = "vec_images", .family = "vec", .pass = CONV_FORWARD, .params = PARAMS, .fits = fits, .defaults = defaults,
-     .add = add_forward},
+     .add = add_forward, .pools = pools},
     {.name = "vec_images", .family = "vec", .pass = CONV_BACKWARD_DATA, .params = PARAMS, .fits = fits,
      .defaults = defaults, .scratch = tile_transposed_scratch, .add = add_backward_data},
     {0},

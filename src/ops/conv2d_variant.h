@@ -46,6 +46,8 @@ typedef struct conv_variant {
     /* Floats of conv_buffers.scratch. NULL: none. */
     size_t (*scratch)(const convoy_context *ctx, const conv_problem *p, const int *params);
     convoy_status (*add)(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err);
+    /* Forward: does `add` heed conv_buffers.pool when it is this one? NULL: never. */
+    bool (*pools)(const conv_problem *p, const int *params, const conv_pool *pool);
     /* Untuned, only where nothing else fits (say, because its rounding differs): the tuner and tests may still choose it. */
     bool only_tuned;
 } conv_variant;
@@ -95,6 +97,8 @@ typedef struct conv_launch {
 void conv_launch_begin(conv_launch *l, const conv_job *job, const char *what, const char *source, const char *kernel);
 /* Appends " -D..." text. */
 void conv_launch_option(conv_launch *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* -DPH ... -DPOW, where the job has a pool. */
+void conv_launch_pool(conv_launch *l, const conv_job *job);
 /* -DACTIVATE and -DSLOPE, and -DINPUT_SLOPE=1 for a backward pass that has an activation. */
 void conv_launch_activation(conv_launch *l, const conv_job *job);
 
@@ -111,7 +115,7 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 
 /* The rows, by file. Each array ends with a row whose name is NULL. */
 extern const conv_variant conv_gemm_variants[], conv_vec_variants[], conv_images_variants[],
-    conv_winograd_variants[], conv_winograd_filter_variants[],
+    conv_winograd_variants[], conv_winograd_adjoint_variants[], conv_winograd_filter_variants[],
     conv_tile_variants[], conv_plain_variants[];
 
 #endif

@@ -46,26 +46,45 @@ static size_t scratch(const convoy_context *ctx, const conv_problem *p, const in
     return (n * n + (p->pass == CONV_FORWARD ? 0 : 9)) * pairs;
 }
 
-static convoy_status add_weights(rt_list *list, convoy_context *ctx, const conv_job *job, const conv_shape *c, convoy_error *err)
+convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_weights w, const rt_buffer *from, convoy_error *err)
 {
     conv_launch l;
     bool forward = job->problem.pass == CONV_FORWARD;
-    int width = job->params[VW], m = job->params[M];
-    if (!forward)
-        TRY(conv_add_transpose(list, ctx, job, err));
+    size_t weights = conv_weights(job->problem.shape);
     conv_launch_begin(&l, job, forward ? "forward weights" : "backward weights", "winograd_weights",
                       "winograd_weights");
     l.options[0] = '\0';
-    conv_launch_option(&l, "-DIC=%d -DOC=%d -DVW=%d -DFLIP=%d -DM=%d", c->in, c->out, width, !forward, m);
-    rt_push(&l.launch, RT_BUFFER(forward ? job->buffers->w : job->buffers->scratch));
+    conv_launch_option(&l, "-DVW=%d -DFLIP=%d -DM=%d", w.width, w.flip, w.m);
+    rt_push(&l.launch, RT_BUFFER(from));
     rt_push(&l.launch, RT_BUFFER(job->buffers->scratch));
-    rt_push(&l.launch, RT_INT(forward ? 0 : (int)conv_weights(c)));
-    l.launch.global[0] = RT_FIXED((size_t)(c->out + width - 1) / width);
-    l.launch.global[1] = RT_FIXED((size_t)c->in);
+    rt_push(&l.launch, RT_INT(forward ? 0 : (int)weights));
+    rt_push(&l.launch, RT_INT(w.in));
+    rt_push(&l.launch, RT_INT(w.out));
+    l.launch.global[0] = RT_FIXED((size_t)(w.out + w.width - 1) / (size_t)w.width);
+    l.launch.global[1] = RT_FIXED((size_t)w.in);
     l.launch.local[0] = l.launch.local[1] = 1;
     l.launch.flops_per_image = l.launch.bytes_per_image = 0;
-    l.launch.bytes = 4.0 * (9 + (m + 2) * (m + 2)) / 9 * (double)conv_weights(c);
+    l.launch.bytes = 4.0 * (9 + (w.m + 2) * (w.m + 2)) / 9 * (double)weights;
     return rt_list_add(list, &l.launch, err);
+}
+
+static convoy_status add_weights(rt_list *list, convoy_context *ctx, const conv_job *job, const conv_shape *c, convoy_error *err)
+{
+    bool forward = job->problem.pass == CONV_FORWARD;
+    winograd_weights w = {.in = c->in, .out = c->out, .width = job->params[VW], .m = job->params[M], .flip = !forward};
+    if (!forward)
+        TRY(conv_add_transpose(list, ctx, job, err));
+    return winograd_add_weights(list, job, w, forward ? job->buffers->w : job->buffers->scratch, err);
+}
+
+/* Pixels beyond the last window of 2 are not computed. */
+static int patches_of(int pixels, int windows, int m) { return tile_patches(windows ? 2 * windows : pixels, m); }
+
+static bool pools(const conv_problem *p, const int *params, const conv_pool *pool)
+{
+    (void)p;
+    return pool->size[0] == 2 && pool->size[1] == 2 && pool->step[0] == 2 && pool->step[1] == 2 &&
+           params[TILES] <= patches_of(0, pool->out_width, params[M]);
 }
 
 static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
@@ -77,7 +96,8 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     bool forward = job->problem.pass == CONV_FORWARD;
     TRY(add_weights(list, ctx, job, &c, err));
     turned.problem.shape = &c;
-    conv_launch_begin(&l, &turned, forward ? "forward" : "backward data", "conv2d_winograd", "conv2d_winograd");
+    conv_launch_begin(&l, &turned, b->pool ? "forward and pooling" : forward ? "forward" : "backward data", "conv2d_winograd",
+                      "conv2d_winograd");
     l.launch.flops_per_image = 2.0 * conv_products(job->problem.shape); /* as the definition counts them */
     conv_launch_activation(&l, job);
     int input_width = job->params[VW], m = job->params[M];
@@ -85,14 +105,15 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
         input_width /= 2;
     conv_launch_option(&l, " -DBACKWARD=%d" TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DTILES=%d -DPATCHES=%d -DM=%d", !forward,
                        job->params[VW], job->params[VECTORS], input_width, job->params[IMAGES], job->params[TILES],
-                       tile_patches(c.out_width, m), m);
+                       patches_of(c.out_width, b->pool ? b->pool->out_width : 0, m), m);
+    conv_launch_pool(&l, job);
     rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
     rt_push(&l.launch, RT_INT(forward ? 0 : (int)conv_weights(&c)));
     rt_push(&l.launch, RT_BUFFER(forward ? (b->bias ? b->bias : b->w) : job->act ? b->x : b->dz)); /* only read for bias or slope */
     rt_push(&l.launch, RT_BUFFER(forward ? b->y : b->dx));
     rt_push(&l.launch, RT_BATCH(1));
-    l.launch.global[0] = RT_FIXED((size_t)tile_patches(c.out_height, m));
+    l.launch.global[0] = RT_FIXED((size_t)patches_of(c.out_height, b->pool ? b->pool->out_height : 0, m));
     l.launch.global[1] = RT_PER_IMAGE(1, (size_t)job->params[IMAGES]);
     l.launch.local[0] = l.launch.local[1] = 1;
     return rt_list_add(list, &l.launch, err);
@@ -103,7 +124,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
 /* Its rounding differs from a direct convolution's, so it runs where the tuner has measured it to be faster and right. */
 const conv_variant conv_winograd_variants[] = {
     {.name = "vec_winograd", .family = "vec", .pass = CONV_FORWARD, .params = PARAMS, .fits = fits, .defaults = defaults,
-     .scratch = scratch, .add = add, .only_tuned = true},
+     .scratch = scratch, .add = add, .pools = pools, .only_tuned = true},
     {.name = "vec_winograd", .family = "vec", .pass = CONV_BACKWARD_DATA, .params = PARAMS, .fits = fits,
      .defaults = defaults, .scratch = scratch, .add = add, .only_tuned = true},
     {0},

@@ -31,13 +31,18 @@ static convoy_status bad_output(plan *p, size_t i, const layer *l, int batch, bo
                                 convoy_error *err)
 {
     size_t count = shape_count(&l->output) * (size_t)batch, first, last;
+    const rt_buffer *output = plan_node_output(p, i);
+    plan_forward_range(p, i, &first, &last);
+    if (output == NULL) {
+        *found = false;
+        return rt_list_play(plan_list(p), first, last, err);
+    }
     float *values = malloc(count * sizeof *values);
     if (values == NULL)
         return OUT_OF_MEMORY(err);
-    plan_forward_range(p, i, &first, &last);
     convoy_status status = rt_list_play(plan_list(p), first, last, err);
     if (status == CONVOY_OK)
-        status = rt_buffer_read((rt_buffer *)plan_node_output(p, i), 0, values, count * sizeof *values, err);
+        status = rt_buffer_read((rt_buffer *)output, 0, values, count * sizeof *values, err);
     size_t bad = status == CONVOY_OK ? count_bad(values, count) : 0;
     free(values);
     *found = bad > 0;
