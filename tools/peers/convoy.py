@@ -9,8 +9,8 @@ EPOCH_OVER = "Epoch 1/1 "  # so begins the line on stderr when the only epoch is
 class Convoy:
     """The command at `path` on a device; `environment` may put another OpenCL runtime under it, `options` change it."""
 
-    def __init__(self, path, device, environment=None, options=()):
-        self.path = path
+    def __init__(self, path, device, environment=None, options=(), model="cifar10"):
+        self.path, self.model = path, model
         self.environment = {"CONVOY_DEVICE": device, **(environment or {})}
         self.options = list(options)
 
@@ -34,7 +34,7 @@ class Convoy:
 
     def train(self, folder, batch, epochs=1, output=None, extra=None):
         """(the result, how it ran); the mark is the end of the only epoch."""
-        arguments = ["train", "cifar10", "--data", folder, "--epochs", epochs, "--batch-size", batch, *self.options]
+        arguments = ["train", self.model, "--data", folder, "--epochs", epochs, "--batch-size", batch, *self.options]
         if output is not None:
             arguments += ["-o", output]
         return self.json_of(arguments, extra, EPOCH_OVER if epochs == 1 else None)
@@ -44,7 +44,7 @@ class Convoy:
         return [epoch["seconds"] for epoch in self.train(folder, batch, 1 + epochs)[0]["epochs"][1:]]
 
     def bench(self, batch):
-        return self.json_of(["bench", "cifar10", "--batch-size", batch, *self.options])[0]
+        return self.json_of(["bench", self.model, "--batch-size", batch, *self.options])[0]
 
     def predict_rate(self, batch):
         return self.bench(batch)["prediction"]["images_per_second"]

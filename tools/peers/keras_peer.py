@@ -1,4 +1,4 @@
-"""The tutorial network in Keras; see peer.py for the command line.
+"""The networks in Keras; see peer.py for the command line.
 
 Modes of train: fit (as a user calls it: Keras decides on XLA) and fit-no-xla. Modes of predict: predict and
 predict_on_batch (the model's methods), function and function-xla (a tf.function over tensors that are ready).
@@ -29,13 +29,33 @@ class Clock(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self.start)
 
 
-def build(mode):
-    model = keras.Sequential([
+def tutorial():
+    return keras.Sequential([
         keras.Input((32, 32, 3)),
         layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(),
         layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(),
         layers.Conv2D(128, 3, activation="relu"), layers.Flatten(),
         layers.Dense(64, activation="relu"), layers.Dense(10)])
+
+
+def resnet20():
+    def conv(x, filters, size, strides):
+        return layers.Conv2D(filters, size, strides, padding="same", kernel_initializer="he_normal",
+                             kernel_regularizer=keras.regularizers.L2(peer.L2))(x)
+
+    images = keras.Input((32, 32, 3))
+    x = layers.ReLU()(layers.BatchNormalization()(conv(images, 16, 3, 1)))
+    for stack in range(3):
+        for block in range(3):
+            filters, strides = 16 << stack, 2 if stack > 0 and block == 0 else 1
+            y = layers.ReLU()(layers.BatchNormalization()(conv(x, filters, 3, strides)))
+            y = layers.BatchNormalization()(conv(y, filters, 3, 1))
+            x = layers.ReLU()(layers.Add()([conv(x, filters, 1, strides) if strides > 1 else x, y]))
+    return keras.Model(images, layers.Dense(10)(layers.Flatten()(layers.AveragePooling2D(8)(x))))
+
+
+def build(mode, network="tutorial"):
+    model = {"tutorial": tutorial, "resnet20": resnet20}[network]()
     model.compile(optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
                   metrics=["accuracy"], jit_compile=False if mode == "fit-no-xla" else "auto")
     return model
@@ -44,7 +64,8 @@ def build(mode):
 def train(args):
     images, labels = peer.read(args.data, "train", peer.PLANES_LAST)
     clock = Clock()
-    build(args.mode).fit(images, labels, batch_size=args.batch, epochs=1 + args.epochs, verbose=0, callbacks=[clock])
+    model = build(args.mode, args.network)
+    model.fit(images, labels, batch_size=args.batch, epochs=1 + args.epochs, verbose=0, callbacks=[clock])
     peer.report(len(images), clock.seconds[1:])
 
 

@@ -87,9 +87,9 @@ class Others:
         # What torch.compile made stays, so that a mode's second process starts sooner.
         return run(command, {**ENVIRONMENT, "TORCHINDUCTOR_CACHE_DIR": str(self.venv / "inductor")}, mark)
 
-    def rate(self, peer, task, mode, folder, batch, epochs):
+    def rate(self, peer, task, mode, folder, batch, epochs, network="tutorial"):
         """Images per second."""
-        output = self.run(peer, task, mode, folder, "--batch", batch, "--epochs", epochs).output
+        output = self.run(peer, task, mode, folder, "--network", network, "--batch", batch, "--epochs", epochs).output
         return json.loads(output.splitlines()[-1])["images_per_second"]
 
     def versions(self):

@@ -55,15 +55,18 @@ class Bench:
     def contest(self, name, ours, modes):
         return contest(name, ours, modes, self.pairs, self.quick)
 
-    def modes(self, task, peers, batch):
-        """{"Keras, fit": images per second by it, ...} of all modes of these peers."""
-        folder, epochs = self.folder(self.sizes.images), self.sizes.epochs
-        return {f"{NAMES[peer]}, {mode}": lambda p=peer, m=mode: self.others.rate(p, task, m, folder, batch, epochs)
+    def modes(self, task, peers, batch, network="tutorial", share=1):
+        """{"Keras, fit": images per second by it, ...} of all modes of these peers; `share` as for train_rate."""
+        folder, epochs = self.folder(self.sizes.images // share), self.sizes.epochs
+        return {f"{NAMES[peer]}, {mode}":
+                lambda p=peer, m=mode: self.others.rate(p, task, m, folder, batch, epochs, network)
                 for peer in peers for mode in MODES[peer, task]}
 
-    def train_rate(self, batch, convoy=None):
-        seconds = (convoy or self.convoy).train_seconds(self.folder(self.sizes.images), batch, self.sizes.epochs)
-        return self.sizes.images * len(seconds) / sum(seconds)
+    def train_rate(self, batch, convoy=None, share=1):
+        """Images per second, in epochs of a part of the usual images."""
+        images = self.sizes.images // share
+        seconds = (convoy or self.convoy).train_seconds(self.folder(images), batch, self.sizes.epochs)
+        return images * len(seconds) / sum(seconds)
 
 
 def copy_records(sources, target, count):
@@ -102,6 +105,17 @@ def prediction(bench):
     rows = {}
     attempt(rows, "best-64", lambda: bench.contest(
         "prediction, batch 64", lambda: bench.convoy.predict_rate(64), bench.modes("predict", NAMES, 64)))
+    return {"rows": rows}
+
+
+def resnet20(bench):
+    """The residual network against each peer's best mode, on a quarter of the images: it takes some ten times as long."""
+    plain, rows = bench.convoy, {}
+    convoy = Convoy(plain.path, plain.environment["CONVOY_DEVICE"], model="resnet20")
+    for peer in ("keras", "torch"):
+        attempt(rows, f"{peer}-64", lambda p=peer: bench.contest(
+            f"resnet20, {p}", lambda: bench.train_rate(64, convoy, 4), bench.modes("train", [p], 64, "resnet20", 4)))
+    attempt(rows, "device_bytes", lambda: convoy.bench(64)["memory"])
     return {"rows": rows}
 
 
@@ -242,5 +256,5 @@ def runtimes(bench):
     return {"rows": rows}
 
 
-PARTS = {"training": training, "prediction": prediction, "epoch": epoch, "start": start, "memory": memory,
+PARTS = {"training": training, "prediction": prediction, "resnet20": resnet20, "epoch": epoch, "start": start, "memory": memory,
          "batches": batches, "runtimes": runtimes}

@@ -1,12 +1,14 @@
 """What the peers' programs share: the command line, CIFAR-10's binary files, the clock. Runs in a peer's own Python.
 
-    python X_peer.py TASK MODE --data DIR [--batch N] [--epochs N] [--output FILE]
+    python X_peer.py TASK MODE --data DIR [--network NAME] [--batch N] [--epochs N] [--output FILE]
 
 TASK, each as far as the peer has it:
     train     an epoch to warm up, then the timed ones: prints {"images_per_second": N}
     predict   the same with the forward pass alone
     epoch     loads DIR, trains one epoch, tests, saves: for the caller to time; says MARK when the epoch is over
     start     says MARK when the first training step is over, and ends
+
+NAME is tutorial, the network of the CIFAR-10 tutorial, or resnet20, as Keras's example cifar10_resnet has it (version 1, n = 3).
 """
 import argparse
 import json
@@ -21,6 +23,7 @@ MARK = "bench: reached"
 RECORD = 1 + 3 * 32 * 32
 PLANES_LAST = (0, 2, 3, 1)
 PLANES_FIRST = (0, 1, 2, 3)
+L2 = 1e-4  # of the residual network's weights
 LEAST_SECONDS = 1.0  # of timing, where passes are short
 
 
@@ -29,6 +32,7 @@ def arguments(tasks, modes):
     parser.add_argument("task", choices=tasks)
     parser.add_argument("mode", choices=modes)
     parser.add_argument("--data", required=True, type=pathlib.Path)
+    parser.add_argument("--network", choices=("tutorial", "resnet20"), default="tutorial")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--output", default=None)

@@ -26,6 +26,8 @@ ROWS = (
     ("training", "torch-64", "training, batch 64, images/s", "PyTorch", count),
     ("training", "tinygrad-64", "training, batch 64, images/s", "tinygrad", count),
     ("prediction", "best-64", "prediction, batch 64, images/s", "the best of all", count),
+    ("resnet20", "keras-64", "training of resnet20, batch 64, images/s", "Keras", count),
+    ("resnet20", "torch-64", "training of resnet20, batch 64, images/s", "PyTorch", count),
     ("epoch", "seconds", "one epoch of CIFAR-10 with test and saving, from start to exit, s", "Keras", seconds),
     ("epoch", "host_bytes", "host memory at the end of that epoch, its peak, MB", "Keras", megabytes),
     ("start", "empty", "from start to the end of the first step, kernel caches empty, s", "Keras", seconds),
@@ -56,14 +58,16 @@ def compared(results):
             lines.append(line([what, peer, MISSING, MISSING, MISSING]))
         else:
             lines.append(line([what, row["mode"], written(row["convoy"]), written(row["peer"]), ratio(row)]))
-    memory = row_of(results, "memory", "device_bytes")
-    what = ["device memory of a training run, batch 64, its peak, MB", "the least that the plan needs"]
+    return lines + [memory_line(results, "memory", "a training run"), memory_line(results, "resnet20", "resnet20")]
+
+
+def memory_line(results, part, whose):
+    memory = row_of(results, part, "device_bytes")
+    what = [f"device memory of {whose}, batch 64, its peak, MB", "the least that the plan needs"]
     if memory is None:
-        lines.append(line([*what, MISSING, MISSING, MISSING]))
-    else:
-        peak, least = memory["peak_bytes"], memory["least_bytes"]
-        lines.append(line([*what, megabytes(peak), megabytes(least), f"{peak / least:.2f}"]))
-    return lines
+        return line([*what, MISSING, MISSING, MISSING])
+    peak, least = memory["peak_bytes"], memory["least_bytes"]
+    return line([*what, megabytes(peak), megabytes(least), f"{peak / least:.2f}"])
 
 
 def not_in(results):
