@@ -12,6 +12,15 @@ enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_FLOAT = 2, ATTRIBUTE_INT = 3, ATTRIBUTE_TEX
        ATTRIBUTE_TYPE = 20 };
 enum { TENSOR_DIMS = 1, TENSOR_TYPE = 2, TENSOR_NAME = 8, TENSOR_RAW = 9 };
 
+/* Puts bytes behind others and frees them. */
+static void move(text *to, text *from)
+{
+    if (from->length > 0)
+        text_add_bytes(to, from->data, from->length);
+    to->failed |= from->failed;
+    text_free(from);
+}
+
 /* ---- initializers ---- */
 
 /* A TensorProto up to its values, of which `size` bytes must follow. */
@@ -26,9 +35,7 @@ static void begin_tensor(onnx_graph *g, const char *name, const convoy_shape *sh
     proto_varint(&head, size);
     proto_key(&g->initializers, GRAPH_INITIALIZER, PROTO_BYTES);
     proto_varint(&g->initializers, head.length + size);
-    text_add_bytes(&g->initializers, head.data, head.length);
-    g->initializers.failed |= head.failed;
-    text_free(&head);
+    move(&g->initializers, &head);
 }
 
 /* Row-major values in the order of their transpose. */
@@ -148,18 +155,23 @@ static void put_inner_values(const onnx_graph *g, text *graph)
 
 /* ---- the file ---- */
 
-static void put_graph(onnx_graph *g, const char *name, text *graph)
+/* Puts the parts together without another copy of the initializers, which are often large. */
+static void put_graph(onnx_graph *g, const char *name, text *model)
 {
+    text nodes = {0}, rest = {0}, *parts[] = {&nodes, &g->initializers, &rest};
+    size_t size = 0;
     for (size_t i = 0; i < g->step_count; i++)
-        put_node(g, &g->steps[i], graph);
-    proto_string(graph, GRAPH_NAME, name);
-    if (g->initializers.length > 0)
-        text_add_bytes(graph, g->initializers.data, g->initializers.length);
-    graph->failed |= g->initializers.failed;
-    text_free(&g->initializers); /* often large, and not needed any more */
-    put_ends(g, &g->inputs, GRAPH_INPUT, graph);
-    put_ends(g, &g->outputs, GRAPH_OUTPUT, graph);
-    put_inner_values(g, graph);
+        put_node(g, &g->steps[i], &nodes);
+    proto_string(&nodes, GRAPH_NAME, name);
+    put_ends(g, &g->inputs, GRAPH_INPUT, &rest);
+    put_ends(g, &g->outputs, GRAPH_OUTPUT, &rest);
+    put_inner_values(g, &rest);
+    for (int i = 0; i < 3; i++)
+        size += parts[i]->length;
+    proto_key(model, MODEL_GRAPH, PROTO_BYTES);
+    proto_varint(model, size);
+    for (int i = 0; i < 3; i++)
+        move(model, parts[i]);
 }
 
 static void put_pair(text *model, const char *key, const char *value)
@@ -172,12 +184,11 @@ static void put_pair(text *model, const char *key, const char *value)
 
 convoy_status onnx_graph_take(onnx_graph *g, const onnx_about *about, char **out, size_t *size, convoy_error *err)
 {
-    text model = {0}, graph = {0}, opset = {0};
+    text model = {0}, opset = {0};
     proto_number(&model, MODEL_IR_VERSION, IR_VERSION);
     proto_string(&model, MODEL_PRODUCER, "convoy");
     proto_string(&model, MODEL_PRODUCER_VERSION, about->version);
-    put_graph(g, about->name, &graph);
-    proto_message(&model, MODEL_GRAPH, &graph);
+    put_graph(g, about->name, &model);
     proto_string(&opset, 1, ""); /* ONNX's own operators */
     proto_number(&opset, 2, OPSET);
     proto_message(&model, MODEL_OPSET, &opset);
