@@ -69,6 +69,13 @@ convoy_status convoy_model_to_json(const convoy_model *model, char **out, convoy
 /* Writes a `.keras` file that Keras 3 loads; written under a temporary name, synced and renamed. */
 convoy_status convoy_model_save(const convoy_model *model, const char *path, convoy_error *err);
 
+/* Writes an ONNX file (opset 17, IR version 8), the model outside of training: inputs and outputs are those of the model, in its
+ * order and layout, (N, H, W, C), with the names of their layers; N is any batch size. Optimizer state is left out; names of classes
+ * are a JSON list, class_names, among the file's metadata. Written under a temporary name, synced and renamed.
+ * Errors: CONVOY_ERROR_MODEL names a layer that has no form in ONNX, or says that the weights are too large for such a file (2 GB);
+ * CONVOY_ERROR_FILE. */
+convoy_status convoy_model_export_onnx(const convoy_model *model, const char *path, convoy_error *err);
+
 /* The names of the classes that the outputs stand for, copied; NULL or count 0: none. They are saved with the model in a
  * member of the .keras file of Convoy's own, convoy.json, which Keras leaves alone (and loses when it saves the model).
  * Bytes that are not UTF-8 are saved as '?'. */

@@ -1,6 +1,6 @@
 /* Activation: one of Keras's activations as a layer of its own. Softmax, LeakyReLU and ELU, Keras's layers, are the same with one
  * choice each. */
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct activation_state {
@@ -65,6 +65,13 @@ static size_t reduction(const layer *l, int batch)
     return (size_t)channels_of(l); /* of softmax */
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const activation_state *s = l->state;
+    onnx_layout layout = onnx_given_layout(g);
+    return onnx_result(g, onnx_activate(g, s->act.act, onnx_input(g, 0, layout), layout), layout, err);
+}
+
 static const layer_sample samples[] = {
     {"activation=linear", {1, {5}}},
     {"activation=relu", {3, {3, 5, 7}}},
@@ -110,6 +117,7 @@ const layer_class activation_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };
 
 /* ---- Softmax ---- */
@@ -143,6 +151,7 @@ const layer_class softmax_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };
 
 /* ---- LeakyReLU and ELU ---- */
@@ -177,6 +186,7 @@ const layer_class leaky_re_lu_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = onnx,
 };
 
 static const option elu_options[] = {
@@ -207,4 +217,5 @@ const layer_class elu_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = onnx,
 };

@@ -1,7 +1,7 @@
 /* AveragePooling2D: the mean of each window's real cells. Kernels: cl/avg_pool2d.cl. */
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
 
@@ -123,6 +123,15 @@ static size_t reduction(const layer *l, int batch)
     return (size_t)s->pool_size[0] * (size_t)s->pool_size[1];
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const pool_state *s = l->state;
+    onnx_node node = {.op = "AveragePool", .input = {onnx_input(g, 0, ONNX_FIRST)},
+                      .attribute = {ONNX_INT("count_include_pad", 0)}};
+    onnx_set_window(&node, l, s->pool_size, s->step, NULL, s->pad);
+    return onnx_result(g, onnx_add(g, &node), ONNX_FIRST, err);
+}
+
 static const layer_sample samples[] = {
     {"pool_size=2", {3, {30, 30, 32}}},
     {"pool_size=(2, 3)", {3, {5, 7, 9}}},
@@ -148,4 +157,5 @@ const layer_class average_pooling2d_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

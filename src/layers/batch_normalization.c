@@ -1,7 +1,8 @@
 /* BatchNormalization over the last axis. Formulas: cl/batch_norm.cl. As in Keras a frozen layer runs in inference mode. */
 #include <math.h>
+#include <stdlib.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/batch_norm.h"
 
 typedef struct state {
@@ -188,6 +189,50 @@ static size_t reduction(const layer *l, int batch)
 }
 
 /* Channels that fill vectors and that don't, one row a batch, more rows than a chunk has. */
+/* Images and plain vectors have ONNX's operator, which takes the channels first. */
+static onnx_value onnx_operator(const layer *l, onnx_graph *g, onnx_value x)
+{
+    const state *s = l->state;
+    convoy_shape shape = {1, {s->channels}};
+    onnx_node node = {.op = "BatchNormalization", .input = {x}, .attribute = {ONNX_FLOAT("epsilon", s->epsilon)}};
+    node.input[1] = s->scale ? onnx_param(g, s->gamma, NULL) : onnx_filled(g, "gamma", &shape, 1);
+    node.input[2] = s->center ? onnx_param(g, s->beta, NULL) : onnx_filled(g, "beta", &shape, 0);
+    node.input[3] = onnx_param(g, s->mean, NULL);
+    node.input[4] = onnx_param(g, s->variance, NULL);
+    return onnx_add(g, &node);
+}
+
+/* Other ranks: x * slope + offset. */
+static onnx_value onnx_line(const layer *l, onnx_graph *g, onnx_value x, float *slope, float *offset)
+{
+    const state *s = l->state;
+    convoy_shape shape = {1, {s->channels}};
+    for (int c = 0; c < s->channels; c++) {
+        double gamma = s->scale ? onnx_values(g, s->gamma)[c] : 1, beta = s->center ? onnx_values(g, s->beta)[c] : 0;
+        double a = gamma / sqrt(onnx_values(g, s->variance)[c] + s->epsilon);
+        slope[c] = (float)a;
+        offset[c] = (float)(beta - onnx_values(g, s->mean)[c] * a);
+    }
+    x = onnx_binary(g, "Mul", x, onnx_weight(g, "slope", &shape, slope, NULL));
+    return onnx_binary(g, "Add", x, onnx_weight(g, "offset", &shape, offset, NULL));
+}
+
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const state *s = l->state;
+    int rank = l->input[0].rank;
+    onnx_layout layout = rank == 3 ? ONNX_FIRST : ONNX_LAST;
+    onnx_value x = onnx_input(g, 0, layout);
+    if (rank == 1 || rank == 3)
+        return onnx_result(g, onnx_operator(l, g, x), layout, err);
+    float *lines = malloc(2 * (size_t)s->channels * sizeof *lines);
+    if (lines == NULL)
+        return OUT_OF_MEMORY(err);
+    convoy_status status = onnx_result(g, onnx_line(l, g, x, lines, lines + s->channels), layout, err);
+    free(lines);
+    return status;
+}
+
 static const layer_sample samples[] = {
     {"", {3, {5, 4, 8}}},
     {"", {3, {15, 14, 32}}},
@@ -215,4 +260,5 @@ const layer_class batch_normalization_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

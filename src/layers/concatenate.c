@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct concatenate_state {
@@ -118,6 +118,15 @@ static void reference_backward(const layer *l, const layer_reference *r)
     }
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    onnx_layout layout = onnx_given_layout(g);
+    onnx_node node = {.op = "Concat", .attribute = {ONNX_INT("axis", onnx_axis(&l->output, axis_of(l), layout))}};
+    for (int k = 0; k < l->input_count; k++)
+        node.input[k] = onnx_input(g, k, layout);
+    return onnx_result(g, onnx_add(g, &node), layout, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {3, 4, 5}}}, {"", {3, {2, 3, 16}}}, {"", {1, {33}}}, {"axis=1", {3, {2, 3, 5}}}, {"axis=-2", {3, {2, 3, 4}}},
     {"axis=3", {3, {3, 3, 2}}}, {0},
@@ -144,4 +153,5 @@ const layer_class concatenate_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = onnx,
 };

@@ -31,3 +31,13 @@ void conv_build_activation(layer *l, const activation *act)
     l->activation = act->elementwise && act->from_output && l->backward_reads_output ? act : NULL;
     l->saved_per_image = act->from_output ? 0 : shape_count(&l->output);
 }
+
+const int conv_onnx_order[4] = {3, 2, 0, 1};
+
+onnx_value conv_onnx(onnx_graph *g, const layer *l, const conv_shape *c, int groups, onnx_value x, onnx_value kernel,
+                     onnx_value bias)
+{
+    onnx_node node = {.op = "Conv", .input = {x, kernel, bias}, .attribute = {ONNX_INT("group", groups)}};
+    onnx_set_window(&node, l, c->kernel, c->stride, c->dilation, c->pad);
+    return onnx_add(g, &node);
+}

@@ -177,6 +177,14 @@ static size_t reduction(const layer *l, int batch)
     return forward > backward ? forward : backward;
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const conv2d_state *s = l->state;
+    onnx_value x = onnx_input(g, 0, ONNX_FIRST), kernel = onnx_param(g, 0, conv_onnx_order);
+    onnx_value z = conv_onnx(g, l, &s->shape, s->groups, x, kernel, s->use_bias ? onnx_param(g, 1, NULL) : 0);
+    return onnx_result(g, onnx_activate(g, s->act.act, z, ONNX_FIRST), ONNX_FIRST, err);
+}
+
 /* Shapes from the tutorial network and from others, and odd ones: channels that fill no vector, one pixel, kernels as large as
  * the image, every mix of strides, padding and dilation. */
 static const layer_sample samples[] = {
@@ -218,4 +226,5 @@ const layer_class conv2d_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -259,6 +259,28 @@ static size_t reduction(const layer *l, int batch)
     return forward > backward ? forward : backward;
 }
 
+/* ONNX's output is (n - 1) * stride + reach - pads + output_padding. */
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const transpose_state *s = l->state;
+    const conv_shape *c = &s->shape;
+    int tail[2], more[2];
+    for (int d = 0; d < 2; d++) {
+        int whole = (l->input[0].dim[d] - 1) * c->stride[d] + (c->kernel[d] - 1) * c->dilation[d] + 1;
+        int over = whole - c->pad[d] - l->output.dim[d];
+        tail[d] = over > 0 ? over : 0;
+        more[d] = over < 0 ? -over : 0;
+    }
+    onnx_value x = onnx_input(g, 0, ONNX_FIRST), kernel = onnx_param(g, 0, conv_onnx_order);
+    onnx_node node = {.op = "ConvTranspose", .input = {x, kernel, s->use_bias ? onnx_param(g, 1, NULL) : 0},
+                      .attribute = {ONNX_INTS("kernel_shape", 2, c->kernel[0], c->kernel[1]),
+                                    ONNX_INTS("strides", 2, c->stride[0], c->stride[1]),
+                                    ONNX_INTS("dilations", 2, c->dilation[0], c->dilation[1]),
+                                    ONNX_INTS("pads", 4, c->pad[0], c->pad[1], tail[0], tail[1]),
+                                    ONNX_INTS("output_padding", 2, more[0], more[1])}};
+    return onnx_result(g, onnx_activate(g, s->act.act, onnx_add(g, &node), ONNX_FIRST), ONNX_FIRST, err);
+}
+
 static const layer_sample samples[] = {
     {"filters=16, kernel_size=3, strides=2, padding=same, activation=relu", {3, {7, 8, 32}}},
     {"filters=8, kernel_size=2, strides=2", {3, {5, 6, 16}}},
@@ -284,4 +306,5 @@ const layer_class conv2d_transpose_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -1,6 +1,6 @@
 /* Dense: y = activation(x . kernel + bias) over the last axis: a 1x1 convolution of as many pixels as there are rows, by CLBlast's
  * GEMM or by the direct kernels (ops/conv2d_gemm.c). */
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
 
@@ -141,6 +141,20 @@ static size_t reduction(const layer *l, int batch)
     return most > (size_t)s->units ? most : (size_t)s->units;
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const dense_state *s = l->state;
+    onnx_value x = onnx_input(g, 0, ONNX_LAST), kernel = onnx_param(g, 0, NULL), z;
+    onnx_value bias = s->use_bias ? onnx_param(g, 1, NULL) : 0;
+    if (l->input[0].rank == 1) {
+        z = onnx_add(g, &(onnx_node){.op = "Gemm", .input = {x, kernel, bias}});
+    } else { /* Gemm takes matrices only */
+        z = onnx_binary(g, "MatMul", x, kernel);
+        z = bias ? onnx_binary(g, "Add", z, bias) : z;
+    }
+    return onnx_result(g, onnx_activate(g, s->act.act, z, ONNX_LAST), ONNX_LAST, err);
+}
+
 static const layer_sample samples[] = {
     {"units=64, activation=relu", {1, {2048}}},
     {"units=10", {1, {64}}},
@@ -166,4 +180,5 @@ const layer_class dense_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -119,6 +119,17 @@ static size_t reduction(const layer *l, int batch)
     return taps > pixels ? taps : pixels;
 }
 
+/* A convolution in as many groups as there are channels, each with depth_multiplier filters. */
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const depthwise_state *s = l->state;
+    convoy_shape shape = {4, {s->kernel_size[0], s->kernel_size[1], 1, s->shape.out}};
+    onnx_value x = onnx_input(g, 0, ONNX_FIRST);
+    onnx_value kernel = onnx_weight(g, l->param[0].name, &shape, onnx_values(g, 0), conv_onnx_order);
+    onnx_value z = conv_onnx(g, l, &s->shape, channels_of(l), x, kernel, s->use_bias ? onnx_param(g, 1, NULL) : 0);
+    return onnx_result(g, onnx_activate(g, s->act.act, z, ONNX_FIRST), ONNX_FIRST, err);
+}
+
 static const layer_sample samples[] = {
     {"kernel_size=3, padding=same, activation=relu6", {3, {14, 15, 32}}},
     {"kernel_size=3", {3, {6, 6, 16}}},
@@ -147,4 +158,5 @@ const layer_class depthwise_conv2d_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct global_state {
@@ -121,6 +121,14 @@ static size_t reduction(const layer *l, int batch)
     return (size_t)pixels_of(l);
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const global_state *s = l->state;
+    const char *op = s->maximum ? "GlobalMaxPool" : "GlobalAveragePool";
+    onnx_value y = onnx_unary(g, op, onnx_input(g, 0, ONNX_FIRST));
+    return s->keepdims ? onnx_result(g, y, ONNX_FIRST, err) : onnx_result(g, onnx_unary(g, "Flatten", y), ONNX_LAST, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {7, 7, 64}}}, {"keepdims=True", {3, {3, 5, 19}}}, {"", {3, {1, 1, 4}}}, {"", {3, {4, 2, 3}}},
     {"", {3, {2, 3, 1}}},  {0},
@@ -138,6 +146,7 @@ const layer_class global_average_pooling2d_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };
 
 const layer_class global_max_pooling2d_class = {
@@ -152,4 +161,5 @@ const layer_class global_max_pooling2d_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

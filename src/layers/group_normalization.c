@@ -1,5 +1,5 @@
 /* GroupNormalization over groups of the last axis. Formulas and kernels: cl/group_norm.cl. */
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/group_norm.h"
 
 typedef struct state {
@@ -114,6 +114,43 @@ static size_t reduction(const layer *l, int batch)
     return rows > values ? rows : values;
 }
 
+/* ONNX's InstanceNormalization of groups instead of channels. x has the channels first. */
+static onnx_value onnx_groups(const layer *l, onnx_graph *g, onnx_value x, const convoy_shape *shape)
+{
+    const state *s = l->state;
+    int groups = s->norm.groups, rank = shape->rank;
+    convoy_shape rows = {2, {groups, (int)(shape_count(shape) / (size_t)groups)}};
+    convoy_shape one = {rank, {s->norm.channels, 1, 1, 1}}; /* a value for each channel */
+    onnx_node node = {.op = "InstanceNormalization", .input = {onnx_reshape(g, x, &rows)},
+                      .attribute = {ONNX_FLOAT("epsilon", s->epsilon)}};
+    node.input[1] = onnx_filled(g, "ones", &(convoy_shape){1, {groups}}, 1);
+    node.input[2] = onnx_filled(g, "zeros", &(convoy_shape){1, {groups}}, 0);
+    x = onnx_reshape(g, onnx_add(g, &node), shape);
+    if (s->scale)
+        x = onnx_binary(g, "Mul", x, onnx_weight(g, "gamma", &one, onnx_values(g, s->gamma), NULL));
+    if (s->center)
+        x = onnx_binary(g, "Add", x, onnx_weight(g, "beta", &one, onnx_values(g, s->beta), NULL));
+    return x;
+}
+
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    static const int to_first[][5] = {{0, 2, 1}, {0}, {0, 4, 1, 2, 3}}, to_last[][5] = {{0, 2, 1}, {0}, {0, 2, 3, 4, 1}};
+    int rank = l->input[0].rank;
+    convoy_shape shape = {rank, {l->input[0].dim[rank - 1]}};
+    for (int i = 1; i < rank; i++)
+        shape.dim[i] = l->input[0].dim[i - 1];
+    onnx_layout layout = rank == 3 ? ONNX_FIRST : ONNX_LAST;
+    onnx_value x = onnx_input(g, 0, layout);
+    bool turned = rank == 2 || rank == 4; /* images are turned for all layers that want it */
+    if (turned)
+        x = onnx_transpose(g, x, rank, to_first[rank - 2]);
+    x = onnx_groups(l, g, x, &shape);
+    if (turned)
+        x = onnx_transpose(g, x, rank, to_last[rank - 2]);
+    return onnx_result(g, x, layout, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {5, 4, 64}}},
     {"groups=2", {3, {15, 14, 32}}},
@@ -139,4 +176,5 @@ const layer_class group_normalization_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -16,6 +16,7 @@
 
 typedef struct layer layer;
 struct conv_pool; /* ops/conv2d.h */
+struct onnx_graph;
 
 /* ---- options: one row each drives the JSON reader, the writer, the defaults and the messages ---- */
 
@@ -193,6 +194,9 @@ typedef struct layer_class {
     void (*reference_backward)(const layer *l, const layer_reference *r);
     /* Length of the longest sum behind one output or gradient value: what tolerances follow. NULL: 1. */
     size_t (*reduction)(const layer *l, int batch);
+    /* What the layer is in ONNX, outside of training: nodes, by layers/onnx.h. NULL: aliases need none; a model with any other such
+     * layer can't be exported. */
+    convoy_status (*onnx)(const layer *l, struct onnx_graph *g, convoy_error *err);
 } layer_class;
 
 struct layer {

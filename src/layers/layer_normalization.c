@@ -1,5 +1,5 @@
 /* LayerNormalization over the last axis, or several up to it. Formulas and kernels: cl/group_norm.cl. */
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/group_norm.h"
 
 typedef struct state {
@@ -115,6 +115,39 @@ static size_t reduction(const layer *l, int batch)
     return rows > values ? rows : values;
 }
 
+/* Keras's rms_scaling: x / sqrt(variance + epsilon), with the variance about the mean. */
+static onnx_value onnx_rms(const layer *l, onnx_graph *g, onnx_value x, int first, int count)
+{
+    const state *s = l->state;
+    onnx_attribute axes = {.name = "axes", .kind = ONNX_KIND_INTS, .count = count};
+    for (int i = 0; i < count; i++)
+        axes.ints[i] = first + 1 + i;
+    onnx_value mean = onnx_add(g, &(onnx_node){.op = "ReduceMean", .input = {x}, .attribute = {axes}});
+    onnx_value rest = onnx_binary(g, "Sub", x, mean), square = onnx_binary(g, "Mul", rest, rest);
+    onnx_value variance = onnx_add(g, &(onnx_node){.op = "ReduceMean", .input = {square}, .attribute = {axes}});
+    variance = onnx_binary(g, "Add", variance, onnx_scalar(g, s->epsilon));
+    x = onnx_binary(g, "Div", x, onnx_unary(g, "Sqrt", variance));
+    return onnx_binary(g, "Mul", x, onnx_param(g, s->gamma, NULL));
+}
+
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const state *s = l->state;
+    onnx_value x = onnx_input(g, 0, ONNX_LAST);
+    convoy_shape shape = {0};
+    int first;
+    TRY(layer_last_axes(l, &s->axis, &first, err));
+    for (int i = first; i < l->input[0].rank; i++)
+        shape.dim[shape.rank++] = l->input[0].dim[i];
+    if (s->norm.rms)
+        return onnx_result(g, onnx_rms(l, g, x, first, s->axis.count), ONNX_LAST, err);
+    onnx_node node = {.op = "LayerNormalization", .input = {x},
+                      .attribute = {ONNX_INT("axis", first + 1), ONNX_FLOAT("epsilon", s->epsilon)}};
+    node.input[1] = s->norm.scale ? onnx_param(g, s->gamma, NULL) : onnx_filled(g, "gamma", &shape, 1);
+    node.input[2] = s->norm.center ? onnx_param(g, s->beta, NULL) : 0;
+    return onnx_result(g, onnx_add(g, &node), ONNX_LAST, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {5, 4, 32}}},
     {"", {1, {19}}},
@@ -140,4 +173,5 @@ const layer_class layer_normalization_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
 
@@ -187,6 +187,14 @@ static size_t reduction(const layer *l, int batch)
     return (size_t)s->pool_size[0] * (size_t)s->pool_size[1]; /* windows that may share an input */
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const pool_state *s = l->state;
+    onnx_node node = {.op = "MaxPool", .input = {onnx_input(g, 0, ONNX_FIRST)}};
+    onnx_set_window(&node, l, s->pool_size, s->step, NULL, s->pad);
+    return onnx_result(g, onnx_add(g, &node), ONNX_FIRST, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {30, 30, 32}}},
     {"", {3, {13, 13, 64}}},
@@ -216,4 +224,5 @@ const layer_class max_pooling2d_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -2,7 +2,7 @@
  * of length 1, and missing ones, are repeated. Kernels and formulas: cl/merge.cl. */
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 enum { OP_ADD, OP_SUBTRACT, OP_MULTIPLY, OP_AVERAGE, OP_MAXIMUM, OP_MINIMUM };
@@ -191,6 +191,45 @@ static size_t reduction(const layer *l, int batch)
     return s->same ? (size_t)l->input_count : shape_count(&l->output);
 }
 
+/* ---- ONNX ---- */
+
+/* Input k with ones in front of its shape where others have more axes: ONNX would align them at the batch otherwise. */
+static onnx_value aligned(const layer *l, onnx_graph *g, int k, onnx_layout layout)
+{
+    const merge_state *s = l->state;
+    onnx_value x = onnx_input(g, k, layout);
+    convoy_shape shape = {.rank = l->output.rank};
+    if (l->input[k].rank == l->output.rank)
+        return x;
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = s->in_shape[k][CONVOY_MAX_RANK - shape.rank + i];
+    return onnx_reshape(g, x, &shape);
+}
+
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    /* Operators of two inputs are repeated, others take all at once. */
+    static const struct operator {
+        const char *op;
+        bool two;
+    } operators[] = {[OP_ADD] = {"Add", true}, [OP_SUBTRACT] = {"Sub", true}, [OP_MULTIPLY] = {"Mul", true},
+                     [OP_AVERAGE] = {"Mean", false}, [OP_MAXIMUM] = {"Max", false}, [OP_MINIMUM] = {"Min", false}};
+    const struct operator *o = &operators[op_of(l)];
+    bool ranks_differ = false;
+    for (int k = 0; k < l->input_count; k++)
+        ranks_differ = ranks_differ || l->input[k].rank != l->output.rank;
+    onnx_layout layout = ranks_differ ? ONNX_LAST : onnx_given_layout(g);
+    onnx_node all = {.op = o->op};
+    for (int k = 0; k < l->input_count; k++)
+        all.input[k] = aligned(l, g, k, layout);
+    if (!o->two)
+        return onnx_result(g, onnx_add(g, &all), layout, err);
+    onnx_value y = all.input[0];
+    for (int k = 1; k < l->input_count; k++)
+        y = onnx_binary(g, o->op, y, all.input[k]);
+    return onnx_result(g, y, layout, err);
+}
+
 /* ---- classes ---- */
 
 /* The first five are also Subtract's: they have two inputs. */
@@ -223,6 +262,7 @@ static const convoy_shape more_inputs[][LAYER_MAX_INPUTS - 1] = {
         .reference_forward = reference_forward,                                                                        \
         .reference_backward = reference_backward,                                                                      \
         .reduction = reduction,                                                                                        \
+        .onnx = onnx,                                                                                                  \
     }
 
 MERGE_CLASS(add, "Add", "add", samples);

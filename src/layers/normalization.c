@@ -4,14 +4,15 @@
 #include <stdlib.h>
 
 #include "base/text.h"
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct state {
     option_axes axis;
     option_values mean, variance;
     bool invert;
-    int values; /* that have moments of their own; set by build */
+    convoy_shape moments; /* set by build: the axes that have moments of their own, */
+    int values;           /* and how many values that is */
 } state;
 
 #define AT(member) .offset = offsetof(state, member)
@@ -62,6 +63,7 @@ static convoy_status build(layer *l, convoy_error *err)
     TRY(layer_last_axes(l, &s->axis, &first, err));
     for (int i = first; i < l->input[0].rank; i++)
         shape.dim[shape.rank++] = l->input[0].dim[i];
+    s->moments = shape;
     s->values = (int)shape_count(&shape);
     l->output = l->input[0];
     TRY(check_given(s, err));
@@ -145,6 +147,31 @@ static void reference_backward(const layer *l, const layer_reference *r)
     }
 }
 
+/* The moments as the kernel takes them: floats, and of the variance its root. */
+static void fill_moments(const state *s, const onnx_graph *g, float *mean, float *spread)
+{
+    for (int i = 0; i < (is_given(s) ? s->mean.count : s->values); i++) {
+        mean[i] = is_given(s) ? (float)s->mean.value[i] : onnx_values(g, 0)[i];
+        spread[i] = (float)spread_of(is_given(s) ? s->variance.value[i] : onnx_values(g, 1)[i]);
+    }
+}
+
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const state *s = l->state;
+    convoy_shape shape = is_given(s) && s->mean.count == 1 ? (convoy_shape){0} : s->moments;
+    float *mean = malloc(2 * (size_t)s->values * sizeof *mean), *spread = mean + s->values;
+    if (mean == NULL)
+        return OUT_OF_MEMORY(err);
+    fill_moments(s, g, mean, spread);
+    onnx_value x = onnx_input(g, 0, ONNX_LAST), m = onnx_weight(g, "mean", &shape, mean, NULL);
+    onnx_value root = onnx_weight(g, "spread", &shape, spread, NULL);
+    x = s->invert ? onnx_binary(g, "Mul", x, root) : onnx_binary(g, "Sub", x, m);
+    x = s->invert ? onnx_binary(g, "Add", x, m) : onnx_binary(g, "Div", x, root);
+    free(mean);
+    return onnx_result(g, x, ONNX_LAST, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {5, 4, 3}}},
     {"invert=True", {1, {7}}},
@@ -166,4 +193,5 @@ const layer_class normalization_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = onnx,
 };

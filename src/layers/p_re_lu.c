@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct prelu_state {
@@ -154,6 +154,18 @@ static size_t reduction(const layer *l, int batch)
     return (size_t)batch * shape_count(&l->output) / l->param[0].count;
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    static const int channels_first[] = {2, 0, 1};
+    onnx_layout layout = onnx_given_layout(g);
+    onnx_value x = onnx_input(g, 0, layout), alpha;
+    if (layout == ONNX_FIRST)
+        alpha = onnx_weight(g, "alpha_nchw", &l->param[0].shape, onnx_values(g, 0), channels_first);
+    else
+        alpha = onnx_param(g, 0, NULL);
+    return onnx_result(g, onnx_binary(g, "PRelu", x, alpha), layout, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {3, 4, 5}}},
     {"shared_axes=(1, 2)", {3, {9, 8, 16}}},
@@ -177,4 +189,5 @@ const layer_class p_re_lu_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -1,7 +1,7 @@
 /* Permute: the axes of an image in another order. Kernel: cl/permute.cl. */
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct permute_state {
@@ -113,6 +113,15 @@ static void reference_backward(const layer *l, const layer_reference *r)
         reference(l, r, true);
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const permute_state *s = l->state;
+    int order[CONVOY_MAX_RANK + 1] = {0};
+    for (int i = 0; i < s->dims.rank; i++)
+        order[i + 1] = s->dims.dim[i];
+    return onnx_result(g, onnx_transpose(g, onnx_input(g, 0, ONNX_LAST), s->dims.rank, order), ONNX_LAST, err);
+}
+
 static const layer_sample samples[] = {
     {"dims=(3, 1, 2)", {3, {3, 4, 5}}}, {"dims=(2, 1)", {2, {7, 3}}}, {"dims=(2, 3, 1)", {3, {2, 5, 16}}},
     {"dims=[1]", {1, {5}}},             {0},
@@ -129,4 +138,5 @@ const layer_class permute_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = onnx,
 };

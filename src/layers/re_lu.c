@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct relu_state {
@@ -90,6 +90,33 @@ static void reference_backward(const layer *l, const layer_reference *r)
     }
 }
 
+/* x where it is above the threshold. */
+static onnx_value upper_part(const relu_state *s, onnx_graph *g, onnx_value x)
+{
+    bool capped = !isnan(s->max_value);
+    if (s->threshold == 0)
+        return capped ? onnx_clip(g, x, 0, s->max_value) : onnx_unary(g, "Relu", x);
+    onnx_node node = {.op = "ThresholdedRelu", .input = {x}, .attribute = {ONNX_FLOAT("alpha", s->threshold)}};
+    onnx_value y = onnx_add(g, &node);
+    return capped ? onnx_clip(g, y, 0, s->max_value) : y;
+}
+
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const relu_state *s = l->state;
+    onnx_layout layout = onnx_given_layout(g);
+    onnx_value x = onnx_input(g, 0, layout);
+    onnx_node leaky = {.op = "LeakyRelu", .input = {x}, .attribute = {ONNX_FLOAT("alpha", s->negative_slope)}};
+    if (s->negative_slope != 0 && is_leaky(s))
+        return onnx_result(g, onnx_add(g, &leaky), layout, err);
+    onnx_value y = upper_part(s, g, x);
+    if (s->negative_slope != 0) {
+        onnx_value below = onnx_unary(g, "Relu", onnx_binary(g, "Sub", onnx_scalar(g, s->threshold), x));
+        y = onnx_binary(g, "Sub", y, onnx_binary(g, "Mul", below, onnx_scalar(g, s->negative_slope)));
+    }
+    return onnx_result(g, y, layout, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {3, 4, 5}}},
     {"max_value=0.5", {1, {19}}},
@@ -111,4 +138,5 @@ const layer_class re_lu_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = onnx,
 };

@@ -1,7 +1,7 @@
 /* Rescaling: y = x * scale + offset. Kernel: cl/rescaling.cl. */
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct rescaling_state {
@@ -63,6 +63,18 @@ static void reference_backward(const layer *l, const layer_reference *r)
         r->d_input[0][i] = r->d_output[i] * s->scale;
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const rescaling_state *s = l->state;
+    onnx_layout layout = onnx_given_layout(g);
+    onnx_value y = onnx_input(g, 0, layout);
+    if (s->scale != 1)
+        y = onnx_binary(g, "Mul", y, onnx_scalar(g, s->scale));
+    if (s->offset != 0)
+        y = onnx_binary(g, "Add", y, onnx_scalar(g, s->offset));
+    return onnx_result(g, y, layout, err);
+}
+
 static const layer_sample samples[] = {
     {"scale=0.00392156862745098", {3, {5, 3, 3}}}, {"scale=2, offset=-1", {1, {19}}}, {"scale=-0.5, offset=0.1", {2, {1, 7}}}, {0},
 };
@@ -78,4 +90,5 @@ const layer_class rescaling_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = onnx,
 };

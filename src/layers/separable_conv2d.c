@@ -261,6 +261,19 @@ static size_t reduction(const layer *l, int batch)
     return most > pixels ? most : pixels;
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const separable_state *s = l->state;
+    const conv_shape *d = &s->depthwise;
+    convoy_shape shape = {4, {d->kernel[0], d->kernel[1], 1, d->out}};
+    onnx_value x = onnx_input(g, 0, ONNX_FIRST);
+    onnx_value depthwise = onnx_weight(g, l->param[0].name, &shape, onnx_values(g, 0), conv_onnx_order);
+    onnx_value middle = conv_onnx(g, l, d, d->in, x, depthwise, 0), pointwise = onnx_param(g, 1, conv_onnx_order);
+    onnx_node node = {.op = "Conv", .input = {middle, pointwise, s->use_bias ? onnx_param(g, 2, NULL) : 0},
+                      .attribute = {ONNX_INTS("kernel_shape", 2, 1, 1)}};
+    return onnx_result(g, onnx_activate(g, s->act.act, onnx_add(g, &node), ONNX_FIRST), ONNX_FIRST, err);
+}
+
 static const layer_sample samples[] = {
     {"filters=24, kernel_size=3, padding=same, activation=relu", {3, {9, 10, 16}}},
     {"filters=8, kernel_size=3", {3, {6, 6, 5}}},
@@ -284,4 +297,5 @@ const layer_class separable_conv2d_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

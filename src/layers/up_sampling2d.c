@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 enum { NEAREST, BILINEAR };
@@ -118,6 +118,19 @@ static size_t reduction(const layer *l, int batch)
     return 4 * (size_t)s->size[0] * (size_t)s->size[1];
 }
 
+static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    const sampling_state *s = l->state;
+    bool bilinear = s->interpolation == BILINEAR;
+    float scales[4] = {1, 1, (float)s->size[0], (float)s->size[1]};
+    onnx_node node = {.op = "Resize", .input = {onnx_input(g, 0, ONNX_FIRST), ONNX_ABSENT},
+                      .attribute = {ONNX_TEXT("mode", bilinear ? "linear" : "nearest"),
+                                    ONNX_TEXT("coordinate_transformation_mode", bilinear ? "half_pixel" : "asymmetric"),
+                                    ONNX_TEXT("nearest_mode", "floor")}};
+    node.input[2] = onnx_weight(g, "scales", &(convoy_shape){1, {4}}, scales, NULL);
+    return onnx_result(g, onnx_add(g, &node), ONNX_FIRST, err);
+}
+
 static const layer_sample samples[] = {
     {"", {3, {5, 6, 16}}},
     {"size=(3, 1)", {3, {4, 3, 5}}},
@@ -141,4 +154,5 @@ const layer_class up_sampling2d_class = {
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
     .reduction = reduction,
+    .onnx = onnx,
 };

@@ -2,7 +2,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "layers/layer.h"
+#include "layers/onnx.h"
 #include "ops/elementwise.h"
 
 typedef struct padding_state {
@@ -115,6 +115,36 @@ static void reference_backward(const layer *l, const layer_reference *r)
         reference(l, r, true);
 }
 
+static convoy_status padding_onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    onnx_layout layout = onnx_given_layout(g);
+    int64_t pads[8] = {0}; /* before each axis, the batch's and the channels' too, then behind each */
+    const padding_state *s = l->state;
+    for (int d = 0; d < 2; d++) {
+        pads[onnx_axis(&l->output, d, layout)] = s->sides[2 * d];
+        pads[onnx_axis(&l->output, d, layout) + 4] = s->sides[2 * d + 1];
+    }
+    onnx_value x = onnx_input(g, 0, layout);
+    return onnx_result(g, onnx_binary(g, "Pad", x, onnx_ints(g, "pads", pads, 8)), layout, err);
+}
+
+static convoy_status cropping_onnx(const layer *l, onnx_graph *g, convoy_error *err)
+{
+    onnx_layout layout = onnx_given_layout(g);
+    int64_t axes[2], starts[2], ends[2];
+    const padding_state *s = l->state;
+    for (int d = 0; d < 2; d++) {
+        axes[d] = onnx_axis(&l->output, d, layout);
+        starts[d] = s->sides[2 * d];
+        ends[d] = starts[d] + l->output.dim[d];
+    }
+    onnx_node node = {.op = "Slice", .input = {onnx_input(g, 0, layout)}};
+    node.input[1] = onnx_ints(g, "starts", starts, 2);
+    node.input[2] = onnx_ints(g, "ends", ends, 2);
+    node.input[3] = onnx_ints(g, "axes", axes, 2);
+    return onnx_result(g, onnx_add(g, &node), layout, err);
+}
+
 static const layer_sample padding_samples[] = {
     {"", {3, {5, 6, 3}}},
     {"padding=3", {3, {7, 4, 16}}},
@@ -145,6 +175,7 @@ const layer_class zero_padding2d_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = padding_onnx,
 };
 
 const layer_class cropping2d_class = {
@@ -158,4 +189,5 @@ const layer_class cropping2d_class = {
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
+    .onnx = cropping_onnx,
 };

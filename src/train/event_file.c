@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/protobuf.h"
 #include "base/text.h"
 
 enum { BUCKETS = 30 };
@@ -41,58 +42,6 @@ uint32_t event_masked_crc(const void *data, size_t size)
     return (crc >> 15 | crc << 17) + 0xA282EAD8u;
 }
 
-/* ---- protocol buffers ---- */
-
-enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
-
-static void put_little(text *t, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++) {
-        unsigned char byte = (unsigned char)(value >> 8 * i);
-        text_add_bytes(t, &byte, 1);
-    }
-}
-
-static void put_varint(text *t, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        put_little(t, (value & 0x7F) | 0x80, 1);
-    put_little(t, value, 1);
-}
-
-static void put_key(text *t, int field, int kind) { put_varint(t, (uint64_t)(field << 3 | kind)); }
-
-static void put_number(text *t, int field, uint64_t value)
-{
-    put_key(t, field, VARINT);
-    put_varint(t, value);
-}
-
-static void put_bytes(text *t, int field, const void *bytes, size_t size)
-{
-    put_key(t, field, BYTES);
-    put_varint(t, size);
-    if (size > 0) /* an empty message has no bytes, not even a place for them */
-        text_add_bytes(t, bytes, size);
-}
-
-static void put_string(text *t, int field, const char *string) { put_bytes(t, field, string, strlen(string)); }
-
-/* Puts a message into another as a field and frees it. */
-static void put_message(text *t, int field, text *message)
-{
-    put_bytes(t, field, message->data, message->length);
-    t->failed |= message->failed;
-    text_free(message);
-}
-
-static void put_double(text *t, double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_little(t, bits, 8);
-}
-
 /* ---- records ---- */
 
 static convoy_status fail(const event_file *file, convoy_error *err)
@@ -105,10 +54,10 @@ static convoy_status write_record(event_file *file, text *event, convoy_error *e
 {
     text record = {0};
     char *bytes = NULL;
-    put_little(&record, event->length, 8);
-    put_little(&record, record.failed ? 0 : event_masked_crc(record.data, 8), 4);
+    proto_little(&record, event->length, 8);
+    proto_little(&record, record.failed ? 0 : event_masked_crc(record.data, 8), 4);
     text_add_bytes(&record, event->data, event->length);
-    put_little(&record, event->failed ? 0 : event_masked_crc(event->data, event->length), 4);
+    proto_little(&record, event->failed ? 0 : event_masked_crc(event->data, event->length), 4);
     record.failed |= event->failed;
     text_free(event);
     size_t size = record.length;
@@ -122,8 +71,8 @@ static void begin_event(text *event)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    put_key(event, 1, FIXED64);
-    put_double(event, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+    proto_key(event, 1, PROTO_FIXED64);
+    proto_double(event, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
 }
 
 /* An event with one value. `class` is TensorFlow's DataClass: 1 scalar, 2 tensor. The tensor is freed. */
@@ -131,16 +80,16 @@ static convoy_status write_value(event_file *file, const char *tag, int64_t step
                                  text *tensor, convoy_error *err)
 {
     text event = {0}, summary = {0}, value = {0}, metadata = {0}, data = {0};
-    put_string(&data, 1, plugin);
-    put_message(&metadata, 1, &data);
-    put_number(&metadata, 4, (uint64_t)class);
-    put_string(&value, 1, tag);
-    put_message(&value, 8, tensor);
-    put_message(&value, 9, &metadata);
-    put_message(&summary, 1, &value);
+    proto_string(&data, 1, plugin);
+    proto_message(&metadata, 1, &data);
+    proto_number(&metadata, 4, (uint64_t)class);
+    proto_string(&value, 1, tag);
+    proto_message(&value, 8, tensor);
+    proto_message(&value, 9, &metadata);
+    proto_message(&summary, 1, &value);
     begin_event(&event);
-    put_number(&event, 2, (uint64_t)step);
-    put_message(&event, 5, &summary);
+    proto_number(&event, 2, (uint64_t)step);
+    proto_message(&event, 5, &summary);
     return write_record(file, &event, err);
 }
 
@@ -151,13 +100,11 @@ enum { DT_FLOAT = 1, DT_DOUBLE = 2 };
 convoy_status event_file_scalar(event_file *file, const char *tag, int64_t step, float value, convoy_error *err)
 {
     text tensor = {0}, shape = {0};
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_number(&tensor, 1, DT_FLOAT);
-    put_message(&tensor, 2, &shape);
-    put_key(&tensor, 5, BYTES); /* float_val, packed */
-    put_varint(&tensor, 4);
-    put_little(&tensor, bits, 4);
+    proto_number(&tensor, 1, DT_FLOAT);
+    proto_message(&tensor, 2, &shape);
+    proto_key(&tensor, 5, PROTO_BYTES); /* float_val, packed */
+    proto_varint(&tensor, 4);
+    proto_floats(&tensor, &value, 1);
     return write_value(file, tag, step, "scalars", 1, &tensor, err);
 }
 
@@ -192,16 +139,16 @@ convoy_status event_file_histogram(event_file *file, const char *tag, int64_t st
     fill_buckets(values, count, buckets);
     for (int d = 0; d < 2; d++) {
         text dim = {0};
-        put_number(&dim, 1, d == 0 ? BUCKETS : 3);
-        put_message(&shape, 2, &dim);
+        proto_number(&dim, 1, d == 0 ? BUCKETS : 3);
+        proto_message(&shape, 2, &dim);
     }
-    put_number(&tensor, 1, DT_DOUBLE);
-    put_message(&tensor, 2, &shape);
-    put_key(&tensor, 4, BYTES); /* tensor_content */
-    put_varint(&tensor, sizeof buckets);
+    proto_number(&tensor, 1, DT_DOUBLE);
+    proto_message(&tensor, 2, &shape);
+    proto_key(&tensor, 4, PROTO_BYTES); /* tensor_content */
+    proto_varint(&tensor, sizeof buckets);
     for (int b = 0; b < BUCKETS; b++)
         for (int k = 0; k < 3; k++)
-            put_double(&tensor, buckets[b][k]);
+            proto_double(&tensor, buckets[b][k]);
     return write_value(file, tag, step, "histograms", 2, &tensor, err);
 }
 
@@ -211,7 +158,7 @@ static convoy_status write_version(event_file *file, convoy_error *err)
 {
     text event = {0};
     begin_event(&event);
-    put_string(&event, 3, "brain.Event:2");
+    proto_string(&event, 3, "brain.Event:2");
     return write_record(file, &event, err);
 }
 
