@@ -5,6 +5,7 @@
 // A map (a0, a1, a2, b0, b1, b2): output pixel (x, y) shows what lies at (a0 x + a1 y + a2, b0 x + b1 y + b2) of the input.
 #include "vector.clh"
 #include "philox.clh"
+#pragma OPENCL FP_CONTRACT OFF // as the host
 
 #define ARGUMENTS                                                                                                      \
     global float *out, int key_low, int key_high, int stream, int step, float low0, float high0, float low1, float high1, \

@@ -44,39 +44,52 @@ static void words_of(const augment *a, uint32_t block, uint32_t step, philox_str
     philox4x32(counter, key, out);
 }
 
-static double uniform(uint32_t word) { return (word >> 8) * 0x1p-24; }
-static double between(float low, float high, uint32_t word) { return low + uniform(word) * ((double)high - low); }
-static double below(int n, uint32_t word) { return (double)((uint64_t)word * (uint32_t)n >> 32); }
+/* In float, like the device: a place between two pixels that Keras's float32 finds is then found here too. */
+static float uniform(uint32_t word) { return (float)(word >> 8) * 0x1p-24f; }
+static float between(float low, float high, uint32_t word) { return low + uniform(word) * (high - low); }
+static float below(int n, uint32_t word) { return (float)((uint64_t)word * (uint32_t)n >> 32); }
 
-static void put_map(double *out, double a0, double a1, double a2, double b0, double b1, double b2)
+static void put_map(double *out, float a0, float a1, float a2, float b0, float b1, float b2)
 {
     const double map[AUGMENT_DRAWN] = {a0, a1, a2, b0, b1, b2};
     memcpy(out, map, sizeof map);
 }
 
-static void put_box(double *out, double x, double width, double y, double height)
+static void put_box(double *out, float x, float width, float y, float height)
 {
     put_map(out, x, x + width, y, y + height, 0, 0);
 }
 
 static void draw_flip(const augment *a, const uint32_t *word, double *out)
 {
-    bool across = a->flag[0] && uniform(word[0]) <= 0.5, upside = a->flag[1] && uniform(word[0]) <= 0.5;
-    put_map(out, across ? -1 : 1, 0, across ? a->width - 1 : 0, 0, upside ? -1 : 1, upside ? a->height - 1 : 0);
+    bool across = a->flag[0] && uniform(word[0]) <= 0.5f, upside = a->flag[1] && uniform(word[0]) <= 0.5f;
+    put_map(out, across ? -1 : 1, 0, across ? (float)a->width - 1 : 0, 0, upside ? -1 : 1, upside ? (float)a->height - 1 : 0);
 }
 
-static void draw_rotation(double angle, double x, double y, double *out)
+static void draw_rotation(float angle, float x, float y, double *out)
 {
-    double c = cos(angle), s = sin(angle);
+    float c = cosf(angle), s = sinf(angle);
     put_map(out, c, -s, x - x * c + y * s, s, c, y - x * s - y * c);
+}
+
+static void draw_zoom(float x, float y, float width, float height, double *out)
+{
+    put_map(out, x, 0, 0.5f * (width - 1) * (1 - x), 0, y, 0.5f * (height - 1) * (1 - y));
 }
 
 static void draw_erasing(const augment *a, const uint32_t *word, double *out)
 {
-    double height = sqrt(fmax(between(a->low[0], a->high[0], word[0]), 0)) * a->height;
-    double width = sqrt(fmax(between(a->low[0], a->high[0], word[2]), 0)) * a->width;
+    float height = sqrtf(fmaxf(between(a->low[0], a->high[0], word[0]), 0)) * (float)a->height;
+    float width = sqrtf(fmaxf(between(a->low[0], a->high[0], word[2]), 0)) * (float)a->width;
     bool there = uniform(word[5]) < between(a->low[1], a->high[1], word[1]);
-    put_box(out, uniform(word[3]) * (a->width - width), there ? width : 0, uniform(word[4]) * (a->height - height), height);
+    put_box(out, uniform(word[3]) * ((float)a->width - width), there ? width : 0,
+            uniform(word[4]) * ((float)a->height - height), height);
+}
+
+static void draw_cutout(const augment *a, const uint32_t *word, double *out)
+{
+    float x = below(a->width, word[1]) - (float)(a->columns / 2), y = below(a->height, word[0]) - (float)(a->rows / 2);
+    put_box(out, x, (float)a->columns, y, (float)a->rows);
 }
 
 void ops_augment_drawn(const augment *a, uint32_t step, int n, double out[AUGMENT_DRAWN])
@@ -84,20 +97,18 @@ void ops_augment_drawn(const augment *a, uint32_t step, int n, double out[AUGMEN
     uint32_t word[8];
     words_of(a, 2 * (uint32_t)n, step, PHILOX_NOISE, word);
     words_of(a, 2 * (uint32_t)n + 1, step, PHILOX_NOISE, word + 4);
-    double h = a->height, w = a->width, first = between(a->low[0], a->high[0], word[0]);
-    double second = between(a->low[1], a->high[1], word[1]), zoom = a->flag[0] ? first : second;
+    float h = (float)a->height, w = (float)a->width;
+    float first = between(a->low[0], a->high[0], word[0]), second = between(a->low[1], a->high[1], word[1]);
     switch (a->kind) {
     case AUGMENT_FLIP: draw_flip(a, word, out); break;
     case AUGMENT_TRANSLATION: put_map(out, 1, 0, -second * w, 0, 1, -first * h); break;
-    case AUGMENT_ROTATION: draw_rotation(first * 6.283185307179586, 0.5 * (w - 1), 0.5 * (h - 1), out); break;
-    case AUGMENT_ZOOM: put_map(out, 1 + zoom, 0, -0.5 * (w - 1) * zoom, 0, 1 + first, -0.5 * (h - 1) * first); break;
+    case AUGMENT_ROTATION: draw_rotation(first * 6.28318530717958647692f, 0.5f * (w - 1), 0.5f * (h - 1), out); break;
+    case AUGMENT_ZOOM: draw_zoom(1 + (a->flag[0] ? first : second), 1 + first, w, h, out); break;
     case AUGMENT_CROP: put_map(out, 1, 0, below(a->columns, word[1]), 0, 1, below(a->rows, word[0])); break;
     case AUGMENT_CONTRAST: put_map(out, first, 0, 0, 0, 0, 0); break;
     case AUGMENT_BRIGHTNESS: put_map(out, 1, first, 0, 0, 0, 0); break;
     case AUGMENT_ERASING: draw_erasing(a, word, out); break;
-    case AUGMENT_CUTOUT:
-        put_box(out, below(a->width, word[1]) - a->columns / 2, a->columns, below(a->height, word[0]) - a->rows / 2, a->rows);
-        break;
+    case AUGMENT_CUTOUT: draw_cutout(a, word, out); break;
     }
 }
 
@@ -105,5 +116,5 @@ double ops_augment_normal(const augment *a, uint32_t step, size_t i)
 {
     uint32_t word[4];
     words_of(a, (uint32_t)i, step, PHILOX_FILL, word);
-    return sqrt(-2.0 * log(uniform(word[0]) + 0x1p-24)) * cos(6.283185307179586 * uniform(word[1]));
+    return sqrt(-2.0 * log(((word[0] >> 8) + 1) * 0x1p-24)) * cos(6.283185307179586 * (word[1] >> 8) * 0x1p-24);
 }
