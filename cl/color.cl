@@ -35,8 +35,10 @@ kernel void color_mean(global const float *x, global float *drawn, int channels)
 kernel void color_forward(global const float *x, global const float *drawn, global float *y, int count)
 {
     int i = get_global_id(0);
-    if (i < count)
-        y[i] = clamp(unclipped(x[i], drawn + i / (PIXELS * C) * STRIDE, i % C), (float)LOW, (float)HIGH);
+    if (i >= count)
+        return;
+    float v = unclipped(x[i], drawn + i / (PIXELS * C) * STRIDE, i % C);
+    y[i] = v < LOW ? LOW : v > HIGH ? HIGH : v; // NaN stays
 }
 
 // What each pixel of a channel gets through the mean. A work-item takes one channel of an image.
