@@ -123,7 +123,8 @@ static void run_case(const json_t *c, const char *label)
     l->class->reference_forward(l, &r);
     l->class->reference_backward(l, &r);
     compare(label, "output", y, out, json_object_get(c, "output"));
-    compare(label, "input gradient", d_x, in, json_object_get(c, "d_input"));
+    if (!json_is_null(json_object_get(c, "d_input"))) /* TensorFlow's gradient of a map is not the adjoint: cl/affine.cl */
+        compare(label, "input gradient", d_x, in, json_object_get(c, "d_input"));
     for (int p = 0; p < l->param_count; p++) {
         char what[80];
         snprintf(what, sizeof what, "%s gradient", l->param[p].name);
@@ -161,6 +162,9 @@ static const class_row rows[] = {
     {"DepthwiseConv2D", 5},  {"SeparableConv2D", 3},       {"Conv2DTranspose", 7},
     {"BatchNormalization", 11}, {"LayerNormalization", 10}, {"GroupNormalization", 7},
     {"Normalization", 6},
+    {"RandomTranslation", 12}, {"RandomRotation", 12},      {"RandomZoom", 12},
+    {"RandomCrop", 8},       {"RandomContrast", 3},        {"RandomBrightness", 4},
+    {"RandomErasing", 3},    {"RandomFlip", 1},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)

@@ -17,6 +17,9 @@
 #define ZEROS                                                                                                          \
     "{\"module\": \"keras.initializers\", \"class_name\": \"Zeros\", \"config\": {}, \"registered_name\": null}"
 
+#define SAMPLING                                                                                                       \
+    ", \"fill_mode\": \"reflect\", \"interpolation\": \"bilinear\", \"seed\": null, \"fill_value\": 0.0"
+
 /* ---- configs ---- */
 
 /* A layer on 8 x 8 x 3 images as Keras writes it, but for its name, and what follows. */
@@ -64,6 +67,23 @@ static const struct {
      "\"filters\": 2, \"kernel_size\": 3, \"strides\": 2, \"padding\": \"same\", \"output_padding\": [0, 0]", 3,
      {15, 15, 2}, 56},
     {"Conv2D", "\"filters\": 6, \"kernel_size\": 3, \"groups\": 3", 3, {6, 6, 6}, 60},
+    {"RandomFlip", POLICY CHANNELS_LAST "\"seed\": null, \"mode\": \"horizontal_and_vertical\"", 3, {8, 8, 3}, 0},
+    {"RandomTranslation",
+     POLICY CHANNELS_LAST "\"height_factor\": 0.2, \"width_factor\": [-0.3, 0.1]" SAMPLING, 3, {8, 8, 3}, 0},
+    {"RandomRotation", POLICY CHANNELS_LAST "\"bounding_box_format\": \"xyxy\", \"factor\": [-0.1, 0.1]" SAMPLING, 3,
+     {8, 8, 3}, 0},
+    {"RandomZoom", POLICY CHANNELS_LAST "\"height_factor\": 0.2, \"width_factor\": null" SAMPLING, 3, {8, 8, 3}, 0},
+    {"RandomCrop", POLICY CHANNELS_LAST "\"height\": 5, \"width\": 9, \"seed\": 167191261", 3, {5, 9, 3}, 0},
+    {"RandomContrast",
+     POLICY CHANNELS_LAST "\"factor\": [0, 0.2], \"value_range\": [0, 255], \"seed\": null", 3, {8, 8, 3}, 0},
+    {"RandomBrightness",
+     POLICY CHANNELS_LAST "\"factor\": [-0.2, 0.2], \"value_range\": [0, 1], \"seed\": 5", 3, {8, 8, 3}, 0},
+    {"RandomErasing",
+     POLICY CHANNELS_LAST "\"factor\": [0, 1.0], \"scale\": [0.02, 0.33], \"fill_value\": null, \"value_range\": [0, 255], "
+                          "\"seed\": null", 3, {8, 8, 3}, 0},
+    {"RandomErasing",
+     POLICY CHANNELS_LAST "\"factor\": [0, 0.5], \"scale\": [0.1, 0.2], \"fill_value\": [0.1, 0.2, 0.3], \"value_range\": "
+                          "[0, 1], \"seed\": null", 3, {8, 8, 3}, 0},
 };
 
 static void what_keras_writes(void **state)
@@ -118,6 +138,26 @@ static void refused_options(void **state)
          "another output_padding"},
         {"Conv2D", "filters=4, kernel_size=3, groups=3", "3 groups", "4 filters"},
         {"Conv2D", "filters=4, kernel_size=3, groups=2", "2 groups", "3 channels"},
+        {"RandomFlip", "mode=diagonal", "\"diagonal\"", "\"horizontal\""},
+        {"RandomTranslation", "height_factor=0.1", "'width_factor'", "missing"},
+        {"RandomTranslation", "height_factor=0.1, width_factor=(0.2, 1.5)", "'width_factor' is [0.2, 1.5]", "from -1 to 1"},
+        {"RandomTranslation", "height_factor=(0.1, 0.2, 0.3), width_factor=0", "'height_factor' is [0.1, 0.2, 0.3]", "a pair"},
+        {"RandomTranslation", "height_factor=0, width_factor=0, fill_mode=mirror", "\"mirror\"", "\"reflect\""},
+        {"RandomRotation", "factor=1.5", "'factor' is 1.5", "from -1 to 1"},
+        {"RandomRotation", "factor=None", "'factor' is null", "from -1 to 1"},
+        {"RandomRotation", "factor=0.1, interpolation=bicubic", "\"bicubic\"", "\"bilinear\""},
+        {"RandomRotation", "factor=0.1, data_format=channels_first", "\"channels_first\"", "\"channels_last\""},
+        {"RandomZoom", "height_factor=-1", "'height_factor' is -1", "from -1 (not itself) to 1"},
+        {"RandomZoom", "height_factor=0.1, width_factor=(-1, 0)", "'width_factor' is [-1, 0]", "(not itself)"},
+        {"RandomCrop", "height=4", "'width'", "missing"},
+        {"RandomCrop", "height=0, width=4", "'height' is 0", "from 1"},
+        {"RandomContrast", "factor=-0.1", "'factor' is -0.1", "from 0 to 1"},
+        {"RandomContrast", "factor=(1.5, 2)", "'factor' is [1.5, 2]", "from 0 to 1"},
+        {"RandomContrast", "factor=0.1, value_range=(1, 0)", "'value_range' is [1, 0]", "the lower one first"},
+        {"RandomBrightness", "factor=0.1, value_range=1", "'value_range' is 1", "a pair of numbers"},
+        {"RandomErasing", "scale=2", "'scale' is 2", "from 0 to 1"},
+        {"RandomErasing", "fill_value=(1, 2)", "'fill_value' has 2 numbers", "3 channels"},
+        {"Cutout", "size=0", "'size' is 0", "from 1"},
     };
     (void)state;
     convoy_model *model = from_json(MODEL(INPUT));

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/training_layers.json: Keras's answers for layers whose weights are not all trained, or that differ in
-training, forward and backward and with what training makes of their moving statistics.
+training, forward and backward and with what training makes of their moving statistics. Random layers get factors whose bounds are
+equal: then Keras has no choice.
 
     pip install keras tensorflow-cpu numpy
     tools/make_golden_training.py
@@ -15,6 +16,9 @@ import make_golden_layers as plain
 import numpy as np
 
 FIRST = 1001  # number of the first case: seeds of its own
+
+SAMPLINGS = [f"fill_mode='{fill}', fill_value=-0.5, interpolation='{interpolation}'"
+             for fill in ("constant", "nearest", "reflect", "wrap") for interpolation in ("nearest", "bilinear")]
 
 # (class, options, input shape, batch, training), then levels of the input's pattern and its shift.
 CASES = [
@@ -52,13 +56,57 @@ CASES = [
     ("Normalization", "mean=0.5, variance=0.25", (2, 2, 3), 2, True),
     ("Normalization", "mean=[0.4, 0.5, -0.25], variance=[0.06, 4.0, 0.0]", (2, 2, 3), 2, True),
     ("Normalization", "mean=[0.4, 0.5], variance=[0.06, 4.0], invert=True", (3, 2), 2, True),
+    *[("RandomTranslation", f"height_factor=(0.2, 0.2), width_factor=(-0.3, -0.3), {how}", (7, 5, 1), 1, True) for how in SAMPLINGS],
+    ("RandomTranslation", "height_factor=(-0.8, -0.8), width_factor=(0.95, 0.95)", (4, 6, 2), 2, True),
+    ("RandomTranslation", "height_factor=(0.9, 0.9), width_factor=(-0.85, -0.85), fill_mode='wrap'", (5, 4, 2), 1, True),
+    ("RandomTranslation", "height_factor=0, width_factor=(1, 1), fill_mode='constant', fill_value=2", (3, 4, 2), 1, True),
+    ("RandomTranslation", "height_factor=0.5, width_factor=0.5", (3, 4, 2), 2, False),
+    *[("RandomRotation", f"factor=(0.1, 0.1), {how}", (5, 7, 1), 1, True) for how in SAMPLINGS],
+    ("RandomRotation", "factor=(-0.37, -0.37)", (9, 4, 2), 2, True),
+    ("RandomRotation", "factor=(0.61, 0.61), fill_mode='wrap'", (3, 11, 1), 1, True),
+    ("RandomRotation", "factor=(0.15, 0.15)", (1, 6, 2), 1, True),
+    ("RandomRotation", "factor=0.5", (3, 4, 2), 2, False),
+    *[("RandomZoom", f"height_factor=(0.45, 0.45), width_factor=(-0.35, -0.35), {how}", (6, 5, 1), 1, True) for how in SAMPLINGS],
+    ("RandomZoom", "height_factor=(0.3, 0.3)", (4, 7, 2), 2, True),
+    ("RandomZoom", "height_factor=(1, 1), fill_mode='wrap'", (8, 6, 1), 1, True),
+    ("RandomZoom", "height_factor=(0.7, 0.7)", (1, 5, 1), 2, True),
+    ("RandomZoom", "height_factor=0.5", (3, 4, 2), 2, False),
+    # where the input is small Keras cuts the wanted size out of it: these are cases in which that is its documented window
+    ("RandomCrop", "height=6, width=8", (3, 4, 2), 2, True),
+    ("RandomCrop", "height=5, width=4", (7, 4, 2), 2, True),
+    ("RandomCrop", "height=3, width=4", (3, 9, 1), 2, True),
+    ("RandomCrop", "height=3, width=2", (3, 2, 2), 2, True),
+    ("RandomCrop", "height=3, width=4", (5, 9, 2), 1, False),
+    ("RandomCrop", "height=4, width=3", (9, 5, 1), 2, False),
+    ("RandomCrop", "height=6, width=5", (4, 7, 1), 2, False),
+    ("RandomCrop", "height=4, width=7", (1, 3, 2), 1, False),
+    ("RandomContrast", "factor=(-0.3, 0.3), value_range=(-1, 1)", (4, 3, 2), 2, True),  # 1.3
+    ("RandomContrast", "factor=(-0.9, 0.9), value_range=(-0.4, 0.6)", (3, 5, 1), 2, True),
+    ("RandomContrast", "factor=0.5", (3, 2, 2), 2, False),
+    ("RandomBrightness", "factor=(0.2, 0.2)", (3, 2, 2), 2, True, 2003, 204.0),
+    ("RandomBrightness", "factor=(-0.15, -0.15), value_range=(0.7, -0.8)", (3, 4, 1), 2, True),
+    ("RandomBrightness", "factor=(-1, -1), value_range=(0, 1)", (2, 3, 1), 1, True),
+    ("RandomBrightness", "factor=0.5", (3, 2, 2), 2, False),
+    ("RandomErasing", "factor=(1, 1), scale=(1, 1), fill_value=(0.25, 0.5, 3), value_range=(0, 1)", (2, 3, 3), 1, True),
+    ("RandomErasing", "factor=0", (2, 3, 2), 1, True),
+    ("RandomErasing", "factor=(1, 1), scale=(1, 1)", (2, 3, 2), 1, False),
+    ("RandomFlip", "", (2, 3, 2), 2, False),
 ]
+MAPS = ("RandomTranslation", "RandomRotation", "RandomZoom")  # their gradient in TensorFlow is not the adjoint
 
 
 def start_value(variable, seed):
     """As for every layer; a variance is positive."""
     value = plain.tensor(variable.shape, seed)
     return np.abs(value) + 0.125 if "variance" in variable.name else value
+
+
+def call(keras, layer, x, training):
+    if type(layer).__name__ == "RandomCrop" and not training:  # as it is documented: Keras 3.15 gives x back
+        return keras.preprocessing.image.smart_resize(x, (layer.height, layer.width))
+    if type(layer).__name__ == "BatchNormalization" or type(layer).__name__.startswith("Random"):
+        return layer(x, training=training)
+    return layer(x)
 
 
 def run_case(keras, tf, number, class_name, options, shape, batch, training, levels=2003, shift=0.0):
@@ -74,9 +122,9 @@ def run_case(keras, tf, number, class_name, options, shape, batch, training, lev
     x = tf.constant(plain.tensor((batch, *shape), 10 * number, levels, shift))
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = layer(x, training=training) if class_name == "BatchNormalization" else layer(x)
+        y = call(keras, layer, x, training)
         upstream = tf.constant(plain.tensor(y.shape, 10 * number + 9))
-        loss = tf.reduce_sum(y * upstream)
+        loss = tf.reduce_sum(tf.cast(y, upstream.dtype) * upstream)
     targets = [v.value for v, t in zip(parameters, trained) if t]
     d_x, *d_trained = tape.gradient(loss, [x] + targets)
     d_trained = iter(d_trained)
@@ -91,7 +139,7 @@ def run_case(keras, tf, number, class_name, options, shape, batch, training, lev
         "shift": shift,
         "output_shape": list(y.shape[1:]),
         "output": plain.rounded(y),
-        "d_input": plain.rounded(d_x),
+        "d_input": None if training and class_name in MAPS else plain.rounded(d_x),
         "d_params": [plain.rounded(next(d_trained)) if t else None for t in trained],
         "updated": [None if t else plain.rounded(v) for v, t in zip(parameters, trained)],
     }

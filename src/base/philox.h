@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* What a stream is for; a stream of its own for each keeps draws independent. */
-typedef enum philox_stream { PHILOX_WEIGHTS = 1, PHILOX_SHUFFLE, PHILOX_TEST, PHILOX_NOISE = 16 } philox_stream;
+typedef enum philox_stream { PHILOX_WEIGHTS = 1, PHILOX_SHUFFLE, PHILOX_TEST, PHILOX_NOISE = 16, PHILOX_FILL } philox_stream;
 
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
