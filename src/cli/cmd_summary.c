@@ -2,26 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
-/* As Python finds the width for Keras: COLUMNS, else the terminal, else 0 (the library's default). */
-static int terminal_columns(void)
-{
-    const char *columns = getenv("COLUMNS");
-    char *end;
-    if (columns != NULL && *columns != '\0') {
-        long n = strtol(columns, &end, 10);
-        if (*end == '\0' && n > 0 && n <= 10000)
-            return (int)n;
-    }
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-        return size.ws_col;
-    return 0;
-}
 
 int cmd_summary(int argc, char **argv)
 {
@@ -48,7 +32,7 @@ int cmd_summary(int argc, char **argv)
     if (convoy_model_load(model_name, &model, &err) != CONVOY_OK)
         return cli_report(&err);
     convoy_summary_options how = {.classic = strcmp(style, "classic") == 0,
-                                  .columns = terminal_columns(),
+                                  .columns = cli_columns(STDOUT_FILENO),
                                   .bold = cli_wants_colour(STDOUT_FILENO)};
     char *table = NULL;
     code = CLI_DONE;

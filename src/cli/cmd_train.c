@@ -10,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/run_folder.h"
 #include "cli/train_callbacks.h"
+#include "cli/train_plot.h"
 
 #define DEFAULT_SEED 1
 
@@ -17,7 +18,7 @@ typedef struct training {
     cli_device device;
     const char *model_name, *data_name, *output, *validation_name;
     double test_scale;
-    bool validate, coarse, json, quiet;
+    bool validate, coarse, json, quiet, plot;
     convoy_fit_options fit;
 
     train_callbacks callbacks;
@@ -272,8 +273,14 @@ static int print_json(const training *t, double first_step, const convoy_metrics
         "peak_host_bytes", (json_int_t)usage.ru_maxrss * 1024));
 }
 
+/* The result goes to stdout; with --json that holds the JSON alone. */
 static int print_results(const training *t, double first_step, const convoy_metrics *tested)
 {
+    if (t->plot) {
+        int code = train_plot_print(t->epochs, t->epoch_count, t->json ? stderr : stdout, t->progress.utf8);
+        if (code != CLI_RUN)
+            return code;
+    }
     if (t->json)
         return print_json(t, first_step, tested);
     printf("test accuracy %.4f, loss %.4f (%zu images)\n", tested->accuracy, tested->loss, tested->images);
@@ -355,6 +362,8 @@ int cmd_train(int argc, char **argv)
         CLI_COARSE_OPTION(&t.coarse),
         {.name = "stream", .kind = CLI_FLAG, .value = &t.fit.stream, .help = "keep the images on the host"},
         TRAIN_CALLBACK_OPTIONS(&t.callbacks),
+        {.name = "plot", .kind = CLI_FLAG, .value = &t.plot,
+         .help = "draw loss and accuracy of the epochs at the end"},
         RUN_FOLDER_OPTIONS(&t.run),
         CLI_DEVICE_OPTIONS(&t.device),
         CLI_JSON_OPTION(&t.json),
