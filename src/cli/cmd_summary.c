@@ -6,14 +6,33 @@
 
 #include "cli/cli.h"
 
+static int print(const convoy_model *model, const convoy_summary_options *how, bool shapes)
+{
+    convoy_error err = {0};
+    char *text = NULL;
+    if (convoy_model_summary(model, how, &text, &err) != CONVOY_OK)
+        return cli_report(&err);
+    fputs(text, stdout);
+    free(text);
+    if (!shapes)
+        return CLI_DONE;
+    if (convoy_model_formulas(model, &text, &err) != CONVOY_OK)
+        return cli_report(&err);
+    printf("\n%s", text);
+    free(text);
+    return CLI_DONE;
+}
 
 int cmd_summary(int argc, char **argv)
 {
     static const char *const styles[] = {"keras", "classic", NULL};
     const char *style = styles[0], *model_name;
+    bool shapes = false;
     cli_option options[] = {
         {.name = "style", .kind = CLI_CHOICE, .value = &style, .choices = styles,
          .help = "keras: Keras 3's table (the default); classic: Keras 2's"},
+        {.name = "shapes", .kind = CLI_FLAG, .value = &shapes,
+         .help = "also work out the output size of each layer that computes one"},
         {0},
     };
     cli_command command = {.name = "summary",
@@ -34,13 +53,7 @@ int cmd_summary(int argc, char **argv)
     convoy_summary_options how = {.classic = strcmp(style, "classic") == 0,
                                   .columns = cli_columns(STDOUT_FILENO),
                                   .bold = cli_wants_colour(STDOUT_FILENO)};
-    char *table = NULL;
-    code = CLI_DONE;
-    if (convoy_model_summary(model, &how, &table, &err) != CONVOY_OK)
-        code = cli_report(&err);
-    else
-        fputs(table, stdout);
-    free(table);
+    code = print(model, &how, shapes);
     convoy_model_destroy(model);
     return code;
 }

@@ -1,6 +1,7 @@
 /* Conv2D: y = activation(conv(x, kernel) + bias). Kernels: cl/conv2d_*.cl; with groups,
  * cl/group_conv2d.cl. */
 #include "layers/conv.h"
+#include "layers/formula.h"
 #include "ops/elementwise.h"
 #include "ops/group_conv.h"
 
@@ -92,6 +93,14 @@ static convoy_status build(layer *l, convoy_error *err)
     l->forward_scratch = s->groups == 1 ? forward_scratch : NULL;
     l->backward_scratch = backward_scratch;
     return CONVOY_OK;
+}
+
+static void formula(const layer *l, int axis, text *out)
+{
+    const conv2d_state *s = l->state;
+    if (axis < 2)
+        formula_window(l->input[0].dim[axis], s->kernel_size[axis], s->dilation_rate[axis], s->strides[axis], s->padding == 1,
+                       out);
 }
 
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
@@ -203,6 +212,7 @@ const layer_class conv2d_class = {
     .applies_input_slope = true,
     .samples = samples,
     .build = build,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,
