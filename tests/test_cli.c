@@ -137,6 +137,11 @@ static void test_summary(void **state)
     expect_success();
     expect_text(last.out, "Layer (type)                Output Shape              Param #");
     expect_text(last.out, " 73856 ");
+    expect_no_text(last.out, "Output sizes");
+    shell("convoy summary cifar10 --shapes");
+    expect_success();
+    expect_text(last.out, "\n\nOutput sizes: (input - kernel) / stride + 1, rounded down;\n");
+    expect_text(last.out, "\n  max_pooling2d_1: floor((13 - 2) / 2) + 1 = 6 rows, floor((13 - 2) / 2) + 1 = 6 columns\n");
 }
 
 static void test_bad_models(void **state)

@@ -81,6 +81,11 @@ typedef struct convoy_bench_result {
  * CONVOY_ERROR_DEVICE_MEMORY, CONVOY_ERROR_INTERRUPTED. */
 convoy_status convoy_bench(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
                            convoy_bench_result *out, convoy_error *err);
+
+/* The same for a training step alone: no peak is measured and nothing is predicted, so that `peak`, its shares and `prediction` are
+ * zero. */
+convoy_status convoy_bench_training(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                    convoy_bench_result *out, convoy_error *err);
 void convoy_bench_clear(convoy_bench_result *result);
 
 #ifdef __cplusplus

@@ -11,6 +11,8 @@
 #include "convoy/image.h"
 #include "convoy/model.h"
 #include "convoy/npy.h"
+#include "convoy/plot.h"
+#include "convoy/run.h"
 #include "convoy/train.h"
 #include "convoy/tune.h"
 

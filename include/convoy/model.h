@@ -113,6 +113,15 @@ size_t convoy_model_parameter_count(const convoy_model *model);
  * Dense (in, out)) and lives as long as it; returns 0 past the last one, else the number of values. */
 size_t convoy_model_weights(convoy_model *model, size_t layer, size_t index, float **values, convoy_shape *shape);
 
+/* How a layer's output size follows from its input and its options, with the numbers put in, for layers that compute one:
+ * "(32 - 3) / 1 + 1 = 30 rows, (32 - 3) / 1 + 1 = 30 columns"; "" for others. A dilated kernel stands as what it covers,
+ * (dilation * (kernel - 1) + 1). A layer that is used several times tells of its first use. The caller frees *out with free().
+ * Errors: CONVOY_ERROR_ARGUMENT (no such layer). */
+convoy_status convoy_model_layer_formula(const convoy_model *model, size_t layer, char **out, convoy_error *err);
+
+/* The same for the whole model: the general formulas, then a line "  NAME: ..." for each layer that has one. */
+convoy_status convoy_model_formulas(const convoy_model *model, char **out, convoy_error *err);
+
 #ifdef __cplusplus
 }
 #endif

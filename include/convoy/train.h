@@ -26,6 +26,8 @@ typedef struct convoy_epoch {
     int epoch; /* from 1 */
     bool last; /* training ends here: the epochs are over, or a callback stopped it */
     double learning_rate; /* of the next step */
+    double logged_rate;   /* that before callbacks changed it: what Keras logs as learning_rate */
+    double first_step_seconds; /* as in convoy_fit_result */
     convoy_metrics train;
     bool has_validation;
     convoy_metrics validation;

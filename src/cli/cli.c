@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,21 @@ bool cli_wants_colour(int fd)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     return isatty(fd) && (no == NULL || *no == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+int cli_columns(int fd)
+{
+    const char *columns = getenv("COLUMNS");
+    char *end;
+    if (columns != NULL && *columns != '\0') {
+        long n = strtol(columns, &end, 10);
+        if (*end == '\0' && n > 0 && n <= 10000)
+            return (int)n;
+    }
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0)
+        return size.ws_col;
+    return 0;
 }
 
 static double monotonic(void)

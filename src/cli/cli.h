@@ -117,6 +117,9 @@ const char *cli_nearest(const char *word, const char *const *known, size_t strid
 void cli_print_options(const cli_option *options);
 void cli_print_word(const char *word);
 
+/* Columns of the terminal behind fd, as Python finds them: COLUMNS, else what the terminal says, else 0. */
+int cli_columns(int fd);
+
 /* True when the terminal behind fd wants colour and bold (NO_COLOR unset, TERM not dumb). */
 bool cli_wants_colour(int fd);
 

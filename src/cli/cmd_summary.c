@@ -2,34 +2,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
-/* As Python finds the width for Keras: COLUMNS, else the terminal, else 0 (the library's default). */
-static int terminal_columns(void)
+static int print(const convoy_model *model, const convoy_summary_options *how, bool shapes)
 {
-    const char *columns = getenv("COLUMNS");
-    char *end;
-    if (columns != NULL && *columns != '\0') {
-        long n = strtol(columns, &end, 10);
-        if (*end == '\0' && n > 0 && n <= 10000)
-            return (int)n;
-    }
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-        return size.ws_col;
-    return 0;
+    convoy_error err = {0};
+    char *text = NULL;
+    if (convoy_model_summary(model, how, &text, &err) != CONVOY_OK)
+        return cli_report(&err);
+    fputs(text, stdout);
+    free(text);
+    if (!shapes)
+        return CLI_DONE;
+    if (convoy_model_formulas(model, &text, &err) != CONVOY_OK)
+        return cli_report(&err);
+    printf("\n%s", text);
+    free(text);
+    return CLI_DONE;
 }
 
 int cmd_summary(int argc, char **argv)
 {
     static const char *const styles[] = {"keras", "classic", NULL};
     const char *style = styles[0], *model_name;
+    bool shapes = false;
     cli_option options[] = {
         {.name = "style", .kind = CLI_CHOICE, .value = &style, .choices = styles,
          .help = "keras: Keras 3's table (the default); classic: Keras 2's"},
+        {.name = "shapes", .kind = CLI_FLAG, .value = &shapes,
+         .help = "also work out the output size of each layer that computes one"},
         {0},
     };
     cli_command command = {.name = "summary",
@@ -48,15 +51,9 @@ int cmd_summary(int argc, char **argv)
     if (convoy_model_load(model_name, &model, &err) != CONVOY_OK)
         return cli_report(&err);
     convoy_summary_options how = {.classic = strcmp(style, "classic") == 0,
-                                  .columns = terminal_columns(),
+                                  .columns = cli_columns(STDOUT_FILENO),
                                   .bold = cli_wants_colour(STDOUT_FILENO)};
-    char *table = NULL;
-    code = CLI_DONE;
-    if (convoy_model_summary(model, &how, &table, &err) != CONVOY_OK)
-        code = cli_report(&err);
-    else
-        fputs(table, stdout);
-    free(table);
+    code = print(model, &how, shapes);
     convoy_model_destroy(model);
     return code;
 }

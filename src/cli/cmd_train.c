@@ -8,7 +8,9 @@
 
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/run_folder.h"
 #include "cli/train_callbacks.h"
+#include "cli/train_plot.h"
 
 #define DEFAULT_SEED 1
 
@@ -16,10 +18,11 @@ typedef struct training {
     cli_device device;
     const char *model_name, *data_name, *output, *validation_name;
     double test_scale;
-    bool validate, coarse, json, quiet;
+    bool validate, coarse, json, quiet, plot;
     convoy_fit_options fit;
 
     train_callbacks callbacks;
+    run_folder run;
     cli_option *options;
     progress progress;
     convoy_epoch *epochs; /* the finished ones */
@@ -81,6 +84,9 @@ static int check_usage(training *t)
     if (t->validation_name != NULL && t->fit.validation_split != 0)
         return cli_usage("train", "--validation and --validation-split exclude each other");
     int code = train_callbacks_make(&t->callbacks, t->quiet);
+    if (code != CLI_RUN)
+        return code;
+    code = run_folder_check(&t->run);
     if (code != CLI_RUN)
         return code;
     t->fit.callbacks = t->callbacks.texts;
@@ -178,37 +184,49 @@ static int prepare(training *t)
     return CLI_RUN;
 }
 
+static int begin_run(training *t)
+{
+    convoy_run_options options = {.model = t->model_name,
+                                  .data = t->data_name,
+                                  .validation = t->validate ? t->validation_name : NULL,
+                                  .test_images = convoy_dataset_count(t->test),
+                                  .test_scale = t->test_scale};
+    return run_folder_begin(&t->run, &options, t->ctx, t->model, t->train, &t->fit);
+}
+
 /* ---- after ---- */
 
-static int save(training *t)
+static int save(training *t, const convoy_fit_result *result)
 {
     convoy_error err = {0};
-    if (t->output == NULL)
-        return CLI_RUN;
-    if (convoy_model_save(t->model, t->output, &err) != CONVOY_OK)
+    if (t->output != NULL && convoy_model_save(t->model, t->output, &err) != CONVOY_OK)
         return cli_report(&err);
-    return CLI_RUN;
+    return run_folder_save(&t->run, result);
 }
 
 /* The weights so far are kept, and the command that goes on from them is the one that was given, less what is done. */
-static int stop(training *t)
+static int stop(training *t, const convoy_fit_result *result)
 {
     int left = t->fit.epochs - t->epoch_count;
-    if (t->output == NULL) {
+    const char *kept = t->output ? t->output : run_folder_model(&t->run);
+    if (kept == NULL) {
         cli_say("interrupted in epoch %d of %d; nothing is kept without -o FILE.keras", t->epoch_count + 1,
                 t->fit.epochs);
         return CLI_FAILED;
     }
-    if (save(t) != CLI_RUN)
+    if (save(t, result) != CLI_RUN)
         return CLI_FAILED;
-    cli_say("interrupted in epoch %d of %d; the weights so far are in %s", t->epoch_count + 1, t->fit.epochs, t->output);
+    cli_say("interrupted in epoch %d of %d; the weights so far are in %s", t->epoch_count + 1, t->fit.epochs, kept);
     char epochs[16];
     snprintf(epochs, sizeof epochs, "%d", left);
-    for (cli_option *o = t->options; o->name != NULL; o++)
+    for (cli_option *o = t->options; o->name != NULL; o++) {
         if (o->value == &t->fit.epochs)
             o->given = epochs;
+        if (o->value == &t->run.folder && o->given != NULL)
+            o->given = run_folder_next(&t->run);
+    }
     fputs("To go on: convoy train", stderr);
-    cli_print_word(t->output);
+    cli_print_word(kept);
     cli_print_options(t->options);
     fputc('\n', stderr);
     return CLI_FAILED;
@@ -255,12 +273,32 @@ static int print_json(const training *t, double first_step, const convoy_metrics
         "peak_host_bytes", (json_int_t)usage.ru_maxrss * 1024));
 }
 
+/* The result goes to stdout; with --json that holds the JSON alone. */
+static int print_results(const training *t, double first_step, const convoy_metrics *tested)
+{
+    if (t->plot) {
+        int code = train_plot_print(t->epochs, t->epoch_count, t->json ? stderr : stdout, t->progress.utf8);
+        if (code != CLI_RUN)
+            return code;
+    }
+    if (t->json)
+        return print_json(t, first_step, tested);
+    printf("test accuracy %.4f, loss %.4f (%zu images)\n", tested->accuracy, tested->loss, tested->images);
+    if (t->output != NULL)
+        printf("saved %s\n", t->output);
+    if (t->run.folder != NULL)
+        printf("the run is in %s\n", t->run.folder);
+    return CLI_DONE;
+}
+
 static int train(training *t)
 {
     convoy_error err = {0};
     convoy_fit_result result = {0};
     convoy_metrics tested;
     int code = prepare(t);
+    if (code == CLI_RUN)
+        code = begin_run(t);
     if (code != CLI_RUN)
         return code;
     progress_begin(&t->progress, t->quiet);
@@ -269,28 +307,27 @@ static int train(training *t)
     double before = cli_seconds();
     convoy_status status = convoy_fit(t->ctx, t->model, t->train, &t->fit, &result, &err);
     if (status == CONVOY_ERROR_INTERRUPTED && t->epoch_count < t->fit.epochs)
-        return stop(t);
+        return stop(t, &result);
     if (status != CONVOY_OK && status != CONVOY_ERROR_INTERRUPTED)
         return cli_report(&err);
     if (result.streamed && !t->quiet && !t->fit.stream)
         cli_say("the images did not fit the device and were streamed");
-    code = save(t); /* before the test: an interrupt there loses nothing */
+    code = save(t, &result); /* before the test: an interrupt there loses nothing */
     if (code == CLI_RUN)
         code = test(t, &tested);
+    if (code == CLI_RUN)
+        code = run_folder_finish(&t->run, &tested);
     if (code != CLI_RUN)
         return code;
-    if (t->json)
-        return print_json(t, before + result.first_step_seconds, &tested);
-    printf("test accuracy %.4f, loss %.4f (%zu images)\n", tested.accuracy, tested.loss, tested.images);
-    if (t->output != NULL)
-        printf("saved %s\n", t->output);
-    return CLI_DONE;
+    code = print_results(t, before + result.first_step_seconds, &tested);
+    return code == CLI_DONE ? run_folder_profile(&t->run, t->quiet) : code;
 }
 
 int cmd_train(int argc, char **argv)
 {
     training t = {.validate = true,
                   .test_scale = 255,
+                  .run = {.argc = argc, .argv = argv, .profile = true},
                   .fit = {.epochs = 1, .batch_size = 32, .seed = DEFAULT_SEED, .on_progress = on_progress, .on_epoch = on_epoch}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &t.data_name, .meta = "DATA",
@@ -325,6 +362,9 @@ int cmd_train(int argc, char **argv)
         CLI_COARSE_OPTION(&t.coarse),
         {.name = "stream", .kind = CLI_FLAG, .value = &t.fit.stream, .help = "keep the images on the host"},
         TRAIN_CALLBACK_OPTIONS(&t.callbacks),
+        {.name = "plot", .kind = CLI_FLAG, .value = &t.plot,
+         .help = "draw loss and accuracy of the epochs at the end"},
+        RUN_FOLDER_OPTIONS(&t.run),
         CLI_DEVICE_OPTIONS(&t.device),
         CLI_JSON_OPTION(&t.json),
         CLI_QUIET_OPTION(&t.quiet),
@@ -348,6 +388,7 @@ int cmd_train(int argc, char **argv)
         code = check_usage(&t);
     if (code == CLI_RUN)
         code = train(&t);
+    run_folder_free(&t.run);
     convoy_dataset_destroy(t.validation);
     convoy_dataset_destroy(t.test);
     convoy_dataset_destroy(t.train);

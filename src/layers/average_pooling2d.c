@@ -1,6 +1,7 @@
 /* AveragePooling2D: the mean of each window's real cells. Kernels: cl/avg_pool2d.cl. */
 #include <stdio.h>
 
+#include "layers/formula.h"
 #include "layers/onnx.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
@@ -40,6 +41,13 @@ static convoy_status build(layer *l, convoy_error *err)
                              s->pool_size[0], s->pool_size[1], l->input[0].dim[0], l->input[0].dim[1]);
     }
     return CONVOY_OK;
+}
+
+static void formula(const layer *l, int axis, text *out)
+{
+    const pool_state *s = l->state;
+    if (axis < 2)
+        formula_window(l->input[0].dim[axis], s->pool_size[axis], 1, s->step[axis], s->padding == 1, out);
 }
 
 static convoy_status add(const layer *l, const layer_io *io, bool backward, rt_list *list, convoy_error *err)
@@ -152,6 +160,7 @@ const layer_class average_pooling2d_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

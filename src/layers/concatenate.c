@@ -50,6 +50,12 @@ static convoy_status build(layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
+static void formula(const layer *l, int axis, text *out)
+{
+    for (int k = 0; axis == axis_of(l) && l->input_count > 1 && k < l->input_count; k++)
+        text_add(out, k ? " + %d" : "%d", l->input[k].dim[axis]);
+}
+
 /* Between input k and its place in the whole. */
 static convoy_status add_copy(const layer *l, const layer_io *io, int k, bool forward, rt_list *list, convoy_error *err)
 {
@@ -149,6 +155,7 @@ const layer_class concatenate_class = {
     .samples = samples,
     .more_inputs = more_inputs,
     .build = build,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

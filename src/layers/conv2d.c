@@ -1,6 +1,7 @@
 /* Conv2D: y = activation(conv(x, kernel) + bias). Kernels: cl/conv2d_*.cl; with groups,
  * cl/group_conv2d.cl. */
 #include "layers/conv.h"
+#include "layers/formula.h"
 #include "ops/elementwise.h"
 #include "ops/group_conv.h"
 
@@ -101,6 +102,14 @@ static bool pools(const layer *l, const convoy_context *ctx, int batch, const co
 {
     const conv2d_state *s = l->state;
     return s->groups == 1 && is_fused(s) && ops_conv2d_pools(ctx, &s->shape, batch, pool);
+}
+
+static void formula(const layer *l, int axis, text *out)
+{
+    const conv2d_state *s = l->state;
+    if (axis < 2)
+        formula_window(l->input[0].dim[axis], s->kernel_size[axis], s->dilation_rate[axis], s->strides[axis], s->padding == 1,
+                       out);
 }
 
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
@@ -221,6 +230,7 @@ const layer_class conv2d_class = {
     .samples = samples,
     .build = build,
     .pools = pools,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -3,6 +3,7 @@
 #include <limits.h>
 
 #include "layers/conv.h"
+#include "layers/formula.h"
 #include "ops/conv_pass.h"
 #include "ops/elementwise.h"
 
@@ -142,6 +143,30 @@ static convoy_status build(layer *l, convoy_error *err)
     l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;
     return CONVOY_OK;
+}
+
+/* The size that output_size computes. */
+static void formula(const layer *l, int axis, text *out)
+{
+    const transpose_state *s = l->state;
+    if (axis > 1)
+        return;
+    int n = l->input[0].dim[axis], stride = s->strides[axis], kernel = s->kernel_size[axis], dilation = s->dilation_rate[axis];
+    int extra = s->output_padding[axis];
+    long reach = (long)(kernel - 1) * dilation + 1;
+    if (s->padding == 1 && extra < 0) {
+        text_add(out, "%d * %d", n, stride);
+        return;
+    }
+    bool gap = extra < 0 && stride > reach; /* Keras fills up what lies between two windows */
+    text_add(out, gap ? "(%d - 1) * %d + max(" : "(%d - 1) * %d + ", n, stride);
+    formula_kernel(kernel, dilation, out);
+    if (gap)
+        text_add(out, ", %d)", stride);
+    if (s->padding == 1)
+        text_add(out, " - 2 * %ld", reach / 2);
+    if (extra >= 0)
+        text_add(out, " + %d", extra);
 }
 
 /* ---- launches ---- */
@@ -301,6 +326,7 @@ const layer_class conv2d_transpose_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

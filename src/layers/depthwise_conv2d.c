@@ -1,6 +1,7 @@
 /* DepthwiseConv2D: each channel convolved with depth_multiplier filters of its own, then bias and activation. Kernels:
  * cl/group_conv2d.cl, with a group for each channel. */
 #include "layers/conv.h"
+#include "layers/formula.h"
 #include "ops/elementwise.h"
 #include "ops/group_conv.h"
 
@@ -67,6 +68,16 @@ static convoy_status build(layer *l, convoy_error *err)
     conv_build_activation(l, s->act.act);
     l->backward_scratch = backward_scratch;
     return CONVOY_OK;
+}
+
+static void formula(const layer *l, int axis, text *out)
+{
+    const depthwise_state *s = l->state;
+    if (axis < 2)
+        formula_window(l->input[0].dim[axis], s->kernel_size[axis], s->dilation_rate[axis], s->strides[axis], s->padding == 1,
+                       out);
+    else if (s->depth_multiplier > 1)
+        text_add(out, "%d * %d", l->input[0].dim[2], s->depth_multiplier);
 }
 
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
@@ -153,6 +164,7 @@ const layer_class depthwise_conv2d_class = {
     .applies_input_slope = true,
     .samples = samples,
     .build = build,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -22,6 +22,13 @@ static convoy_status build(layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
+static void formula(const layer *l, int axis, text *out)
+{
+    (void)axis;
+    for (int i = 0; l->input[0].rank > 1 && i < l->input[0].rank; i++)
+        text_add(out, i ? " * %d" : "%d", l->input[0].dim[i]);
+}
+
 static void reference_forward(const layer *l, const layer_reference *r)
 {
     memcpy(r->output, r->input[0], shape_count(&l->output) * (size_t)r->batch * sizeof(double));
@@ -43,6 +50,7 @@ const layer_class flatten_class = {
     .alias = true,
     .samples = samples,
     .build = build,
+    .formula = formula,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
 };

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "convoy/model.h"
 #include "runtime/runtime.h"
 
@@ -179,6 +180,10 @@ typedef struct layer_class {
 
     /* From options and input shapes: output shape, parameters, saved and scratch sizes. Message without the layer's name. */
     convoy_status (*build)(layer *l, convoy_error *err);
+    /* How the output's size along `axis` (0: rows of an image) follows from the input, the numbers put in: "(32 - 3) / 1 + 1".
+     * Made of whole numbers, + - * /, brackets, ceil(), floor() and max(,). Nothing for an axis that is not computed.
+     * NULL: none is. */
+    void (*formula)(const layer *l, int axis, text *out);
     /* Append launches. */
     convoy_status (*forward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     convoy_status (*backward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "layers/formula.h"
 #include "layers/onnx.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
@@ -45,6 +46,13 @@ static convoy_status build(layer *l, convoy_error *err)
     l->saved_per_image = (shape_count(&l->output) * place + sizeof(float) - 1) / sizeof(float);
     l->backward_reads_output = true; /* for the slope */
     return CONVOY_OK;
+}
+
+static void formula(const layer *l, int axis, text *out)
+{
+    const pool_state *s = l->state;
+    if (axis < 2)
+        formula_window(l->input[0].dim[axis], s->pool_size[axis], 1, s->step[axis], s->padding == 1, out);
 }
 
 /* Vectors for whole rows of windows; the backward pass also needs windows that neither overlap nor reach outside. */
@@ -219,6 +227,7 @@ const layer_class max_pooling2d_class = {
     .samples = samples,
     .build = build,
     .pooling = pooling,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

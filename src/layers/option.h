@@ -28,6 +28,9 @@ convoy_status option_blame_argument(convoy_status status, convoy_error *err);
 /* A value as JSON text, cut when it is long; returns out. */
 const char *option_value_text(const json_t *value, char *out, size_t size);
 
+/* A text that may hold any bytes as JSON, which is UTF-8 only: other bytes become '?'. NULL: out of memory. */
+json_t *option_json_text(const char *text);
+
 /* "did you mean 'x'? " when a word of the comma-separated list is close to `name`, else ""; returns out. */
 const char *option_suggest(const char *name, const char *list, char *out, size_t size);
 

@@ -259,3 +259,16 @@ convoy_status option_parse_text(const char *text, json_t **out, convoy_error *er
         json_decref(object);
     return status;
 }
+
+json_t *option_json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    char *plain = value == NULL ? strdup(text) : NULL;
+    for (char *c = plain; c != NULL && *c != '\0'; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    if (plain != NULL)
+        value = json_string(plain);
+    free(plain);
+    return value;
+}

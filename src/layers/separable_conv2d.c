@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "layers/conv.h"
+#include "layers/formula.h"
 #include "ops/elementwise.h"
 #include "ops/group_conv.h"
 
@@ -96,6 +97,14 @@ static convoy_status build(layer *l, convoy_error *err)
     l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;
     return CONVOY_OK;
+}
+
+static void formula(const layer *l, int axis, text *out)
+{
+    const separable_state *s = l->state;
+    if (axis < 2)
+        formula_window(l->input[0].dim[axis], s->kernel_size[axis], s->dilation_rate[axis], s->strides[axis], s->padding == 1,
+                       out);
 }
 
 /* ---- launches ---- */
@@ -292,6 +301,7 @@ const layer_class separable_conv2d_class = {
     .applies_input_slope = true,
     .samples = samples,
     .build = build,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

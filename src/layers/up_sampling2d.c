@@ -41,6 +41,13 @@ static convoy_status build(layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
+static void formula(const layer *l, int axis, text *out)
+{
+    const sampling_state *s = l->state;
+    if (axis < 2)
+        text_add(out, "%d * %d", l->input[0].dim[axis], s->size[axis]);
+}
+
 static convoy_status add(const layer *l, const layer_io *io, bool backward, rt_list *list, convoy_error *err)
 {
     const sampling_state *s = l->state;
@@ -149,6 +156,7 @@ const layer_class up_sampling2d_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .formula = formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -53,6 +53,20 @@ static convoy_status build(layer *l, int sign, convoy_error *err)
 static convoy_status padding_build(layer *l, convoy_error *err) { return build(l, 1, err); }
 static convoy_status cropping_build(layer *l, convoy_error *err) { return build(l, -1, err); }
 
+static void padding_formula(const layer *l, int axis, text *out)
+{
+    const padding_state *s = l->state;
+    if (axis < 2)
+        text_add(out, "%d + %d + %d", s->sides[2 * axis], l->input[0].dim[axis], s->sides[2 * axis + 1]);
+}
+
+static void cropping_formula(const layer *l, int axis, text *out)
+{
+    const padding_state *s = l->state;
+    if (axis < 2)
+        text_add(out, "%d - %d - %d", l->input[0].dim[axis], s->sides[2 * axis], s->sides[2 * axis + 1]);
+}
+
 /* Copies from one shape to the other; the corner of `from` lies at (top, left) of `to`. */
 static convoy_status add(const layer *l, const layer_io *io, const rt_buffer *from, const convoy_shape *from_shape,
                          const rt_buffer *to, const convoy_shape *to_shape, int top, int left, const char *pass,
@@ -171,6 +185,7 @@ const layer_class zero_padding2d_class = {
     .options = padding_options,
     .samples = padding_samples,
     .build = padding_build,
+    .formula = padding_formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,
@@ -185,6 +200,7 @@ const layer_class cropping2d_class = {
     .options = cropping_options,
     .samples = cropping_samples,
     .build = cropping_build,
+    .formula = cropping_formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -1,30 +1,15 @@
 /* Convoy's own member of a .keras file: {"class_names": ["cat", "dog"]}. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "model/build.h"
 #include "model/keras_file.h"
-
-/* JSON holds UTF-8 only; a folder's name may be any bytes. */
-static json_t *json_name(const char *name)
-{
-    json_t *value = json_string(name);
-    char *plain = value == NULL ? strdup(name) : NULL;
-    for (char *c = plain; c != NULL && *c != '\0'; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    if (plain != NULL)
-        value = json_string(plain);
-    free(plain);
-    return value;
-}
 
 convoy_status keras_names_build(const convoy_model *model, json_t **out, convoy_error *err)
 {
     json_t *root = json_object(), *list = json_array();
     int failed = json_object_set_new(root, "class_names", list);
     for (size_t i = 0; i < model->class_count; i++)
-        failed |= json_array_append_new(list, json_name(model->class_names[i]));
+        failed |= json_array_append_new(list, option_json_text(model->class_names[i]));
     if (failed != 0) {
         json_decref(root);
         return OUT_OF_MEMORY(err);

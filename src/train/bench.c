@@ -151,13 +151,8 @@ static convoy_status make_data(bench *b, convoy_error *err)
 
 /* ---- the whole ---- */
 
-static convoy_status run(bench *b, convoy_error *err)
+static convoy_status measure_all(bench *b, convoy_error *err)
 {
-    TRY(check_options(&b->options, err));
-    b->result->batch_size = b->options.batch_size;
-    b->result->steps = b->options.steps;
-    b->result->repeats = b->options.repeats;
-    TRY(make_data(b, err));
     TRY(measure_peak(b, false, err));
     TRY(bench_training(b, err));
     TRY(bench_prediction(b, err));
@@ -166,19 +161,42 @@ static convoy_status run(bench *b, convoy_error *err)
     return CONVOY_OK;
 }
 
-convoy_status convoy_bench(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
-                           convoy_bench_result *out, convoy_error *err)
+static convoy_status run(bench *b, convoy_status (*measure)(bench *b, convoy_error *err), convoy_error *err)
+{
+    TRY(check_options(&b->options, err));
+    b->result->batch_size = b->options.batch_size;
+    b->result->steps = b->options.steps;
+    b->result->repeats = b->options.repeats;
+    TRY(make_data(b, err));
+    return measure(b, err);
+}
+
+static convoy_status bench_with(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                convoy_status (*measure)(bench *b, convoy_error *err), convoy_bench_result *out,
+                                convoy_error *err)
 {
     bench b = {.ctx = ctx, .model = model, .options = options ? *options : (convoy_bench_options){0}, .result = out};
     bool profiles = rt_profiles(ctx);
     *out = (convoy_bench_result){0};
-    convoy_status status = run(&b, err);
+    convoy_status status = run(&b, measure, err);
     convoy_status restored = rt_set_profile(ctx, profiles, status == CONVOY_OK ? err : NULL);
     status = status == CONVOY_OK ? restored : status;
     convoy_dataset_destroy(b.data);
     if (status != CONVOY_OK)
         convoy_bench_clear(out);
     return status;
+}
+
+convoy_status convoy_bench(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                           convoy_bench_result *out, convoy_error *err)
+{
+    return bench_with(ctx, model, options, measure_all, out, err);
+}
+
+convoy_status convoy_bench_training(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                    convoy_bench_result *out, convoy_error *err)
+{
+    return bench_with(ctx, model, options, bench_training, out, err);
 }
 
 void convoy_bench_clear(convoy_bench_result *result)

@@ -2,6 +2,7 @@
 #ifndef CALLBACK_H
 #define CALLBACK_H
 
+#include "base/text.h"
 #include "layers/option.h"
 #include "train/trainer.h"
 
@@ -23,6 +24,9 @@ void callback_logs_set(callback_logs *logs, const char *name, double value);
 const double *callback_logs_find(const callback_logs *logs, const char *name);
 /* "accuracy, loss": for messages; returns out. */
 const char *callback_logs_names(const callback_logs *logs, char *out, size_t size);
+
+/* Loss and accuracy of an epoch. */
+callback_logs callback_logs_of(const convoy_epoch *epoch);
 
 typedef struct callback_run {
     convoy_context *ctx;
@@ -64,6 +68,14 @@ convoy_status callbacks_end(callbacks *c, callback_run *run, convoy_error *err);
 
 /* Is a loss that is not finite to end the training without an error? */
 bool callbacks_terminate_on_nan(const callbacks *c);
+
+/* ---- the lines of CSVLogger ---- */
+
+/* `keys` name the columns, in their order. `twice`: there is no validation, for which Keras makes columns all the same. */
+void callback_csv_header(const callback_logs *keys, const char *separator, bool twice, text *out);
+/* `epoch` counts from 0. */
+void callback_csv_row(int epoch, const callback_logs *keys, const callback_logs *logs, const char *separator, bool twice,
+                      text *out);
 
 /* ---- what those that watch a value share ---- */
 

@@ -58,33 +58,44 @@ static void choose_keys(csv_logger *c, const callback_logs *logs)
         c->has_validation |= strncmp(c->keys.row[i].name, "val_", 4) == 0;
 }
 
-static void write_header(const csv_logger *c)
+void callback_csv_header(const callback_logs *keys, const char *separator, bool twice, text *out)
 {
-    fputs("epoch", c->file);
-    for (int validation = 0; validation < (c->has_validation ? 1 : 2); validation++)
-        for (int i = 0; i < c->keys.count; i++)
-            fprintf(c->file, "%s%s%s", c->separator, validation ? "val_" : "", c->keys.row[i].name);
-    fputs("\r\n", c->file);
+    text_add(out, "epoch");
+    for (int validation = 0; validation < (twice ? 2 : 1); validation++)
+        for (int i = 0; i < keys->count; i++)
+            text_add(out, "%s%s%s", separator, validation ? "val_" : "", keys->row[i].name);
+    text_add(out, "\r\n");
+}
+
+void callback_csv_row(int epoch, const callback_logs *keys, const callback_logs *logs, const char *separator, bool twice,
+                      text *out)
+{
+    char number[PYTHON_NUMBER_SIZE];
+    text_add(out, "%d", epoch);
+    for (int i = 0; i < keys->count; i++) {
+        const double *value = callback_logs_find(logs, keys->row[i].name);
+        text_add(out, "%s%s", separator, value ? python_repr(*value, number) : "NA");
+    }
+    for (int i = 0; twice && i < keys->count; i++)
+        text_add(out, "%sNA", separator);
+    text_add(out, "\r\n");
 }
 
 static convoy_status epoch_end(void *state, callback_run *run, int epoch, callback_logs *logs, convoy_error *err)
 {
     csv_logger *c = state;
-    char number[PYTHON_NUMBER_SIZE];
+    text t = {0};
+    char *lines;
     (void)run;
     if (c->keys.count == 0)
         choose_keys(c, logs);
     if (!c->has_header)
-        write_header(c);
+        callback_csv_header(&c->keys, c->separator, !c->has_validation, &t);
     c->has_header = true;
-    fprintf(c->file, "%d", epoch);
-    for (int i = 0; i < c->keys.count; i++) {
-        const double *value = callback_logs_find(logs, c->keys.row[i].name);
-        fprintf(c->file, "%s%s", c->separator, value ? python_repr(*value, number) : "NA");
-    }
-    for (int i = 0; !c->has_validation && i < c->keys.count; i++)
-        fprintf(c->file, "%sNA", c->separator);
-    fputs("\r\n", c->file);
+    callback_csv_row(epoch, &c->keys, logs, c->separator, !c->has_validation, &t);
+    TRY(text_take(&t, &lines, err));
+    fputs(lines, c->file);
+    free(lines);
     return fflush(c->file) == 0 && !ferror(c->file) ? CONVOY_OK : fail(c, "write", err);
 }
 

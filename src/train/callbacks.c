@@ -52,7 +52,7 @@ const char *callback_logs_names(const callback_logs *logs, char *out, size_t siz
     return out;
 }
 
-static callback_logs logs_of(const convoy_epoch *epoch)
+callback_logs callback_logs_of(const convoy_epoch *epoch)
 {
     callback_logs logs = {0};
     callback_logs_set(&logs, "accuracy", epoch->train.accuracy);
@@ -146,7 +146,7 @@ convoy_status callbacks_begin(callbacks *c, callback_run *run, convoy_error *err
 /* One after another, in the order given: each sees what those before it added to the logs. */
 convoy_status callbacks_epoch_end(callbacks *c, callback_run *run, const convoy_epoch *epoch, convoy_error *err)
 {
-    callback_logs logs = logs_of(epoch);
+    callback_logs logs = callback_logs_of(epoch);
     for (size_t i = 0; i < c->count; i++)
         if (c->list[i].class->epoch_end)
             TRY(c->list[i].class->epoch_end(c->list[i].state, run, epoch->epoch - 1, &logs, err));

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "model/model.h"
 #include "train/callback.h"
+#include "train/check_fit.h"
 #include "train/evaluator.h"
 #include "train/optimizer.h"
 #include "train/pace.h"
@@ -43,11 +44,11 @@ convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
     return CONVOY_OK;
 }
 
-/* Keras: the last fraction of the rows, before any shuffling. */
+/* The last fraction of the rows, before any shuffling, as Keras does. */
 static convoy_status split(fit *f, const convoy_dataset *data, convoy_error *err)
 {
     size_t count = convoy_dataset_count(data);
-    size_t kept = (size_t)((double)count * (1.0 - f->options->validation_split));
+    size_t kept = check_split(count, f->options->validation_split);
     if (kept == 0 || kept == count)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "validation split %g of %zu images leaves one side empty",
                          f->options->validation_split, count);
@@ -152,6 +153,8 @@ static convoy_status run_epoch(fit *f, int epoch, convoy_epoch *out, convoy_erro
         TRY(evaluator_run(f->evaluator, &out->validation, err));
     f->run.seconds = clock_seconds() - start;
     f->run.steps = f->steps;
+    out->first_step_seconds = f->result.first_step_seconds;
+    out->logged_rate = trainer_rate(f->trainer);
     TRY(callbacks_epoch_end(f->callbacks, &f->run, out, err));
     out->learning_rate = trainer_rate(f->trainer);
     out->last = f->run.stop || epoch == f->epochs;

@@ -165,6 +165,25 @@ convoy_status optimizer_check(const optimizer_options *options, convoy_error *er
     return status;
 }
 
+convoy_status optimizer_describe(const convoy_model *model, const optimizer_options *options, json_t **out,
+                                 convoy_error *err)
+{
+    optimizer o = {0};
+    convoy_status status = choose_settings(&o, model, options, err);
+    if (status == CONVOY_OK) {
+        json_t *config = optimizer_settings_write(o.class, &o.settings);
+        int failed = o.settings.schedule ? json_object_set(config, "learning_rate", o.settings.schedule) : 0;
+        *out = json_pack("{s:s, s:o}", "class_name", o.class->class_name, "config", config);
+        if (*out == NULL || failed != 0) {
+            json_decref(*out);
+            status = OUT_OF_MEMORY(err);
+        }
+    }
+    schedule_destroy(o.schedule);
+    optimizer_settings_clear(&o.settings);
+    return status;
+}
+
 /* ---- launches ---- */
 
 /* One launch of cl/optimizer_extra.cl over two flat buffers. */

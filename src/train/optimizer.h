@@ -16,6 +16,11 @@ typedef struct optimizer_options {
 /* Could an optimizer be made of this? Errors: CONVOY_ERROR_ARGUMENT. */
 convoy_status optimizer_check(const optimizer_options *options, convoy_error *err);
 
+/* What will be made of it, as Keras serialises it: {class_name, config}, a new reference. A schedule that Keras does not have
+ * stands in the config like its own. */
+convoy_status optimizer_describe(const convoy_model *model, const optimizer_options *options, json_t **out,
+                                 convoy_error *err);
+
 /* Takes up the state that the model carries when it is of the same kind; else starts anew. */
 convoy_status optimizer_create(convoy_context *ctx, const convoy_model *model, plan *p, const optimizer_options *options,
                                optimizer **out, convoy_error *err);
