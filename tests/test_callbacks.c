@@ -489,7 +489,7 @@ static void test_event_files(void **state)
     seen s = {0};
     char text[200];
     size_t size;
-    snprintf(text, sizeof text, "TensorBoard(log_dir='%s/tb', histogram_freq=2)", folder);
+    snprintf(text, sizeof text, "TensorBoard(log_dir='%s/tb', histogram_freq=2, write_images=True)", folder);
     const char *const texts[] = {text, NULL};
     convoy_model *m = fresh();
     must(fit(m, texts, 3, 0.1, &s, &err), &err);
@@ -499,6 +499,8 @@ static void test_event_files(void **state)
         assert_int_equal(count_events(train, size, tags[i]), 3);
     assert_int_equal(count_events(train, size, "/dense/kernel/histogram"), 2);
     assert_int_equal(count_events(train, size, "/dense/bias/histogram"), 2);
+    assert_int_equal(count_events(train, size, "/dense/kernel/image"), 2);
+    assert_int_equal(count_events(train, size, "\x89PNG\r\n"), 4); /* of kernel and bias, in two epochs */
     assert_int_equal(count_events(train, size, "val_"), 0);
     free(train);
     char *validation = read_events("validation", &size);

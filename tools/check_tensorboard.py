@@ -5,7 +5,8 @@
     convoy train cifar10 --data sample --tensorboard logs
     tools/check_tensorboard.py logs
 
-One line for each tag: its kind, the steps and the values (of histograms: how many values, from where to where). Exits with 1
+One line for each tag: its kind, the steps and the values (of histograms: how many values, from where to where; of images:
+how many, and their size). Exits with 1
 when a part has no events.
 """
 import pathlib
@@ -13,6 +14,14 @@ import sys
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
+
+
+def told(kind, array):
+    if kind == "images":
+        return f"{len(array) - 2} of {int(array[0])} x {int(array[1])} pixels, {sum(map(len, array[2:]))} bytes"
+    if kind == "histograms":
+        return f"{array[:, 2].sum():.0f} in [{array[0, 0]:.4g}, {array[-1, 1]:.4g}]"
+    return f"{float(array):.6g}"
 
 
 def show(part):
@@ -24,9 +33,7 @@ def show(part):
         values = []
         for event in events.Tensors(tag):
             array = tensor_util.make_ndarray(event.tensor_proto)
-            value = f"{float(array):.6g}"  if array.ndim == 0 else \
-                f"{array[:, 2].sum():.0f} in [{array[0, 0]:.4g}, {array[-1, 1]:.4g}]"
-            values.append(f"{event.step}: {value}")
+            values.append(f"{event.step}: {told(kind, array)}")
         print(f"{part.name}: {tag} ({kind}) {'; '.join(values)}")
     return len(tags)
 

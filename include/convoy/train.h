@@ -70,7 +70,7 @@ typedef struct convoy_fit_options {
      *     "best-{epoch:02d}-{val_loss:.2f}.keras"
      *   ReduceLROnPlateau(monitor, factor, patience, verbose, mode, min_delta, cooldown, min_lr)
      *   CSVLogger(filename, separator, append)
-     *   TensorBoard(log_dir, histogram_freq, write_steps_per_second)
+     *   TensorBoard(log_dir, histogram_freq, write_images, write_steps_per_second): write_images goes with histogram_freq
      *   TerminateOnNaN(raise_error): a loss that is not finite ends the training without an error, the weights as they were in
      *     front of that step (Keras leaves them not finite)
      * Values to watch: loss, accuracy, and with validation val_loss, val_accuracy. A callback of your own is on_epoch. */

@@ -51,12 +51,23 @@ static convoy_status decode(const uint8_t *bytes, size_t size, image *out, convo
 
 #else
 
-static convoy_status decode(const uint8_t *bytes, size_t size, image *out, convoy_error *err)
+static convoy_status lacking(convoy_error *err)
 {
-    (void)bytes, (void)size, (void)out;
     return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
                      "images need libpng and libjpeg, which this build lacks; install libpng-dev, libjpeg62-turbo-dev and "
                      "zlib1g-dev (as Debian calls them) and build again");
+}
+
+static convoy_status decode(const uint8_t *bytes, size_t size, image *out, convoy_error *err)
+{
+    (void)bytes, (void)size, (void)out;
+    return lacking(err);
+}
+
+convoy_status image_encode_png(const uint8_t *pixels, int height, int width, int channels, text *out, convoy_error *err)
+{
+    (void)pixels, (void)height, (void)width, (void)channels, (void)out;
+    return lacking(err);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 /* 8-bit pixels, row by row. */
 typedef struct image {
@@ -25,6 +26,10 @@ bool image_is_png(const uint8_t *bytes, size_t size);
 bool image_is_jpeg(const uint8_t *bytes, size_t size);
 convoy_status image_decode_png(const uint8_t *bytes, size_t size, image *out, convoy_error *err);
 convoy_status image_decode_jpeg(const uint8_t *bytes, size_t size, image *out, convoy_error *err);
+
+/* A PNG file: 1 grey, 3 RGB or 4 RGBA channels of 8 bits, row by row; appended to `out`. CONVOY_ERROR_UNSUPPORTED: built without
+ * libpng. */
+convoy_status image_encode_png(const uint8_t *pixels, int height, int width, int channels, text *out, convoy_error *err);
 
 /* image_exif.c: the orientation in a block of EXIF data (a TIFF header and its first directory); 0: none. */
 int image_exif_orientation(const uint8_t *bytes, size_t size);

@@ -115,3 +115,22 @@ convoy_status image_decode_png(const uint8_t *bytes, size_t size, image *out, co
         image_free(out);
     return status;
 }
+
+/* ---- writing ---- */
+
+convoy_status image_encode_png(const uint8_t *pixels, int height, int width, int channels, text *out, convoy_error *err)
+{
+    png_image head = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)width, .height = (png_uint_32)height,
+                      .format = channels == 1 ? PNG_FORMAT_GRAY : channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA};
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(head);
+    void *bytes = malloc(size);
+    if (bytes == NULL)
+        return OUT_OF_MEMORY(err);
+    bool good = png_image_write_to_memory(&head, bytes, &size, 0, pixels, 0, NULL) != 0;
+    if (good)
+        text_add_bytes(out, bytes, size);
+    free(bytes);
+    if (!good)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "can't make a PNG image of %d x %d pixels: %s", height, width, head.message);
+    return out->failed ? OUT_OF_MEMORY(err) : CONVOY_OK;
+}

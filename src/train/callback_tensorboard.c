@@ -1,5 +1,5 @@
 /* TensorBoard, after keras/src/callbacks/tensorboard.py: the scalars of an epoch under train/ and validation/, and how the
- * weights are spread. */
+ * weights are spread and look. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,11 +8,12 @@
 #include "base/text.h"
 #include "train/callback.h"
 #include "train/event_file.h"
+#include "train/weight_images.h"
 
 typedef struct tensorboard {
     char log_dir[OPTION_TEXT_SIZE];
     int histogram_freq, update_freq;
-    bool write_steps_per_second;
+    bool write_steps_per_second, write_images;
     event_file *train, *validation; /* made when there is something for them */
 } tensorboard;
 
@@ -22,6 +23,7 @@ static const char *const frequencies[] = {"epoch", NULL};
 static const option options[] = {
     {.name = "log_dir", .kind = OPTION_TEXT, AT(log_dir), .standard = "\"logs\""},
     {.name = "histogram_freq", .kind = OPTION_INT, AT(histogram_freq), .standard = "0", .most = INT_MAX},
+    {.name = "write_images", .kind = OPTION_BOOL, AT(write_images), .standard = "false"},
     {.name = "write_steps_per_second", .kind = OPTION_BOOL, AT(write_steps_per_second), .standard = "false"},
     {.name = "update_freq", .kind = OPTION_CHOICE, AT(update_freq), .standard = "\"epoch\"", .choices = frequencies},
     {0}};
@@ -81,6 +83,9 @@ static convoy_status write_weights(tensorboard *t, callback_run *run, int epoch,
             const layer *l = model->nodes[i].layer;
             snprintf(tag, sizeof tag, "%s/%s/%s/histogram", model->name, l->name, l->param[p].name);
             TRY(event_file_histogram(t->train, tag, epoch, model->nodes[i].weights[p], l->param[p].count, err));
+            snprintf(tag, sizeof tag, "%s/%s/%s/image", model->name, l->name, l->param[p].name);
+            if (t->write_images)
+                TRY(weight_images_write(t->train, tag, epoch, &l->param[p], model->nodes[i].weights[p], err));
         }
     return CONVOY_OK;
 }

@@ -75,7 +75,7 @@ static void begin_event(text *event)
     proto_double(event, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
 }
 
-/* An event with one value. `class` is TensorFlow's DataClass: 1 scalar, 2 tensor. The tensor is freed. */
+/* An event with one value. `class` is TensorFlow's DataClass: 1 scalar, 2 tensor, 3 blobs. The tensor is freed. */
 static convoy_status write_value(event_file *file, const char *tag, int64_t step, const char *plugin, int class,
                                  text *tensor, convoy_error *err)
 {
@@ -95,7 +95,7 @@ static convoy_status write_value(event_file *file, const char *tag, int64_t step
 
 /* ---- values ---- */
 
-enum { DT_FLOAT = 1, DT_DOUBLE = 2 };
+enum { DT_FLOAT = 1, DT_DOUBLE = 2, DT_STRING = 7 };
 
 convoy_status event_file_scalar(event_file *file, const char *tag, int64_t step, float value, convoy_error *err)
 {
@@ -150,6 +150,25 @@ convoy_status event_file_histogram(event_file *file, const char *tag, int64_t st
         for (int k = 0; k < 3; k++)
             proto_double(&tensor, buckets[b][k]);
     return write_value(file, tag, step, "histograms", 2, &tensor, err);
+}
+
+/* The width, the height and the files, all as strings: tensorboard/plugins/image/summary_v2.py. */
+convoy_status event_file_images(event_file *file, const char *tag, int64_t step, int height, int width, const text *png,
+                                int count, convoy_error *err)
+{
+    char number[16];
+    text tensor = {0}, shape = {0}, dim = {0};
+    proto_number(&dim, 1, (uint64_t)(2 + count));
+    proto_message(&shape, 2, &dim);
+    proto_number(&tensor, 1, DT_STRING);
+    proto_message(&tensor, 2, &shape);
+    snprintf(number, sizeof number, "%d", width);
+    proto_string(&tensor, 8, number);
+    snprintf(number, sizeof number, "%d", height);
+    proto_string(&tensor, 8, number);
+    for (int i = 0; i < count; i++)
+        proto_bytes(&tensor, 8, png[i].data, png[i].length);
+    return write_value(file, tag, step, "images", 3, &tensor, err);
 }
 
 /* ---- files ---- */

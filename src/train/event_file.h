@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 typedef struct event_file event_file;
 
@@ -18,6 +19,9 @@ convoy_status event_file_scalar(event_file *file, const char *tag, int64_t step,
 /* How values are spread, in 30 buckets of the same width. */
 convoy_status event_file_histogram(event_file *file, const char *tag, int64_t step, const float *values, size_t count,
                                    convoy_error *err);
+/* PNG images of one size. */
+convoy_status event_file_images(event_file *file, const char *tag, int64_t step, int height, int width, const text *png,
+                                int count, convoy_error *err);
 convoy_status event_file_flush(event_file *file, convoy_error *err);
 
 /* The checksum of the records: CRC-32C (Castagnoli), and its masked form. */
