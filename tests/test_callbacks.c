@@ -17,6 +17,7 @@
 #include "golden_json.h"
 #include "train/callback.h"
 #include "train/event_file.h"
+#include "train/metric.h"
 
 enum { BATCH = 8, ROWS = 24 };
 
@@ -107,10 +108,11 @@ static void play_epoch(stage *s, const json_t *root, int epoch, bool validation)
         weights[i] = (float)epoch;
     plan *p = trainer_plan(s->trainer);
     must(plan_write_packed(p, plan_parameters(p), weights, &err), &err);
-    convoy_epoch now = {.epoch = epoch + 1,
-                        .train = {.loss = value[0], .accuracy = value[1]},
-                        .has_validation = validation,
-                        .validation = {.loss = value[2], .accuracy = value[3]}};
+    convoy_epoch now = {.epoch = epoch + 1, .has_validation = validation};
+    for (int i = 0; i < 2; i++) {
+        metric_put(i ? &now.validation : &now.train, "loss", value[2 * i]);
+        metric_put(i ? &now.validation : &now.train, "accuracy", value[2 * i + 1]);
+    }
     must(callbacks_epoch_end(s->callbacks, &s->run, &now, &err), &err);
 }
 

@@ -157,6 +157,46 @@ static void test_an_epoch_costs_the_same_however_long(void **state)
     }
 }
 
+/* Other losses, weights and metrics: a launch more for each metric that is no accuracy, and one for their sums; in an epoch a copy more
+ * for the weights of images, and one back for the counts. */
+static void test_losses_and_metrics_are_launches_only(void **state)
+{
+    (void)state;
+    enum { STEPS = 4 };
+    convoy_error err = {0};
+    static const char *const metrics[] = {"accuracy", "TopKCategoricalAccuracy(k=3)", "Precision()", "Recall(class_id=2)", NULL};
+    float weights[STEPS * BATCH];
+    for (size_t i = 0; i < STEPS * BATCH; i++)
+        weights[i] = (float)i;
+    const convoy_fit_options options[2] = {
+        {.batch_size = BATCH},
+        {.batch_size = BATCH, .loss = "BinaryCrossentropy(from_logits=True)", .metrics = metrics, .sample_weight = weights}};
+    size_t launches[2];
+    for (int i = 0; i < 2; i++) {
+        convoy_model *m = tutorial();
+        convoy_dataset *data = images(STEPS * BATCH);
+        trainer *t = NULL;
+        convoy_metrics found;
+        must(trainer_create(ctx, m, data, &options[i], &t, &err), &err);
+        must(trainer_step(t, 0, BATCH, NULL, &err), &err);
+        launches[i] = rt_list_length(plan_list(trainer_plan(t)));
+        convoy_counters start = convoy_context_counters(ctx);
+        must(trainer_begin_epoch(t, SEED, true, &err), &err);
+        convoy_counters begun = convoy_context_counters(ctx);
+        for (size_t step = 0; step < STEPS; step++)
+            must(trainer_step(t, step * BATCH, BATCH, NULL, &err), &err);
+        assert_only_launches(difference(begun, convoy_context_counters(ctx)), STEPS * launches[i]);
+        must(trainer_metrics(t, 1, STEPS, STEPS * BATCH, &found, &err), &err);
+        convoy_counters all = difference(start, convoy_context_counters(ctx));
+        assert_int_equal(all.writes, 1 + i);
+        assert_int_equal(all.reads, 2 + i);
+        trainer_destroy(t);
+        convoy_model_destroy(m);
+        convoy_dataset_destroy(data);
+    }
+    assert_int_equal(launches[1], launches[0] + 3 + 1);
+}
+
 /* Setting up does not depend on the data's size either: the same buffers, however large. */
 static void test_setting_up_costs_the_same_however_much_data(void **state)
 {
@@ -186,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_step_is_launches_only),
         cmocka_unit_test(test_an_epoch_costs_the_same_however_long),
+        cmocka_unit_test(test_losses_and_metrics_are_launches_only),
         cmocka_unit_test(test_setting_up_costs_the_same_however_much_data),
     };
     return cmocka_run_group_tests_name("cost", tests, make_context, drop_context);

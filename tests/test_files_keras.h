@@ -123,7 +123,7 @@ static void test_reads_the_optimizer(void **state)
         assert_int_equal(model->optimizer_slot_count, rows[i].slots);
         assert_true((float)model->optimizer_settings.learning_rate == rows[i].rate);
         assert_true((float)model->optimizer_settings.momentum == rows[i].momentum);
-        assert_int_equal(model->from_probabilities, rows[i].probabilities);
+        assert_int_equal(model->loss.class != NULL && !model->loss.from_logits, rows[i].probabilities);
         if (rows[i].slots > 0)
             assert_slots(model, rows[i].file);
         convoy_model_destroy(model);
@@ -241,7 +241,12 @@ static void assert_same_model(convoy_model *a, convoy_model *b)
     assert_true(a->optimizer_settings.learning_rate == b->optimizer_settings.learning_rate &&
                 a->optimizer_settings.momentum == b->optimizer_settings.momentum);
     assert_int_equal(a->optimizer_steps, b->optimizer_steps);
-    assert_int_equal(a->from_probabilities, b->from_probabilities);
+    assert_ptr_equal(a->loss.class, b->loss.class);
+    assert_int_equal(a->loss.from_logits, b->loss.from_logits);
+    assert_true(a->loss.label_smoothing == b->loss.label_smoothing && a->loss.delta == b->loss.delta);
+    assert_int_equal(a->metrics.count, b->metrics.count);
+    for (int i = 0; i < a->metrics.count; i++)
+        assert_string_equal(a->metrics.row[i].name, b->metrics.row[i].name);
     assert_int_equal(a->optimizer_slot_count, b->optimizer_slot_count);
     for (int s = 0; s < a->optimizer_slot_count; s++)
         assert_memory_equal(a->optimizer_slots[s], b->optimizer_slots[s], model_trainable_count(a) * sizeof(float));

@@ -50,6 +50,7 @@ def describe(path, model):
         step = int(optimizer.iterations)
         print(f"  optimizer {optimizer.name}, step {step}, learning rate {float(optimizer.learning_rate):g}, "
               f"variables {digest([v.numpy() for v in optimizer.variables])}")
+        print(f"  compiled with {compiled(model)}")
 
 
 def inputs(model, count):
@@ -67,10 +68,18 @@ def outputs(model):
     return found if isinstance(found, list) else [found]
 
 
+def compiled(model):
+    """Loss and metrics as Keras would write them."""
+    config = model.get_compile_config()
+    return json.dumps({key: config.get(key) for key in ("loss", "metrics")})
+
+
 def losses(model):
     x = alone(inputs(model, 24))
     y = np.random.default_rng(8).integers(0, model.output_shape[-1], 24)
-    return [float(model.train_on_batch(x[i:i + 8], y[i:i + 8])[0]) for i in (0, 8, 16)]
+    if "sparse" not in json.dumps(model.get_compile_config()["loss"]).lower():
+        y = keras.utils.to_categorical(y, model.output_shape[-1])
+    return [float(np.ravel(model.train_on_batch(x[i:i + 8], y[i:i + 8]))[0]) for i in (0, 8, 16)]
 
 
 def same_arrays(a, b):

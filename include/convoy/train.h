@@ -15,11 +15,21 @@
 extern "C" {
 #endif
 
-/* Loss and accuracy over one pass: the mean over all images, as Keras reports them. */
+#define CONVOY_MOST_METRICS 16
+#define CONVOY_METRIC_NAME_SIZE 56
+
+typedef struct convoy_metric {
+    char name[CONVOY_METRIC_NAME_SIZE]; /* Keras's: "precision" */
+    double value;
+} convoy_metric;
+
+/* Loss and metrics over one pass, over all images, as Keras reports them: the loss weighted as the options say, the metrics not. */
 typedef struct convoy_metrics {
-    double loss, accuracy;
+    double loss, accuracy; /* accuracy: the share of images whose class is predicted (see metrics below), chosen or not */
     double seconds;
     size_t images;
+    int count;             /* the loss and the metrics that were chosen, in Keras's order, which is that of the names' bytes */
+    convoy_metric metric[CONVOY_MOST_METRICS + 1];
 } convoy_metrics;
 
 typedef struct convoy_epoch {
@@ -55,7 +65,30 @@ typedef struct convoy_fit_options {
      * anneal_strategy=cos)", as PyTorch's OneCycleLR. NULL: none. */
     const char *learning_rate_schedule;
     double momentum;          /* of sgd and rmsprop; 0: as the optimizer says */
-    bool from_probabilities;  /* the model ends in probabilities (Keras's from_logits=False); default: logits */
+    /* Keras's losses, written as in Keras, by class or snake-case name: "CategoricalCrossentropy(label_smoothing=0.1)", "mse".
+     *   SparseCategoricalCrossentropy(from_logits)
+     *   CategoricalCrossentropy(from_logits, label_smoothing)
+     *   BinaryCrossentropy(from_logits, label_smoothing)
+     *   MeanSquaredError(), MeanAbsoluteError(), Huber(delta)
+     * All but the first see a label as keras.utils.to_categorical would make it, as long as the model has outputs; a model with
+     * a single output is compared with the label itself (not by the first two), which for BinaryCrossentropy is 0 or 1.
+     * from_logits is False where it is not given, as in Keras: the outputs are probabilities, clipped to 1e-7 .. 1 - 1e-7.
+     * NULL: the model's own, as a file or an earlier run left it; else SparseCategoricalCrossentropy(from_logits=True). */
+    const char *loss;
+    bool from_probabilities;  /* without `loss`: the outputs are probabilities, whatever the model's own loss says */
+    /* Keras's metrics, NULL-terminated: "accuracy" ("acc"), "SparseCategoricalAccuracy", "CategoricalAccuracy",
+     * "BinaryAccuracy(threshold)", "TopKCategoricalAccuracy(k)", "SparseTopKCategoricalAccuracy(k)", "Precision(thresholds,
+     * top_k, class_id)", "Recall(thresholds, top_k, class_id)", each with a name if you like. The word accuracy counts images
+     * whose largest output, the first on ties, is at the label; of a single output, those where output > 0.5 is the label.
+     * Precision and recall count over all outputs (of one class: class_id), the label made one-hot. NULL or none: the model's
+     * own, else accuracy. */
+    const char *const *metrics;
+    /* Weights of the images' losses: the loss of a batch is sum(weight x loss) / images. Of classes, as in Keras: "{0: 1.0, 3:
+     * 2.5}", the brackets may be left out; a class that is not named weighs 1. Or of images: as many floats as `data` has
+     * images. They exclude each other. Neither changes metrics. Validation sees sample weights only when a validation_split
+     * takes its images, and class weights never. NULL: all weigh 1. */
+    const char *class_weight;
+    const float *sample_weight;
     uint64_t seed;            /* order of the images, and what layers like Dropout draw */
     bool no_shuffle;
     const convoy_dataset *validation; /* evaluated after each epoch; may be NULL */
@@ -73,7 +106,8 @@ typedef struct convoy_fit_options {
      *   TensorBoard(log_dir, histogram_freq, write_images, write_steps_per_second): write_images goes with histogram_freq
      *   TerminateOnNaN(raise_error): a loss that is not finite ends the training without an error, the weights as they were in
      *     front of that step (Keras leaves them not finite)
-     * Values to watch: loss, accuracy, and with validation val_loss, val_accuracy. A callback of your own is on_epoch. */
+     * Values to watch: loss, the metrics by their names, and with validation val_loss, val_NAME. A callback of your own is
+     * on_epoch. */
     const char *const *callbacks;
 
     /* Called as the work goes on; return non-zero to stop (CONVOY_ERROR_INTERRUPTED). May be NULL. */
@@ -88,24 +122,39 @@ typedef struct convoy_fit_result {
     size_t planned_bytes;      /* device memory that the plan decided on */
 } convoy_fit_result;
 
-/* Trains `model` in place: sparse categorical cross-entropy, Keras's arithmetic. The weights go to the device once and come
+/* Trains `model` in place, with Keras's arithmetic; the model keeps optimizer, loss and metrics. The weights go to the device once and come
  * back at the end (also after an interruption). `options` and `result` may be NULL.
  * Errors: CONVOY_ERROR_MODEL (shapes of data and model differ), CONVOY_ERROR_DEVICE_MEMORY, CONVOY_ERROR_NOT_FINITE (the
  * message names epoch, step and first bad layer). */
 convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                          const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err);
 
+/* What a loss takes a model's outputs for. */
+typedef enum convoy_outputs { CONVOY_OUTPUTS_ANY, CONVOY_OUTPUTS_LOGITS, CONVOY_OUTPUTS_PROBABILITIES } convoy_outputs;
+
+/* That of the loss that convoy_fit and convoy_evaluate would choose; ANY also where `loss` can't be read. */
+convoy_outputs convoy_loss_outputs(const convoy_model *model, const char *loss, bool from_probabilities);
+
 /* Looks at the numbers and texts of the options without a device or data. Errors: CONVOY_ERROR_ARGUMENT. convoy_fit does so too. */
 convoy_status convoy_fit_check(const convoy_fit_options *options, convoy_error *err);
 
 typedef struct convoy_evaluate_options {
     int batch_size;          /* 0: 32 */
+    const char *loss;        /* these as in convoy_fit_options */
     bool from_probabilities;
+    const char *const *metrics;
+    const float *sample_weight;
     double scale;            /* pixels are divided by this; 0: 255 */
     bool stream;
+    /* NULL, or room for N x N counts, N = convoy_confusion_size: [i * N + k] gets how many images of class i were taken for
+     * class k, that of the largest output, or of a single output 1 where it is above 0.5, else 0. */
+    size_t *confusion;
     int (*on_progress)(void *user, const convoy_progress *progress);
     void *user;
 } convoy_evaluate_options;
+
+/* Rows and columns of a confusion matrix: the model's outputs, at least 2 and at least the data's classes. */
+int convoy_confusion_size(const convoy_model *model, const convoy_dataset *data);
 
 convoy_status convoy_evaluate(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                               const convoy_evaluate_options *options, convoy_metrics *out, convoy_error *err);

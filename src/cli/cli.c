@@ -248,36 +248,48 @@ int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weigh
     return CLI_RUN;
 }
 
-/* The last layer's class or activation, as Keras's config has it. */
-static bool ends_in_softmax(const json_t *model)
+/* Is the last layer's class or activation, as Keras's config has it, the class or the activation? */
+static bool ends_in(const json_t *model, const char *layer_class, const char *word)
 {
     const json_t *layers = json_object_get(json_object_get(model, "config"), "layers");
     const json_t *layer = json_array_get(layers, json_array_size(layers) - 1);
     const char *class_name = json_string_value(json_object_get(layer, "class_name"));
     const char *activation = json_string_value(json_object_get(json_object_get(layer, "config"), "activation"));
-    return (class_name != NULL && strcmp(class_name, "Softmax") == 0) ||
-           (activation != NULL && strcmp(activation, "softmax") == 0);
+    return (class_name != NULL && strcmp(class_name, layer_class) == 0) ||
+           (activation != NULL && strcmp(activation, word) == 0);
 }
 
-bool cli_ends_in_probabilities(const convoy_model *model)
+static bool model_ends_in(const convoy_model *model, const char *layer_class, const char *word)
 {
     char *text = NULL;
     if (convoy_model_to_json(model, &text, NULL) != CONVOY_OK)
         return false;
     json_t *config = json_loads(text, 0, NULL);
-    bool softmax = ends_in_softmax(config);
+    bool ends = ends_in(config, layer_class, word);
     json_decref(config);
     free(text);
-    return softmax;
+    return ends;
 }
 
-void cli_check_probabilities(const convoy_model *model, bool from_probabilities)
+bool cli_ends_in_probabilities(const convoy_model *model)
 {
-    bool softmax = cli_ends_in_probabilities(model);
-    if (softmax && !from_probabilities)
-        cli_say("the model ends in softmax, but its outputs are taken for logits: add --from-probabilities");
-    if (!softmax && from_probabilities)
+    return model_ends_in(model, "Softmax", "softmax");
+}
+
+void cli_check_probabilities(const convoy_model *model, const char *loss, bool from_probabilities)
+{
+    bool softmax = cli_ends_in_probabilities(model), sigmoid = model_ends_in(model, "Sigmoid", "sigmoid");
+    convoy_outputs taken = convoy_loss_outputs(model, loss, from_probabilities);
+    if (taken == CONVOY_OUTPUTS_LOGITS && (softmax || sigmoid))
+        cli_say("the model ends in %s, but its outputs are taken for logits: %s", softmax ? "softmax" : "sigmoid",
+                loss == NULL ? "add --from-probabilities" : "leave from_logits=True out");
+    if (taken != CONVOY_OUTPUTS_PROBABILITIES || softmax || sigmoid)
+        return;
+    if (from_probabilities)
         cli_say("--from-probabilities, but the model does not end in softmax: its outputs must be probabilities");
+    else if (loss != NULL)
+        cli_say("the loss %s takes probabilities, but the model does not end in softmax or sigmoid: add from_logits=True in "
+                "brackets", loss);
 }
 
 /* ---- data ---- */

@@ -142,8 +142,8 @@ void cli_print_place(const char *name);
 /* Loads MODEL; *has_weights is false when it came without any (a JSON config, a built-in name). CLI_RUN or an exit code. */
 int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weights);
 
-/* Says so when what the model ends in and --from-probabilities do not go together. */
-void cli_check_probabilities(const convoy_model *model, bool from_probabilities);
+/* Says so when what the model ends in and what the loss takes do not go together. `loss` may be NULL: the model's own. */
+void cli_check_probabilities(const convoy_model *model, const char *loss, bool from_probabilities);
 
 /* Is the last layer's activation softmax? */
 bool cli_ends_in_probabilities(const convoy_model *model);

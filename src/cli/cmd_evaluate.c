@@ -1,14 +1,17 @@
 /* convoy evaluate */
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/metric_text.h"
+#include "cli/objective_flags.h"
 #include "cli/progress.h"
 
 typedef struct evaluation {
     cli_device device;
     const char *model_name, *data_name, *part;
     convoy_evaluate_options how;
-    bool coarse, json, quiet;
+    objective_flags objective;
+    bool coarse, confusion, json, quiet;
     progress progress;
     convoy_context *ctx;
     convoy_model *model;
@@ -24,13 +27,48 @@ static int on_progress(void *user, const convoy_progress *now)
 
 static int print_result(const evaluation *e, const convoy_metrics *m)
 {
+    class_table classes = {e->model, e->data, e->how.confusion, convoy_confusion_size(e->model, e->data)};
     if (!e->json) {
-        printf("%s accuracy %.4f, loss %.4f (%zu images)\n", e->part, m->accuracy, m->loss, m->images);
+        metric_text_print(e->part, m);
+        class_table_print(&classes);
         return CLI_DONE;
     }
-    return cli_print_json(json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "device", convoy_context_device(e->ctx)->name,
-                                    "part", e->part, "images", (json_int_t)m->images, "loss", cli_json_number(m->loss),
-                                    "accuracy", cli_json_number(m->accuracy), "seconds", cli_json_number(m->seconds)));
+    json_t *result = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "device", convoy_context_device(e->ctx)->name, "part",
+                               e->part, "images", (json_int_t)m->images, "accuracy", cli_json_number(m->accuracy), "seconds",
+                               cli_json_number(m->seconds), "classes", class_table_json(&classes));
+    metric_text_json(result, "", m, true);
+    if (e->confusion)
+        json_object_set_new(result, "confusion", class_table_confusion(&classes));
+    return cli_print_json(result);
+}
+
+/* Before the model is loaded: what can be seen to be wrong. */
+static int check_usage(evaluation *e)
+{
+    convoy_error err = {0};
+    int code = objective_flags_split(&e->objective);
+    e->how.loss = e->objective.loss;
+    e->how.metrics = objective_flags_metrics(&e->objective);
+    convoy_fit_options same = {.loss = e->how.loss, .metrics = e->how.metrics,
+                               .from_probabilities = e->how.from_probabilities};
+    if (code != CLI_RUN)
+        return code;
+    if (e->confusion && !e->json)
+        return cli_usage("evaluate", "--confusion goes with --json");
+    return convoy_fit_check(&same, &err) == CONVOY_OK ? CLI_RUN : cli_report(&err);
+}
+
+/* Weights of the images, and room for what is counted. */
+static int prepare_counts(evaluation *e)
+{
+    size_t size = (size_t)convoy_confusion_size(e->model, e->data);
+    int code = objective_flags_load(&e->objective, convoy_dataset_count(e->data));
+    e->how.sample_weight = e->objective.weights;
+    e->how.confusion = calloc(size * size, sizeof *e->how.confusion);
+    if (e->how.confusion != NULL || code != CLI_RUN)
+        return code;
+    cli_say("out of host memory");
+    return CLI_FAILED;
 }
 
 static int evaluate(evaluation *e)
@@ -52,7 +90,10 @@ static int evaluate(evaluation *e)
     if (!e->quiet)
         cli_print_place(e->data_name);
     cli_report_skipped(e->data_name, e->data);
-    cli_check_probabilities(e->model, e->how.from_probabilities);
+    cli_check_probabilities(e->model, e->how.loss, e->how.from_probabilities);
+    code = prepare_counts(e);
+    if (code != CLI_RUN)
+        return code;
     code = cli_open_device(&e->device, e->quiet, &e->ctx);
     if (code != CLI_RUN)
         return code;
@@ -83,16 +124,19 @@ int cmd_evaluate(int argc, char **argv)
          .help = "pixels are divided by X (default: 255; the\ntutorial as written: 225)"},
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &e.how.from_probabilities,
          .help = "the model ends in probabilities, not logits"},
+        OBJECTIVE_OPTIONS(&e.objective),
         CLI_COARSE_OPTION(&e.coarse),
         {.name = "stream", .kind = CLI_FLAG, .value = &e.how.stream, .help = "keep the images on the host"},
         CLI_DEVICE_OPTIONS(&e.device),
         CLI_JSON_OPTION(&e.json),
+        {.name = "confusion", .kind = CLI_FLAG, .value = &e.confusion,
+         .help = "with --json: how many images of each class were\ntaken for which"},
         CLI_QUIET_OPTION(&e.quiet),
         {0},
     };
     cli_command command = {.name = "evaluate",
                            .arguments = "MODEL --data DATA",
-                           .purpose = "Loss and accuracy of a trained model.",
+                           .purpose = "Loss and accuracy of a trained model, of all images and of each class.",
                            .options = options,
                            .least = 1,
                            .most = 1,
@@ -101,7 +145,11 @@ int cmd_evaluate(int argc, char **argv)
     if (code == CLI_RUN && e.data_name == NULL)
         code = cli_usage("evaluate", "--data is missing: which images? (--data sample is built in)");
     if (code == CLI_RUN)
+        code = check_usage(&e);
+    if (code == CLI_RUN)
         code = evaluate(&e);
+    free(e.how.confusion);
+    objective_flags_free(&e.objective);
     convoy_dataset_destroy(e.data);
     convoy_model_destroy(e.model);
     convoy_context_destroy(e.ctx);

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/metric_text.h"
+#include "cli/objective_flags.h"
 #include "cli/progress.h"
 #include "cli/run_folder.h"
 #include "cli/train_callbacks.h"
@@ -21,6 +23,7 @@ typedef struct training {
     bool validate, coarse, json, quiet, plot;
     convoy_fit_options fit;
 
+    objective_flags objective;
     train_callbacks callbacks;
     run_folder run;
     cli_option *options;
@@ -83,13 +86,20 @@ static int check_usage(training *t)
         return cli_usage("train", "--momentum goes with --optimizer sgd or rmsprop only; others have moments of their own");
     if (t->validation_name != NULL && t->fit.validation_split != 0)
         return cli_usage("train", "--validation and --validation-split exclude each other");
-    int code = train_callbacks_make(&t->callbacks, t->quiet);
+    int code = objective_flags_split(&t->objective);
+    if (code == CLI_RUN)
+        code = train_callbacks_make(&t->callbacks, t->quiet);
     if (code != CLI_RUN)
         return code;
     code = run_folder_check(&t->run);
     if (code != CLI_RUN)
         return code;
     t->fit.callbacks = t->callbacks.texts;
+    t->fit.loss = t->objective.loss;
+    t->fit.metrics = objective_flags_metrics(&t->objective);
+    t->fit.class_weight = t->objective.class_weight;
+    if (t->objective.class_weight != NULL && t->objective.sample_weight != NULL)
+        return cli_usage("train", "--class-weight and --sample-weight exclude each other");
     if (convoy_fit_check(&t->fit, &err) != CONVOY_OK)
         return cli_report(&err);
     if (t->output == NULL)
@@ -164,9 +174,12 @@ static int prepare(training *t)
     if (code == CLI_RUN)
         code = open_data(t);
     if (code == CLI_RUN)
+        code = objective_flags_load(&t->objective, convoy_dataset_count(t->train));
+    t->fit.sample_weight = t->objective.weights;
+    if (code == CLI_RUN)
         code = keep_class_names(t);
     if (code == CLI_RUN)
-        cli_check_probabilities(t->model, t->fit.from_probabilities);
+        cli_check_probabilities(t->model, t->fit.loss, t->fit.from_probabilities);
     if (code == CLI_RUN)
         code = cli_open_device(&t->device, t->quiet, &t->ctx);
     if (code != CLI_RUN)
@@ -236,6 +249,8 @@ static int test(training *t, convoy_metrics *out)
 {
     convoy_error err = {0};
     convoy_evaluate_options how = {.batch_size = t->fit.batch_size,
+                                   .loss = t->fit.loss,
+                                   .metrics = t->fit.metrics,
                                    .from_probabilities = t->fit.from_probabilities,
                                    .scale = t->test_scale,
                                    .stream = t->fit.stream,
@@ -250,27 +265,26 @@ static int test(training *t, convoy_metrics *out)
 
 static json_t *epoch_json(const convoy_epoch *e)
 {
-    bool v = e->has_validation;
     double rate = (double)e->train.images / e->train.seconds;
-    return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "epoch", e->epoch, "loss", cli_json_number(e->train.loss),
-                     "accuracy", cli_json_number(e->train.accuracy), "val_loss",
-                     v ? cli_json_number(e->validation.loss) : json_null(), "val_accuracy",
-                     v ? cli_json_number(e->validation.accuracy) : json_null(), "seconds",
-                     cli_json_number(e->train.seconds), "images_per_second", cli_json_number(rate));
+    json_t *object = json_pack("{s:i, s:o, s:o}", "epoch", e->epoch, "seconds", cli_json_number(e->train.seconds),
+                               "images_per_second", cli_json_number(rate));
+    metric_text_json(object, "", &e->train, true);
+    metric_text_json(object, "val_", e->has_validation ? &e->validation : &e->train, e->has_validation);
+    return object;
 }
 
 static int print_json(const training *t, double first_step, const convoy_metrics *tested)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    json_t *epochs = json_array();
+    json_t *epochs = json_array(), *test = json_object();
+    metric_text_json(test, "", tested, true);
     for (int i = 0; i < t->epoch_count; i++)
         json_array_append_new(epochs, epoch_json(&t->epochs[i]));
     return cli_print_json(json_pack(
-        "{s:s, s:o, s:o, s:{s:o, s:o}, s:I, s:I}", "device", convoy_context_device(t->ctx)->name, "epochs", epochs,
-        "first_step_seconds", cli_json_number(first_step), "test", "loss", cli_json_number(tested->loss), "accuracy",
-        cli_json_number(tested->accuracy), "peak_device_bytes", (json_int_t)convoy_context_counters(t->ctx).peak_bytes,
-        "peak_host_bytes", (json_int_t)usage.ru_maxrss * 1024));
+        "{s:s, s:o, s:o, s:o, s:I, s:I}", "device", convoy_context_device(t->ctx)->name, "epochs", epochs,
+        "first_step_seconds", cli_json_number(first_step), "test", test, "peak_device_bytes",
+        (json_int_t)convoy_context_counters(t->ctx).peak_bytes, "peak_host_bytes", (json_int_t)usage.ru_maxrss * 1024));
 }
 
 /* The result goes to stdout; with --json that holds the JSON alone. */
@@ -283,7 +297,7 @@ static int print_results(const training *t, double first_step, const convoy_metr
     }
     if (t->json)
         return print_json(t, first_step, tested);
-    printf("test accuracy %.4f, loss %.4f (%zu images)\n", tested->accuracy, tested->loss, tested->images);
+    metric_text_print("test", tested);
     if (t->output != NULL)
         printf("saved %s\n", t->output);
     if (t->run.folder != NULL)
@@ -357,6 +371,8 @@ int cmd_train(int argc, char **argv)
         {.name = "no-validation", .kind = CLI_OFF, .value = &t.validate, .help = "no such evaluation (the default)"},
         {.name = "test-scale", .kind = CLI_REAL, .value = &t.test_scale, .meta = "X", .above = true,
          .help = "test pixels are divided by X (default: 255; the\ntutorial as written: 225)"},
+        OBJECTIVE_OPTIONS(&t.objective),
+        CLASS_WEIGHT_OPTION(&t.objective),
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &t.fit.from_probabilities,
          .help = "the model ends in probabilities, not logits"},
         CLI_COARSE_OPTION(&t.coarse),
@@ -395,6 +411,7 @@ int cmd_train(int argc, char **argv)
     convoy_model_destroy(t.model);
     convoy_context_destroy(t.ctx);
     train_callbacks_free(&t.callbacks);
+    objective_flags_free(&t.objective);
     free(t.epochs);
     return code;
 }

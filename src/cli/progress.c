@@ -107,16 +107,21 @@ static size_t put_time_per_step(double seconds)
 
 static size_t put_value(const char *name, double value)
 {
-    char text[80];
+    char text[128];
     snprintf(text, sizeof text, fabs(value) > 1e-3 ? " - %s: %.4f" : " - %s: %.4e", name, value);
     return put(text);
 }
 
 static size_t put_metrics(const convoy_metrics *train, const convoy_metrics *validation)
 {
-    size_t width = put_value("accuracy", train->accuracy) + put_value("loss", train->loss);
-    if (validation != NULL)
-        width += put_value("val_accuracy", validation->accuracy) + put_value("val_loss", validation->loss);
+    char name[CONVOY_METRIC_NAME_SIZE + 4];
+    size_t width = 0;
+    for (int i = 0; i < train->count; i++)
+        width += put_value(train->metric[i].name, train->metric[i].value);
+    for (int i = 0; validation != NULL && i < validation->count; i++) {
+        snprintf(name, sizeof name, "val_%s", validation->metric[i].name);
+        width += put_value(name, validation->metric[i].value);
+    }
     return width;
 }
 

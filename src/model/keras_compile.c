@@ -1,7 +1,5 @@
 #include "model/keras_file.h"
 
-#include <string.h>
-
 #include "base/text.h"
 
 #define CONVOY_KEY "convoy"
@@ -33,16 +31,11 @@ static void read_schedule(const json_t *config, convoy_model *model)
         model->optimizer_settings.schedule = json_incref(schedule);
 }
 
-/* A loss by name has from_logits=False. */
+/* A loss that can't be read, or one for each of several outputs, leaves the model without one. */
 static void read_loss(const json_t *loss, convoy_model *model)
 {
-    const json_t *config = json_object_get(loss, "config");
-    const char *class_name = json_string_value(json_object_get(loss, "class_name"));
-    const char *name = json_string_value(loss);
-    if (name != NULL && strcmp(name, "sparse_categorical_crossentropy") == 0)
-        model->from_probabilities = true;
-    else if (class_name != NULL && strcmp(class_name, "SparseCategoricalCrossentropy") == 0)
-        model->from_probabilities = !json_is_true(json_object_get(config, "from_logits"));
+    if (loss_from_json(loss, &model->loss, NULL) != CONVOY_OK)
+        model->loss = (loss_settings){0};
 }
 
 void keras_compile_read(const json_t *config, convoy_model *model)
@@ -51,6 +44,8 @@ void keras_compile_read(const json_t *config, convoy_model *model)
     read_optimizer(json_object_get(compile, "optimizer"), model);
     read_schedule(config, model);
     read_loss(json_object_get(compile, "loss"), model);
+    model->metrics = (metric_list){0};
+    metric_list_read(json_object_get(compile, "metrics"), &model->metrics);
 }
 
 /* ---- writing ---- */
@@ -61,10 +56,16 @@ static json_t *write_optimizer(const convoy_model *model, const optimizer_class 
                      optimizer_settings_write(class, &model->optimizer_settings));
 }
 
+/* A model that was compiled without gets what training would take. */
 static json_t *write_loss(const convoy_model *model)
 {
-    return json_pack("{s:s, s:s, s:{s:b}}", "module", "keras.losses", "class_name", "SparseCategoricalCrossentropy",
-                     "config", "from_logits", !model->from_probabilities);
+    const loss_settings standard = {.class = loss_class_find("sparse_categorical_crossentropy"), .from_logits = true};
+    return loss_to_json(model->loss.class != NULL ? &model->loss : &standard);
+}
+
+static json_t *write_metrics(const convoy_model *model)
+{
+    return model->metrics.count > 0 ? metric_list_write(&model->metrics) : json_null();
 }
 
 convoy_status keras_compile_write(const convoy_model *model, json_t *config, convoy_error *err)
@@ -75,8 +76,8 @@ convoy_status keras_compile_write(const convoy_model *model, json_t *config, con
     const optimizer_settings *settings = &model->optimizer_settings;
     if (class == NULL)
         return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "optimizer '%s' can't be written", model->optimizer);
-    json_t *compile = json_pack("{s:o, s:o, s:[s]}", "optimizer", write_optimizer(model, class), "loss",
-                                write_loss(model), "metrics", "accuracy");
+    json_t *compile = json_pack("{s:o, s:o, s:o}", "optimizer", write_optimizer(model, class), "loss", write_loss(model),
+                                "metrics", write_metrics(model));
     if (compile == NULL || json_object_set_new(config, "compile_config", compile) != 0)
         return OUT_OF_MEMORY(err);
     if (settings->schedule == NULL || optimizer_schedule_is_keras(settings))

@@ -28,7 +28,7 @@ convoy_status keras_archive_build(const keras_member *members, size_t count, cha
 
 /* ---- compile_config (keras_compile.c) ---- */
 
-/* Takes the optimizer with its options and the kind of loss from a model's config. What Convoy has no counterpart
+/* Takes the optimizer, the loss and the metrics with their options from a model's config. What Convoy has no counterpart
  * for is left out: such a file can be evaluated and trained anew, but not resumed. */
 void keras_compile_read(const json_t *config, convoy_model *model);
 /* Adds compile_config when the model has an optimizer. */

@@ -6,6 +6,8 @@
 
 #include "convoy/model.h"
 #include "layers/layer.h"
+#include "model/loss_config.h"
+#include "model/metric_config.h"
 #include "model/optimizer_config.h"
 
 /* A use of a layer. Nodes stand in an order in which they can be run. A layer used twice has a node for each use: `layer` is each
@@ -47,7 +49,8 @@ struct convoy_model {
     float *optimizer_slots[OPTIMIZER_MAX_SLOTS]; /* trainable parameter count floats each, owned */
     float optimizer_scalar;    /* of layouts with one: nadam's product of momenta */
     bool compiled;             /* has an optimizer to write into compile_config */
-    bool from_probabilities;
+    loss_settings loss;        /* as it was compiled, or trained last; class NULL: not known */
+    metric_list metrics;       /* count 0: none were chosen */
     char **class_names; /* owned */
     size_t class_count; /* 0: no names */
 };

@@ -117,6 +117,7 @@ typedef struct rt_list rt_list;
 /* Values that change from step to step. */
 typedef enum rt_variable {
     RT_VAR_FIRST,  /* int: position of the batch's first row in the order of rows */
+    RT_VAR_ROW,    /* int: the same, also where the batch was sent by itself and RT_VAR_FIRST is 0 */
     RT_VAR_STEP,   /* int: index of the step in the epoch, where its metrics go */
     RT_VAR_UPDATES, /* int: updates that the optimizer had done before this step, a resumed run's earlier ones included */
     RT_VAR_RATE,   /* float: the optimizer's step size, the first of RT_RATES numbers that it may set */

@@ -8,7 +8,7 @@
 
 /* ---- what a callback sees and may do ---- */
 
-#define CALLBACK_MOST_LOGS 32
+#define CALLBACK_MOST_LOGS (2 * (CONVOY_MOST_METRICS + 1) + 4) /* of training and validation, and what callbacks add */
 
 /* Keras's logs of an epoch: names in Keras's order, values rounded to float32 as its metrics are. Callbacks may add to it. */
 typedef struct callback_logs {

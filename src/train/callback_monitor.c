@@ -2,6 +2,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "model/metric_config.h"
 #include "runtime/runtime.h"
 #include "train/callback.h"
 
@@ -14,9 +16,20 @@ static bool ends_with(const char *name, const char *ending)
     return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
+/* All metrics are better when they are more. One with a name of its own, or Keras's name and a number: precision_1. */
+static bool is_metric(const char *name)
+{
+    char word[OPTION_TEXT_SIZE];
+    text_copy(word, sizeof word, strncmp(name, "val_", 4) == 0 ? name + 4 : name);
+    char *number = strrchr(word, '_');
+    if (number != NULL && number[1] != '\0' && strspn(number + 1, "0123456789") == strlen(number + 1))
+        *number = '\0';
+    return metric_class_find(word) != NULL;
+}
+
 convoy_status monitor_check(monitor *m, const char *who, convoy_error *err)
 {
-    bool up = ends_with(m->name, "accuracy"), down = ends_with(m->name, "loss");
+    bool up = ends_with(m->name, "accuracy") || is_metric(m->name), down = ends_with(m->name, "loss");
     if (m->mode == AUTO && !up && !down)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%s: monitor='%s': is more better, or less? Say mode=max or mode=min",
                          who, m->name);

@@ -55,11 +55,12 @@ const char *callback_logs_names(const callback_logs *logs, char *out, size_t siz
 callback_logs callback_logs_of(const convoy_epoch *epoch)
 {
     callback_logs logs = {0};
-    callback_logs_set(&logs, "accuracy", epoch->train.accuracy);
-    callback_logs_set(&logs, "loss", epoch->train.loss);
-    if (epoch->has_validation) {
-        callback_logs_set(&logs, "val_accuracy", epoch->validation.accuracy);
-        callback_logs_set(&logs, "val_loss", epoch->validation.loss);
+    for (int i = 0; i < epoch->train.count; i++)
+        callback_logs_set(&logs, epoch->train.metric[i].name, epoch->train.metric[i].value);
+    for (int i = 0; epoch->has_validation && i < epoch->validation.count; i++) {
+        char name[CONVOY_METRIC_NAME_SIZE + 4];
+        snprintf(name, sizeof name, "val_%s", epoch->validation.metric[i].name);
+        callback_logs_set(&logs, name, epoch->validation.metric[i].value);
     }
     return logs;
 }

@@ -22,7 +22,7 @@ convoy_status check_fit(const convoy_model *model, const convoy_dataset *data, c
     if (in.rank != row.rank || memcmp(in.dim, row.dim, (size_t)in.rank * sizeof(int)) != 0)
         return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' takes %s, but the images are %s", model->name,
                          shape_text(&in, of_model, sizeof of_model), shape_text(&row, of_data, sizeof of_data));
-    if (out.rank != 1 || out.dim[0] < convoy_dataset_classes(data))
+    if (out.rank != 1 || (out.dim[0] > 1 && out.dim[0] < convoy_dataset_classes(data))) /* one: the loss decides */
         return base_fail(err, CONVOY_ERROR_MODEL,
                          "layer '%s' gives %s, but the data has %d classes: the last layer must give one value a class",
                          model->nodes[model_output_node(model, 0)].layer->name, shape_text(&out, of_model, sizeof of_model),

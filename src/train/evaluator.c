@@ -4,8 +4,11 @@
 
 #include "base/clock.h"
 #include "train/check_fit.h"
+#include "train/confusion.h"
 #include "train/feed.h"
 #include "train/loss.h"
+#include "train/metric.h"
+#include "train/objective.h"
 #include "train/pace.h"
 #include "train/penalty.h"
 
@@ -14,7 +17,11 @@ struct evaluator {
     convoy_evaluate_options options;
     plan *plan;
     feed *feed;
+    objective objective;
     loss *loss;
+    metric_set *metrics;
+    weights *weights;     /* NULL: all images weigh 1 */
+    confusion *confusion; /* NULL: not wanted */
     penalty *penalty; /* NULL: no regularizers */
     size_t rows, steps;
     int batch;
@@ -24,32 +31,51 @@ struct evaluator {
 static convoy_status write_pass(evaluator *e, const convoy_model *model, convoy_error *err)
 {
     rt_list *list = plan_list(e->plan);
+    loss_job job = {.how = &e->objective.loss, .outputs = convoy_model_output(model).dim[0], .z = plan_output(e->plan),
+                    .labels = feed_labels(e->feed), .weights = e->weights};
     TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale > 0.0 ? e->options.scale : 255.0, err));
     TRY(plan_add_forward(e->plan, err));
     TRY(penalty_add(e->penalty, err));
-    return loss_add(e->loss, list, plan_output(e->plan), feed_labels(e->feed), NULL, convoy_model_output(model).dim[0],
-                    e->options.from_probabilities, err);
+    TRY(loss_add(e->loss, list, &job, err));
+    TRY(metric_set_add(e->metrics, list, job.z, job.labels, err));
+    return e->confusion ? confusion_add(e->confusion, list, job.z, job.labels, err) : CONVOY_OK;
+}
+
+/* What becomes of the outputs. */
+static convoy_status create_loss(evaluator *e, const convoy_model *model, const convoy_dataset *data, convoy_error *err)
+{
+    int outputs = convoy_model_output(model).dim[0];
+    TRY(weights_create(e->ctx, data, NULL, e->options.sample_weight, &e->weights, err));
+    TRY(loss_create(e->ctx, e->batch, e->steps, &e->loss, err));
+    loss_set_penalty(e->loss, penalty_value(e->penalty));
+    TRY(metric_set_create(e->ctx, &e->objective.metrics, outputs, e->batch, e->steps, &e->metrics, err));
+    return e->options.confusion
+               ? confusion_create(e->ctx, outputs, convoy_confusion_size(model, data), &e->confusion, err)
+               : CONVOY_OK;
 }
 
 static convoy_status setup(evaluator *e, const convoy_model *model, const convoy_dataset *data, plan *share,
                            convoy_error *err)
 {
     const convoy_evaluate_options *o = &e->options;
+    TRY(objective_choose(model, o->loss, o->metrics, o->from_probabilities, &e->objective, err));
     TRY(check_fit(model, data, err));
+    TRY(objective_check(&e->objective, model, convoy_dataset_classes(data), err));
     e->rows = convoy_dataset_count(data);
     TRY(check_batch(o->batch_size, e->rows, &e->batch, err));
     e->steps = (e->rows + (size_t)e->batch - 1) / (size_t)e->batch;
     plan_options options = {.batch = e->batch, .share = share};
     TRY(plan_create(e->ctx, model, &options, &e->plan, err));
     TRY(penalty_create(e->ctx, model, e->plan, &e->penalty, err));
-    TRY(loss_create(e->ctx, e->batch, e->steps, &e->loss, err));
-    loss_set_penalty(e->loss, penalty_value(e->penalty));
+    TRY(create_loss(e, model, data, err));
     TRY(feed_create(e->ctx, data, e->batch, o->stream, &e->feed, err));
+    TRY(weights_arrange(e->weights, feed_order(e->feed), err));
     rt_list_collect(plan_list(e->plan));
     TRY(write_pass(e, model, err));
     TRY(rt_list_build(plan_list(e->plan), err));
     return write_pass(e, model, err);
 }
+
 convoy_status evaluator_create(convoy_context *ctx, const convoy_model *model, const convoy_dataset *data,
                                const convoy_evaluate_options *options, plan *share, evaluator **out, convoy_error *err)
 {
@@ -74,6 +100,9 @@ void evaluator_destroy(evaluator *e)
     (void)rt_finish(e->ctx, NULL);
     feed_destroy(e->feed);
     loss_destroy(e->loss);
+    metric_set_destroy(e->metrics);
+    weights_destroy(e->weights);
+    confusion_destroy(e->confusion);
     penalty_destroy(e->penalty);
     plan_destroy(e->plan);
     free(e);
@@ -90,6 +119,7 @@ static convoy_status report(evaluator *e, size_t done, double start, convoy_erro
     convoy_progress progress = {.step = done, .steps = e->steps};
     size_t bad, images = done * (size_t)e->batch < e->rows ? done * (size_t)e->batch : e->rows;
     TRY(loss_read(e->loss, done, images, &progress.so_far, &bad, err));
+    TRY(metric_set_read(e->metrics, done, &progress.so_far, err));
     progress.so_far.seconds = clock_seconds() - start;
     if (e->options.on_progress(e->options.user, &progress) != 0)
         return base_fail(err, CONVOY_ERROR_INTERRUPTED, "interrupted");
@@ -102,6 +132,7 @@ static convoy_status run_steps(evaluator *e, pace *p, double start, convoy_error
     for (size_t step = 0; step < e->steps; step++) {
         TRY(rt_list_set_batch(list, batch_at(e, step), err));
         TRY(feed_begin(e->feed, list, step * (size_t)e->batch, batch_at(e, step), err));
+        rt_list_set_int(list, RT_VAR_ROW, (int)(step * (size_t)e->batch));
         rt_list_set_int(list, RT_VAR_STEP, (int)step);
         TRY(rt_list_play(list, 0, rt_list_length(list), err));
         TRY(feed_end(e->feed, err));
@@ -119,12 +150,24 @@ convoy_status evaluator_run(evaluator *e, convoy_metrics *out, convoy_error *err
     double start = clock_seconds();
     size_t bad;
     pace p = {.ctx = e->ctx, .last_report = start};
+    if (e->confusion)
+        TRY(confusion_clear(e->confusion, err));
     convoy_status status = run_steps(e, &p, start, err);
     pace_end(&p);
     TRY(status);
     TRY(loss_read(e->loss, e->steps, e->rows, out, &bad, err));
+    TRY(metric_set_read(e->metrics, e->steps, out, err));
+    if (e->confusion)
+        TRY(confusion_read(e->confusion, e->options.confusion, err));
     out->seconds = clock_seconds() - start;
     return CONVOY_OK;
+}
+
+int convoy_confusion_size(const convoy_model *model, const convoy_dataset *data)
+{
+    int outputs = convoy_model_output(model).dim[0], classes = convoy_dataset_classes(data);
+    int size = outputs > classes ? outputs : classes;
+    return size > 2 ? size : 2;
 }
 
 convoy_status convoy_evaluate(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,

@@ -188,6 +188,8 @@ convoy_status feed_unshuffle(feed *f, convoy_error *err)
     return send_order(f, err);
 }
 
+const int32_t *feed_order(const feed *f) { return f->order; }
+
 /* ---- streaming ---- */
 
 static void pack(const feed *f, slot *s)

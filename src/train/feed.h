@@ -23,6 +23,7 @@ const rt_buffer *feed_labels(const feed *f); /* int, one per image of the batch 
 /* The order of rows for the coming epoch: shuffled by (seed, epoch), or as they are. */
 convoy_status feed_shuffle(feed *f, uint64_t seed, uint32_t epoch, convoy_error *err);
 convoy_status feed_unshuffle(feed *f, convoy_error *err);
+const int32_t *feed_order(const feed *f); /* the row that comes i-th */
 
 /* Before playing a step on rows [first, first + batch) of the order: sets the list's variables and, when streaming, sends the
  * batch and makes the device wait for it. After playing: notes that the slot is in use until then. */

@@ -7,9 +7,12 @@
 #include "train/callback.h"
 #include "train/check_fit.h"
 #include "train/evaluator.h"
+#include "train/metric.h"
+#include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/pace.h"
 #include "train/trainer.h"
+#include "train/weights.h"
 
 /* One run of convoy_fit. */
 typedef struct fit {
@@ -29,6 +32,7 @@ typedef struct fit {
 convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
 {
     callbacks *made = NULL;
+    objective chosen;
     optimizer_options how = {o->optimizer, o->learning_rate, o->momentum, o->learning_rate_schedule};
     if (o->epochs < 0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%d epochs; at least 1 is expected", o->epochs);
@@ -39,6 +43,8 @@ convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "pixels divided by %g and %g; positive numbers are expected",
                          o->train_scale, o->validation_scale);
     TRY(optimizer_check(&how, err));
+    TRY(objective_choose(NULL, o->loss, o->metrics, o->from_probabilities, &chosen, err));
+    TRY(weights_check(o->class_weight, o->sample_weight, err));
     TRY(callbacks_create(o->callbacks, &made, err));
     callbacks_destroy(made);
     return CONVOY_OK;
@@ -75,9 +81,12 @@ static convoy_status setup(fit *f, convoy_model *model, const convoy_dataset *da
     f->result.planned_bytes = trainer_planned_bytes(f->trainer);
     if (validation == NULL)
         return CONVOY_OK;
-    convoy_evaluate_options options = {.batch_size = f->batch, .from_probabilities = o->from_probabilities,
-                                       .scale = validation == f->held_out ? o->train_scale : o->validation_scale,
-                                       .stream = o->stream};
+    bool split = validation == f->held_out;
+    convoy_evaluate_options options = {.batch_size = f->batch, .loss = o->loss, .metrics = o->metrics,
+                                       .from_probabilities = o->from_probabilities,
+                                       .scale = split ? o->train_scale : o->validation_scale, .stream = o->stream};
+    if (split && o->sample_weight != NULL)
+        options.sample_weight = o->sample_weight + f->rows; /* the rest of them */
     return evaluator_create(f->ctx, model, validation, &options, trainer_plan(f->trainer), &f->evaluator, err);
 }
 
@@ -122,6 +131,7 @@ static convoy_status end_at_nan(fit *f, convoy_epoch *out, const convoy_error *f
 {
     rt_message(f->ctx, "%s; training ends", found->message);
     out->train.loss = NAN;
+    metric_put(&out->train, "loss", NAN);
     f->run.stop = true;
     return CONVOY_OK;
 }
@@ -182,7 +192,8 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);
     if (status == CONVOY_OK) {
-        model->from_probabilities = f.options->from_probabilities; /* checkpoints say so too */
+        model->loss = trainer_objective(f.trainer)->loss; /* checkpoints say so too */
+        model->metrics = trainer_objective(f.trainer)->metrics;
         f.run = (callback_run){.ctx = ctx, .trainer = f.trainer, .model = model};
         status = run(&f, err);
         if (status == CONVOY_OK)

@@ -58,24 +58,39 @@ void loss_set_penalty(loss *l, const rt_buffer *penalty) { l->penalty = penalty;
 
 const rt_buffer *loss_bad(const loss *l) { return l->bad; }
 
-convoy_status loss_add(loss *l, rt_list *list, const rt_buffer *z, const rt_buffer *labels, const rt_buffer *dz,
-                       int classes, bool from_probabilities, convoy_error *err)
+/* The kernels' file is called as the loss. */
+static void describe(const loss *l, const loss_job *job, char *out, size_t size)
 {
-    char options[96];
-    snprintf(options, sizeof options, "-DC=%d -DFROM_PROBABILITIES=%d -DGRADIENT=%d -DPENALTY=%d", classes,
-             from_probabilities, dz != NULL, l->penalty != NULL);
-    rt_launch rows = {.label = "loss", .source = "loss", .kernel = "loss_rows", .options = options};
-    rt_push(&rows, RT_BUFFER(z));
-    rt_push(&rows, RT_BUFFER(labels));
-    rt_push(&rows, RT_BUFFER(dz ? dz : z)); /* not touched without a gradient */
+    const loss_settings *how = job->how;
+    int used = snprintf(out, size, "-DC=%d -DFROM_LOGITS=%d -DGRADIENT=%d -DPENALTY=%d -DWEIGHTS=%d", job->outputs,
+                        how->from_logits, job->dz != NULL, l->penalty != NULL, weights_kind(job->weights));
+    snprintf(out + used, size - (size_t)used, " -DSMOOTHING=%.9ef -DDELTA=%.9ef", how->label_smoothing, how->delta);
+}
+
+/* Buffers that are not there are not touched; another one of their kind holds their place. */
+static convoy_status add_rows(loss *l, rt_list *list, const loss_job *job, const char *options, convoy_error *err)
+{
+    rt_launch rows = {.label = "loss", .source = job->how->class->name, .kernel = "loss_rows", .options = options};
+    rt_push(&rows, RT_BUFFER(job->z));
+    rt_push(&rows, RT_BUFFER(job->labels));
+    rt_push(&rows, RT_BUFFER(job->dz ? job->dz : job->z));
     rt_push(&rows, RT_BUFFER(l->row_loss));
     rt_push(&rows, RT_BUFFER(l->row_correct));
+    rt_push(&rows, RT_BUFFER(job->weights ? weights_buffer(job->weights) : l->row_loss));
+    rt_push(&rows, RT_VARIABLE(RT_VAR_ROW));
     rt_push(&rows, RT_INVERSE_BATCH);
     rt_push(&rows, RT_BATCH(1));
     ops_range(&rows, l->ctx, 1, 0, 1);
-    rows.bytes_per_image = 8.0 * classes;
-    TRY(rt_list_add(list, &rows, err));
-    rt_launch sum = {.label = "metrics", .source = "loss", .kernel = "loss_sum", .options = options};
+    rows.bytes_per_image = 8.0 * job->outputs;
+    return rt_list_add(list, &rows, err);
+}
+
+convoy_status loss_add(loss *l, rt_list *list, const loss_job *job, convoy_error *err)
+{
+    char options[192];
+    describe(l, job, options, sizeof options);
+    TRY(add_rows(l, list, job, options, err));
+    rt_launch sum = {.label = "metrics", .source = job->how->class->name, .kernel = "loss_sum", .options = options};
     rt_push(&sum, RT_BUFFER(l->row_loss));
     rt_push(&sum, RT_BUFFER(l->row_correct));
     rt_push(&sum, RT_BUFFER(l->step_loss));
@@ -102,9 +117,9 @@ convoy_status loss_read(loss *l, size_t steps, size_t images, convoy_metrics *ou
         if (!isfinite(l->host_loss[i]) && *bad_step == steps)
             *bad_step = i;
     }
-    out->loss = images ? sum / (double)images : 0.0;
-    out->accuracy = images ? (double)correct / (double)images : 0.0;
-    out->images = images;
+    *out = (convoy_metrics){.loss = images ? sum / (double)images : 0.0,
+                            .accuracy = images ? (double)correct / (double)images : 0.0,
+                            .images = images};
     return CONVOY_OK;
 }
 

@@ -1,9 +1,10 @@
-/* Loss and accuracy: the launches at the top of the model, and the sums they leave on the device, one pair a step. */
+/* The loss: the launches at the top of the model, and the sums they leave on the device, loss and hits of each step. */
 #ifndef LOSS_H
 #define LOSS_H
 
 #include "convoy/train.h"
-#include "runtime/runtime.h"
+#include "model/loss_config.h"
+#include "train/weights.h"
 
 typedef struct loss loss;
 
@@ -14,15 +15,23 @@ void loss_destroy(loss *l);
 /* Before loss_add: a float on the device that is added to the mean loss of each step. NULL: none. */
 void loss_set_penalty(loss *l, const rt_buffer *penalty);
 
-/* Appends the launches. z: (batch, classes); dz NULL: no gradient wanted. */
-convoy_status loss_add(loss *l, rt_list *list, const rt_buffer *z, const rt_buffer *labels, const rt_buffer *dz,
-                       int classes, bool from_probabilities, convoy_error *err);
+typedef struct loss_job {
+    const loss_settings *how;
+    int outputs;
+    const rt_buffer *z;      /* (batch, outputs) */
+    const rt_buffer *labels; /* int, one an image */
+    const rt_buffer *dz;     /* as z; NULL: no gradient wanted */
+    const weights *weights;  /* NULL: all images weigh 1 */
+} loss_job;
+
+/* Appends the two launches. */
+convoy_status loss_add(loss *l, rt_list *list, const loss_job *job, convoy_error *err);
 
 /* The flag that the optimizer obeys: not 0 once a loss was not finite. */
 const rt_buffer *loss_bad(const loss *l);
 
-/* Reads the sums of steps [0, steps), `images` images in all, into means. *bad_step is the
- * first step whose loss is not finite, or `steps`. Waits for the device. */
+/* Reads the sums of steps [0, steps), `images` images in all, into means: loss, accuracy and images of `out`, the rest is cleared.
+ * *bad_step is the first step whose loss is not finite, or `steps`. Waits for the device. */
 convoy_status loss_read(loss *l, size_t steps, size_t images, convoy_metrics *out, size_t *bad_step, convoy_error *err);
 /* The mean loss of one step of `batch` images. Waits. */
 convoy_status loss_read_step(loss *l, size_t step, int batch, double *mean, convoy_error *err);

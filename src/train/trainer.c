@@ -7,6 +7,7 @@
 #include "train/diagnose.h"
 #include "train/feed.h"
 #include "train/loss.h"
+#include "train/metric.h"
 #include "train/optimizer.h"
 #include "train/penalty.h"
 
@@ -15,7 +16,10 @@ struct trainer {
     convoy_model *model;
     plan *plan;
     feed *feed;
+    objective objective;
     loss *loss;
+    metric_set *metrics;
+    weights *weights; /* NULL: all images weigh 1 */
     optimizer *optimizer;
     penalty *penalty; /* NULL: no regularizers */
     size_t rows, steps; /* of an epoch */
@@ -28,12 +32,13 @@ struct trainer {
 static convoy_status write_step(trainer *t, const convoy_fit_options *o, convoy_error *err)
 {
     rt_list *list = plan_list(t->plan);
-    convoy_shape out = convoy_model_output(t->model);
+    loss_job job = {.how = &t->objective.loss, .outputs = convoy_model_output(t->model).dim[0], .z = plan_output(t->plan),
+                    .labels = feed_labels(t->feed), .dz = plan_d_output(t->plan), .weights = t->weights};
     TRY(feed_add(t->feed, list, plan_input(t->plan), o->train_scale > 0.0 ? o->train_scale : 255.0, err));
     TRY(plan_add_forward(t->plan, err));
     TRY(penalty_add(t->penalty, err));
-    TRY(loss_add(t->loss, list, plan_output(t->plan), feed_labels(t->feed), plan_d_output(t->plan), out.dim[0],
-                 o->from_probabilities, err));
+    TRY(loss_add(t->loss, list, &job, err));
+    TRY(metric_set_add(t->metrics, list, job.z, job.labels, err));
     TRY(plan_add_backward(t->plan, err));
     TRY(penalty_add_gradient(t->penalty, err));
     TRY(optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err));
@@ -50,9 +55,21 @@ static convoy_status prepare_batches(trainer *t, convoy_error *err)
     return rt_list_set_batch(list, t->batch, err);
 }
 
+/* What becomes of the outputs. */
+static convoy_status create_loss(trainer *t, const convoy_dataset *data, const convoy_fit_options *o, convoy_error *err)
+{
+    int outputs = convoy_model_output(t->model).dim[0];
+    TRY(weights_create(t->ctx, data, o->class_weight, o->sample_weight, &t->weights, err));
+    TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
+    loss_set_penalty(t->loss, penalty_value(t->penalty));
+    return metric_set_create(t->ctx, &t->objective.metrics, outputs, t->batch, t->steps, &t->metrics, err);
+}
+
 static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_fit_options *o, convoy_error *err)
 {
+    TRY(objective_choose(t->model, o->loss, o->metrics, o->from_probabilities, &t->objective, err));
     TRY(check_fit(t->model, data, err));
+    TRY(objective_check(&t->objective, t->model, convoy_dataset_classes(data), err));
     t->rows = convoy_dataset_count(data);
     TRY(check_batch(o->batch_size, t->rows, &t->batch, err));
     t->steps = (t->rows + (size_t)t->batch - 1) / (size_t)t->batch;
@@ -64,13 +81,13 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
                          t->model->name);
     TRY(optimizer_create(t->ctx, t->model, t->plan, &how, &t->optimizer, err));
     TRY(penalty_create(t->ctx, t->model, t->plan, &t->penalty, err));
-    TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
-    loss_set_penalty(t->loss, penalty_value(t->penalty));
+    TRY(create_loss(t, data, o, err));
     TRY(feed_create(t->ctx, data, t->batch, o->stream, &t->feed, err));
     rt_list_collect(plan_list(t->plan));
     TRY(write_step(t, o, err));
     TRY(rt_list_build(plan_list(t->plan), err));
     TRY(write_step(t, o, err));
+    TRY(weights_arrange(t->weights, feed_order(t->feed), err));
     return prepare_batches(t, err);
 }
 
@@ -100,6 +117,8 @@ void trainer_destroy(trainer *t)
     (void)rt_finish(t->ctx, NULL);
     feed_destroy(t->feed);
     loss_destroy(t->loss);
+    metric_set_destroy(t->metrics);
+    weights_destroy(t->weights);
     optimizer_destroy(t->optimizer);
     penalty_destroy(t->penalty);
     plan_destroy(t->plan);
@@ -110,7 +129,8 @@ convoy_status trainer_begin_epoch(trainer *t, uint64_t seed, bool shuffle, convo
 {
     t->step = 0;
     uint32_t number = (uint32_t)(optimizer_steps(t->optimizer) / t->steps);
-    return shuffle ? feed_shuffle(t->feed, seed, number, err) : feed_unshuffle(t->feed, err);
+    TRY(shuffle ? feed_shuffle(t->feed, seed, number, err) : feed_unshuffle(t->feed, err));
+    return weights_arrange(t->weights, feed_order(t->feed), err);
 }
 
 convoy_status trainer_begin_step(trainer *t, size_t first, int batch, convoy_error *err)
@@ -122,6 +142,7 @@ convoy_status trainer_begin_step(trainer *t, size_t first, int batch, convoy_err
         t->step = 0;
     TRY(rt_list_set_batch(list, batch, err));
     TRY(feed_begin(t->feed, list, first, batch, err));
+    rt_list_set_int(list, RT_VAR_ROW, (int)first);
     rt_list_set_int(list, RT_VAR_STEP, (int)t->step);
     rt_list_set_int(list, RT_VAR_UPDATES, (int)optimizer_steps(t->optimizer));
     optimizer_begin(t->optimizer, list);
@@ -171,6 +192,7 @@ convoy_status trainer_metrics(trainer *t, int epoch, size_t steps, size_t images
 {
     size_t bad;
     TRY(loss_read(t->loss, steps, images, out, &bad, err));
+    TRY(metric_set_read(t->metrics, steps, out, err));
     return bad < steps ? fail_not_finite(t, epoch, bad, err) : CONVOY_OK;
 }
 
@@ -198,6 +220,7 @@ convoy_status trainer_set_rate(trainer *t, double rate, convoy_error *err)
     return optimizer_set_rate(t->optimizer, rate, err);
 }
 
+const objective *trainer_objective(const trainer *t) { return &t->objective; }
 int trainer_batch(const trainer *t) { return t->batch; }
 bool trainer_is_streamed(const trainer *t) { return feed_is_streamed(t->feed); }
 plan *trainer_plan(trainer *t) { return t->plan; }

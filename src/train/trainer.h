@@ -4,11 +4,12 @@
 
 #include "convoy/train.h"
 #include "model/plan.h"
+#include "train/objective.h"
 
 typedef struct trainer trainer;
 
-/* Uses seed, batch_size, optimizer, learning_rate, learning_rate_schedule, momentum, from_probabilities, train_scale and
- * stream of the options. Model and data must outlive the trainer. */
+/* Uses seed, batch_size, optimizer, learning_rate, learning_rate_schedule, momentum, loss, from_probabilities, metrics, the
+ * weights, train_scale and stream of the options. Model, data and sample weights must outlive the trainer. */
 convoy_status trainer_create(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                              const convoy_fit_options *options, trainer **out, convoy_error *err);
 void trainer_destroy(trainer *t);
@@ -46,6 +47,8 @@ convoy_status trainer_download(trainer *t, convoy_error *err);
 /* The weights alone. */
 convoy_status trainer_download_weights(trainer *t, convoy_error *err);
 
+/* The loss and the metrics that were chosen. */
+const objective *trainer_objective(const trainer *t);
 int trainer_batch(const trainer *t);
 bool trainer_is_streamed(const trainer *t);
 plan *trainer_plan(trainer *t);

@@ -1,0 +1,40 @@
+// Sparse categorical cross-entropy (keras/src/losses/losses.py), FROM_LOGITS or from probabilities p:
+//   logits:         l = log sum exp(z[j] - max) - (z[label] - max),   l'[i] = softmax(z)[i] - [i == label]
+//   probabilities:  q = clamp(p, 1e-7, 1 - 1e-7),  l = log sum q[j] - log q[label],
+//                   l'[i] = 1 / sum q - [i == label] / q[label] where p was not clamped, else 0   (as TensorFlow does)
+#include "loss.clh"
+
+kernel void loss_rows(LOSS_PARAMETERS)
+{
+    int row = get_global_id(0);
+    if (row >= rows)
+        return;
+    z += row * C;
+    int label = labels[row];
+    int best = largest(z);
+    float weight = WEIGHT;
+    float sum = 0.0f;
+#if FROM_LOGITS
+    float top = z[best];
+    for (int i = 0; i < C; i++)
+        sum += exp(z[i] - top);
+    row_loss[row] = weight * (log(sum) - (z[label] - top));
+#else
+    for (int i = 0; i < C; i++)
+        sum += clamp(z[i], TINY, 1.0f - TINY);
+    float at_label = clipped(z[label]);
+    row_loss[row] = weight * (log(sum) - log(at_label));
+#endif
+    row_correct[row] = (C == 1 ? predicted(z) : best) == label;
+#if GRADIENT
+    dz += row * C;
+    for (int i = 0; i < C; i++) {
+        float hit = i == label ? 1.0f : 0.0f;
+#if FROM_LOGITS
+        dz[i] = (exp(z[i] - top) / sum - hit) * (weight * inverse);
+#else
+        dz[i] = is_clipped(z[i]) ? 0.0f : (1.0f / sum - hit / at_label) * (weight * inverse);
+#endif
+    }
+#endif
+}

@@ -1,0 +1,59 @@
+#include "train/objective.h"
+
+#include <string.h>
+
+#include "convoy/train.h"
+
+static convoy_status choose_loss(const convoy_model *model, const char *text, bool from_probabilities, loss_settings *out,
+                                 convoy_error *err)
+{
+    if (text != NULL) {
+        TRY(loss_parse(text, out, err));
+        if (from_probabilities && out->class->has_logits && out->from_logits)
+            return base_fail(err, CONVOY_ERROR_ARGUMENT, "loss %s takes logits (from_logits=True), but the outputs are said "
+                             "to be probabilities", out->class->class_name);
+        return CONVOY_OK;
+    }
+    if (model != NULL && model->loss.class != NULL)
+        *out = model->loss;
+    else
+        *out = (loss_settings){.class = loss_class_find("sparse_categorical_crossentropy"), .from_logits = true};
+    if (from_probabilities)
+        out->from_logits = false;
+    return CONVOY_OK;
+}
+
+convoy_status objective_choose(const convoy_model *model, const char *text, const char *const *metrics,
+                               bool from_probabilities, objective *out, convoy_error *err)
+{
+    static const char *const standard[] = {"accuracy", NULL};
+    *out = (objective){0};
+    TRY(choose_loss(model, text, from_probabilities, &out->loss, err));
+    TRY(metric_list_parse(metrics, &out->metrics, err));
+    if (out->metrics.count == 0 && model != NULL)
+        out->metrics = model->metrics;
+    return out->metrics.count > 0 ? CONVOY_OK : metric_list_parse(standard, &out->metrics, err);
+}
+
+convoy_status objective_check(const objective *o, const convoy_model *model, int classes, convoy_error *err)
+{
+    const loss_class *class = o->loss.class;
+    int outputs = convoy_model_output(model).dim[0];
+    if (outputs > 1)
+        return CONVOY_OK;
+    if (!class->is_dense && classes > 1)
+        return base_fail(err, CONVOY_ERROR_MODEL, "loss %s wants an output for each of the %d classes, but model '%s' has "
+                         "one; BinaryCrossentropy takes one for two classes", class->class_name, classes, model->name);
+    if (strcmp(class->name, "binary_crossentropy") == 0 && classes > 2)
+        return base_fail(err, CONVOY_ERROR_MODEL, "loss %s: model '%s' has one output, which tells 2 classes apart, but the "
+                         "data has %d", class->class_name, model->name, classes);
+    return CONVOY_OK;
+}
+
+convoy_outputs convoy_loss_outputs(const convoy_model *model, const char *loss, bool from_probabilities)
+{
+    loss_settings chosen;
+    if (choose_loss(model, loss, from_probabilities, &chosen, NULL) != CONVOY_OK || !chosen.class->has_logits)
+        return CONVOY_OUTPUTS_ANY;
+    return chosen.from_logits ? CONVOY_OUTPUTS_LOGITS : CONVOY_OUTPUTS_PROBABILITIES;
+}

@@ -1,0 +1,19 @@
+/* What a run is judged by: the caller's loss and metrics, else those that the model was compiled with, else Convoy's standard. */
+#ifndef OBJECTIVE_H
+#define OBJECTIVE_H
+
+#include "model/model.h"
+
+typedef struct objective {
+    loss_settings loss;
+    metric_list metrics;
+} objective;
+
+/* `model` may be NULL, `text` and `metrics` too. Errors: CONVOY_ERROR_ARGUMENT. */
+convoy_status objective_choose(const convoy_model *model, const char *text, const char *const *metrics,
+                               bool from_probabilities, objective *out, convoy_error *err);
+
+/* Can the loss compare the model's outputs with labels 0 .. classes-1? Errors: CONVOY_ERROR_MODEL. */
+convoy_status objective_check(const objective *o, const convoy_model *model, int classes, convoy_error *err);
+
+#endif

@@ -1,0 +1,277 @@
+/* What losses, metrics and weights are called and told: texts, refusals, and compile_config as Keras writes and reads it. */
+#include "loss_help.h"
+
+#include "model/keras_file.h"
+
+/* ---- texts ---- */
+
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *class_name;
+        bool from_logits;
+        double smoothing, delta;
+    } rows[] = {
+        {"mse", "MeanSquaredError", false, 0, 0},
+        {"MAE", "MeanAbsoluteError", false, 0, 0},
+        {"huber", "Huber", false, 0, 1},
+        {"keras.losses.Huber(delta=0.5)", "Huber", false, 0, 0.5},
+        {"bce", "BinaryCrossentropy", false, 0, 0},
+        {"BinaryCrossentropy(True)", NULL, false, 0, 0},
+        {"categorical_crossentropy", "CategoricalCrossentropy", false, 0, 0},
+        {"CategoricalCrossentropy(from_logits=True, label_smoothing=0.1, axis=-1)", "CategoricalCrossentropy", true, 0.1, 0},
+        {"SparseCategoricalCrossentropy(from_logits=True, ignore_class=None)", "SparseCategoricalCrossentropy", true, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        loss_settings s = {0};
+        convoy_error err = {0};
+        convoy_status status = loss_parse(rows[i].text, &s, &err);
+        if (rows[i].class_name == NULL) {
+            assert_int_equal(status, CONVOY_ERROR_ARGUMENT);
+            continue;
+        }
+        if (status != CONVOY_OK)
+            fail_msg("%s: %s", rows[i].text, err.message);
+        assert_string_equal(s.class->class_name, rows[i].class_name);
+        assert_int_equal(s.from_logits, rows[i].from_logits);
+        assert_true(s.label_smoothing == rows[i].smoothing && s.delta == rows[i].delta);
+    }
+}
+
+static void test_metric_names(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"acc", "Precision()", "Precision", "keras.metrics.Precision(class_id=0)",
+                                        "Recall(name='mine')", "accuracy", "acc", "TopKCategoricalAccuracy(k=3)", NULL};
+    static const char *const names[] = {"acc", "precision", "Precision", "precision_1", "mine", "accuracy", "acc_1",
+                                        "top_k_categorical_accuracy"};
+    metric_list list;
+    CHECK(metric_list_parse(texts, &list, &err));
+    assert_int_equal(list.count, 8);
+    for (int i = 0; i < 8; i++)
+        assert_string_equal(list.row[i].name, names[i]);
+    assert_int_equal(list.row[1].class_id, -1);
+    assert_int_equal(list.row[3].class_id, 0);
+    assert_int_equal(list.row[7].k, 3);
+}
+
+/* ---- refusals ---- */
+
+typedef struct refusal {
+    convoy_fit_options options;
+    const char *says[3];
+} refusal;
+
+static void test_refused_options(void **state)
+{
+    (void)state;
+    static const float weights[] = {1};
+#define METRICS(...) (const char *const[]){__VA_ARGS__, NULL}
+    static const char *const many[] = {"acc", "acc", "acc", "acc", "acc", "acc", "acc", "acc", "acc",
+                                       "acc", "acc", "acc", "acc", "acc", "acc", "acc", "acc", NULL};
+    const refusal rows[] = {
+        {{.loss = "categorical_crosentropy"}, {"loss 'categorical_crosentropy' is not known", "did you mean",
+                                               "CategoricalCrossentropy"}},
+        {{.loss = "KLDivergence()"}, {"known: SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, "
+                                      "MeanSquaredError, MeanAbsoluteError, Huber"}},
+        {{.loss = "CategoricalCrossentropy(smoothing=0.1)"}, {"loss CategoricalCrossentropy: unknown option 'smoothing'",
+                                                              "known: from_logits, label_smoothing"}},
+        {{.loss = "CategoricalCrossentropy(label_smoothing=2)"}, {"loss CategoricalCrossentropy", "label_smoothing", "0 to 1"}},
+        {{.loss = "mse(delta=1)"}, {"loss MeanSquaredError: unknown option 'delta'"}},
+        {{.loss = "mse(reduction=sum)"}, {"'reduction' is \"sum\"", "sum_over_batch_size"}},
+        {{.loss = "SparseCategoricalCrossentropy(ignore_class=1)"}, {"'ignore_class'", "null"}},
+        {{.loss = "bce(from_logits=True)", .from_probabilities = true}, {"BinaryCrossentropy takes logits", "probabilities"}},
+        {{.metrics = METRICS("acurracy")}, {"metric 'acurracy' is not known; did you mean 'accuracy'?", "TopKCategoricalAccuracy"}},
+        {{.metrics = METRICS("acc", "AUC()")}, {"metric 'AUC' is not known", "Precision, Recall"}},
+        {{.metrics = METRICS("TopKCategoricalAccuracy(k=0)")}, {"metric TopKCategoricalAccuracy: option 'k' is 0"}},
+        {{.metrics = METRICS("Precision(thresholds=[0.1, 0.2])")}, {"metric Precision: option 'thresholds' has 2 values"}},
+        {{.metrics = METRICS("Recall(thresholds=1.5)")}, {"option 'thresholds' is 1.5; expected 0 to 1"}},
+        {{.metrics = METRICS("Recall(class_id=-1)")}, {"option 'class_id' is -1", "at least 0"}},
+        {{.metrics = METRICS("Recall(name='loss')")}, {"option 'name' is 'loss'"}},
+        {{.metrics = METRICS("accuracy(k=2)")}, {"metric accuracy is a word without options", "CategoricalAccuracy"}},
+        {{.metrics = many}, {"more than 16 metrics"}},
+        {{.class_weight = "0: 1", .sample_weight = weights}, {"class weights and sample weights exclude each other"}},
+        {{.class_weight = "cat: 2"}, {"class weights \"cat: 2\", character 1: expected CLASS: WEIGHT"}},
+        {{.class_weight = "{0: 1, 3: }"}, {"character 11"}},
+        {{.class_weight = "{0: 1"}, {"character 6"}},
+        {{.class_weight = "0: 1 2: 3"}, {"character 6"}},
+        {{.class_weight = ""}, {"character 1"}},
+        {{.class_weight = "0: nan"}, {"class 0 weighs nan"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        convoy_error err = {0};
+        if (convoy_fit_check(&rows[i].options, &err) != CONVOY_ERROR_ARGUMENT)
+            fail_msg("row %zu is not refused: %s", i, err.message);
+        for (int k = 0; k < 3 && rows[i].says[k] != NULL; k++)
+            if (strstr(err.message, rows[i].says[k]) == NULL)
+                fail_msg("\"%s\" is not in: %s", rows[i].says[k], err.message);
+    }
+}
+
+/* What only model and data show. */
+static void test_refused_in_training(void **state)
+{
+    (void)state;
+    static const float bad[ROWS] = {[5] = INFINITY};
+    const struct {
+        const char *last;
+        refusal row;
+    } rows[] = {
+        {"units=3", {{.class_weight = "0: 1, 3: 2"}, {"class weights: class 3, but the data has 3 classes, 0 to 2"}}},
+        {"units=3", {{.class_weight = "1: 1, 1: 2"}, {"class weights: class 1 comes twice"}}},
+        {"units=3", {{.sample_weight = bad}, {"sample weights: image 5 weighs inf"}}},
+        {"units=3", {{.metrics = METRICS("Precision(class_id=3)")}, {"metric precision: class_id 3, but the model has 3 outputs"}}},
+        {"units=3", {{.metrics = METRICS("Recall(top_k=4)")}, {"metric recall: top_k 4, but the model has 3 outputs"}}},
+        {"units=1", {{.loss = "mse", .metrics = METRICS("TopKCategoricalAccuracy()")}, {"the model has one output"}}},
+        {"units=1", {{.loss = "bce"}, {"loss BinaryCrossentropy", "one output", "the data has 3"}}},
+        {"units=1", {{.loss = "CategoricalCrossentropy()"}, {"loss CategoricalCrossentropy wants an output for each of the 3"}}},
+        {"units=1", {{0}, {"loss SparseCategoricalCrossentropy wants", "BinaryCrossentropy"}}},
+        {"units=2", {{.loss = "mse"}, {"'dense' gives (None, 2), but the data has 3 classes"}}},
+    };
+    convoy_dataset *data = small_data();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *const layers[] = {"Flatten", "", "Dense", rows[i].last, NULL};
+        convoy_error err = {0};
+        convoy_model *m = make_model(layers);
+        convoy_status status = convoy_fit(ctx, m, data, &rows[i].row.options, NULL, &err);
+        assert_true(status == CONVOY_ERROR_ARGUMENT || status == CONVOY_ERROR_MODEL);
+        for (int k = 0; k < 3 && rows[i].row.says[k] != NULL; k++)
+            if (strstr(err.message, rows[i].row.says[k]) == NULL)
+                fail_msg("\"%s\" is not in: %s", rows[i].row.says[k], err.message);
+        convoy_model_destroy(m);
+    }
+    convoy_dataset_destroy(data);
+}
+
+/* ---- whose loss it is ---- */
+
+static void test_loss_stays_with_the_model(void **state)
+{
+    (void)state;
+    static const char *const layers[] = {"Flatten", "", "Dense", "units=3, activation=softmax", NULL};
+    convoy_model *m = make_model(layers);
+    convoy_dataset *data = small_data();
+    convoy_metrics own, same, logits;
+    objective o;
+    assert_int_equal(convoy_loss_outputs(m, NULL, false), CONVOY_OUTPUTS_LOGITS);
+    assert_int_equal(convoy_loss_outputs(m, NULL, true), CONVOY_OUTPUTS_PROBABILITIES);
+    assert_int_equal(convoy_loss_outputs(m, "mse", false), CONVOY_OUTPUTS_ANY);
+    train(m, &(convoy_fit_options){.loss = "CategoricalCrossentropy(label_smoothing=0.1)",
+                                   .metrics = METRICS("Recall()", "acc")});
+    assert_int_equal(convoy_loss_outputs(m, NULL, false), CONVOY_OUTPUTS_PROBABILITIES);
+    CHECK(objective_choose(m, NULL, NULL, false, &o, &err));
+    assert_string_equal(o.loss.class->class_name, "CategoricalCrossentropy");
+    assert_int_equal(o.metrics.count, 2);
+    CHECK(convoy_evaluate(ctx, m, data, NULL, &own, &err));
+    CHECK(convoy_evaluate(ctx, m, data, &(convoy_evaluate_options){.loss = "CategoricalCrossentropy(label_smoothing=0.1)"},
+                          &same, &err));
+    CHECK(convoy_evaluate(ctx, m, data, &(convoy_evaluate_options){.loss = "CategoricalCrossentropy(from_logits=True)"},
+                          &logits, &err));
+    assert_true(own.loss == same.loss && own.loss != logits.loss);
+    assert_string_equal(own.metric[0].name, "acc");
+    assert_string_equal(own.metric[2].name, "recall");
+    convoy_model_destroy(m);
+    convoy_dataset_destroy(data);
+}
+
+/* ---- compile_config ---- */
+
+static const char *const expected[][2] = {
+    {"sparse_categorical_crossentropy", "accuracy "},
+    {"mean_squared_error", "acc Precision "},
+    {"binary_crossentropy", ""},
+    {"mean_absolute_error", "categorical_accuracy "},
+    {"sparse_categorical_crossentropy logits", "accuracy "},
+    {"categorical_crossentropy logits smoothing=0.1", "top_k_categorical_accuracy(k=2) accuracy one(class 1, above 0.4) "},
+    {"binary_crossentropy smoothing=0.25", "recall(top 2) binary_accuracy(above 0.25) "},
+    {"huber", "sparse_top_k_categorical_accuracy(k=3) sparse_categorical_accuracy "}, /* Keras loses Huber's delta */
+    {"none", "accuracy "},
+};
+
+static const char *describe_loss(const loss_settings *s, char *out, size_t size)
+{
+    int used = snprintf(out, size, "%s%s", s->class ? s->class->name : "none", s->from_logits ? " logits" : "");
+    if (s->label_smoothing > 0)
+        snprintf(out + used, size - (size_t)used, " smoothing=%g", s->label_smoothing);
+    return out;
+}
+
+static const char *describe_metrics(const metric_list *list, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < list->count; i++) {
+        const metric_settings *s = &list->row[i];
+        used += (size_t)snprintf(out + used, size - used, "%s", s->name);
+        if (s->k && !s->is_word)
+            used += (size_t)snprintf(out + used, size - used, "(k=%d)", s->k);
+        if (s->top_k)
+            used += (size_t)snprintf(out + used, size - used, "(top %d)", s->top_k);
+        if (s->class->class_name != NULL && strcmp(s->class->class_name, "Precision") == 0 && s->class_id >= 0)
+            used += (size_t)snprintf(out + used, size - used, "(class %d, above %g)", (int)s->class_id, s->threshold);
+        if (strcmp(s->class->name, "binary_accuracy") == 0)
+            used += (size_t)snprintf(out + used, size - used, "(above %g)", s->threshold);
+        used += (size_t)snprintf(out + used, size - used, " ");
+    }
+    return out;
+}
+
+static void assert_compiled(const convoy_model *m, size_t row)
+{
+    char loss[128], metrics[512];
+    assert_string_equal(describe_loss(&m->loss, loss, sizeof loss), expected[row][0]);
+    assert_string_equal(describe_metrics(&m->metrics, metrics, sizeof metrics), expected[row][1]);
+}
+
+/* What Keras writes is read, and what is written of it is read as the same. */
+static void test_compile_config(void **state)
+{
+    (void)state;
+    static const char *const layers[] = {"Flatten", "", "Dense", "units=3", NULL};
+    json_t *root = golden("losses.json"), *row;
+    size_t i;
+    assert_int_equal(json_array_size(json_object_get(root, "configs")), sizeof expected / sizeof expected[0]);
+    json_array_foreach(json_object_get(root, "configs"), i, row) {
+        json_t *written = json_object(), *compiled = json_deep_copy(json_object_get(row, "compile_config"));
+        convoy_model *m = make_model(layers), *again = make_model(layers);
+        json_object_set_new(compiled, "optimizer", json_string("sgd"));
+        json_object_set_new(row, "compile_config", compiled);
+        keras_compile_read(row, m);
+        assert_compiled(m, i);
+        CHECK(keras_compile_write(m, written, &err));
+        keras_compile_read(written, again);
+        if (m->loss.class != NULL)
+            assert_compiled(again, i);
+        json_decref(written);
+        convoy_model_destroy(m);
+        convoy_model_destroy(again);
+    }
+    json_decref(root);
+}
+
+/* Options that Keras has but loses itself are kept in our files. */
+static void test_delta_is_kept(void **state)
+{
+    (void)state;
+    loss_settings s, again;
+    CHECK(loss_parse("Huber(delta=0.5)", &s, &err));
+    json_t *json = loss_to_json(&s);
+    CHECK(loss_from_json(json, &again, &err));
+    assert_true(again.delta == 0.5);
+    json_decref(json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_metric_names),
+        cmocka_unit_test(test_refused_options),
+        cmocka_unit_test(test_refused_in_training),
+        cmocka_unit_test(test_loss_stays_with_the_model),
+        cmocka_unit_test(test_compile_config),
+        cmocka_unit_test(test_delta_is_kept),
+    };
+    return cmocka_run_group_tests_name("objective", tests, make_context, drop_context);
+}
