@@ -130,6 +130,9 @@ static void test_second_opening(void **state)
     again = opened("./set", "train");
     assert_int_equal(again->decoded, 0);
     convoy_dataset_destroy(again);
+    again = opened(at("set/"), "train");
+    assert_int_equal(again->decoded, 0);
+    convoy_dataset_destroy(again);
     assert_int_equal(chdir("/"), 0);
 }
 

@@ -63,6 +63,7 @@ static uint64_t digest(const uint8_t *entry, size_t size)
 
 static uint64_t hash_job(uint64_t hash, const image_job *job, size_t root)
 {
+    const char *name = job->path + root + strspn(job->path + root, "/"); /* "set" and "set/" are the same */
     struct stat info;
     int64_t facts[4] = {job->label, -1, 0, 0};
     if (stat(job->path, &info) == 0) {
@@ -70,7 +71,7 @@ static uint64_t hash_job(uint64_t hash, const image_job *job, size_t root)
         facts[2] = info.st_mtim.tv_sec;
         facts[3] = info.st_mtim.tv_nsec;
     }
-    hash = fnv1a(hash, job->path + root, strlen(job->path + root) + 1);
+    hash = fnv1a(hash, name, strlen(name) + 1);
     return fnv1a(hash, facts, sizeof facts);
 }
 
