@@ -175,6 +175,72 @@ static void test_bad_npz(void **state)
     put_pair("|u1", "(2, 1, 1)", "12", 2, "<i4", "(1,)", &one, 4);
     refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "x_train.npy has 2 images, but y_train.npy has 1 labels", NULL);
 }
+/* More values than are read at once: each arrives, as bytes and as floats of both widths, packed or not. */
+static void test_npz_pieces(void **state)
+{
+    (void)state;
+    enum { IMAGES = 3, VALUES = 3 * 200 * 150 };
+    uint8_t *bytes = malloc(VALUES), labels[IMAGES] = {0, 1, 2};
+    float *floats = malloc(VALUES * sizeof *floats);
+    double *wide = malloc(VALUES * sizeof *wide);
+    for (int i = 0; i < VALUES; i++) {
+        bytes[i] = (uint8_t)(i * 7 + i / 251);
+        wide[i] = floats[i] = bytes[i] * 1.0f;
+    }
+    const struct {
+        const char *type;
+        const void *values;
+        size_t size;
+    } forms[] = {{"|u1", bytes, VALUES}, {"<f4", floats, VALUES * 4}, {"<f8", wide, VALUES * 8}};
+    for (int f = 0; f < 3; f++) {
+        put_pair(forms[f].type, "(3, 200, 150)", forms[f].values, forms[f].size, "|u1", "(3,)", labels, 3);
+        convoy_dataset *set = opened(at("set.npz"), "train");
+        assert_int_equal(convoy_dataset_count(set), IMAGES);
+        assert_memory_equal(convoy_dataset_images(set), bytes, VALUES);
+        convoy_dataset_destroy(set);
+    }
+    floats[VALUES - 2] = 255.5f; /* found in the last piece */
+    put_pair("<f4", "(3, 200, 150)", floats, VALUES * 4, "|u1", "(3,)", labels, 3);
+    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "x_train.npy: value 89998 is 255.5", NULL);
+    for (int i = 0; i < VALUES; i++)
+        floats[i] = (float)bytes[i] / 255.0f;
+    put_pair("<f4", "(3, 200, 150)", floats, VALUES * 4, "|u1", "(3,)", labels, 3);
+    convoy_dataset *set = opened(at("set.npz"), "train");
+    assert_memory_equal(convoy_dataset_images(set), bytes, VALUES);
+    convoy_dataset_destroy(set);
+    free(bytes);
+    free(floats);
+    free(wide);
+}
+
+static char *slurp(const char *name, size_t *size)
+{
+    char *bytes = NULL;
+    assert_int_equal(file_read(at(name), SIZE_MAX, &bytes, size, NULL), CONVOY_OK);
+    return bytes;
+}
+
+/* A byte of the pixels changed after the checksum was taken; a member that claims to be larger than the archive could hold. */
+static void test_damaged_npz(void **state)
+{
+    (void)state;
+    enum { VALUES = 3 * 300 * 150 };
+    uint8_t *bytes = calloc(1, VALUES), labels[3] = {0, 1, 2};
+    size_t size;
+    put_pair("|u1", "(3, 300, 150)", bytes, VALUES, "|u1", "(3,)", labels, 3);
+    char *whole = slurp("set.npz", &size);
+    whole[VALUES - 100] ^= 1;
+    put("set.npz", whole, size);
+    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "set.npz: x_train.npy is damaged", NULL);
+    whole[VALUES - 100] ^= 1;
+    for (size_t i = 0; i + 46 < size; i++)
+        if (memcmp(whole + i, "PK\1\2", 4) == 0) /* the list at the end: sizes packed and unpacked at 20 and 24 */
+            memcpy(whole + i + 24, "\xff\xff\xff\x7f", 4);
+    put("set.npz", whole, size);
+    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "set.npz: ", "x_train.npy is damaged: 2147483647 bytes", NULL);
+    free(whole);
+    free(bytes);
+}
 #endif
 
 #define DATA_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -184,7 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DATA_TEST(test_npy), DATA_TEST(test_bad_npy),
 #ifdef HAVE_KERAS_FILES
-        DATA_TEST(test_npz), DATA_TEST(test_bad_npz),
+        DATA_TEST(test_npz), DATA_TEST(test_bad_npz), DATA_TEST(test_npz_pieces), DATA_TEST(test_damaged_npz),
 #endif
     };
     return cmocka_run_group_tests_name("npz", tests, NULL, NULL);

@@ -24,6 +24,11 @@ typedef struct convoy_dataset_options {
     uint64_t seed;               /* which images that are: the same seed, the same split, whatever the part */
     bool coarse_labels;          /* CIFAR-100: the 20 superclasses instead of the 100 classes */
     int threads;                 /* that decode images; 0: one a processor, at most 8 */
+    bool no_image_cache;         /* a folder of images: decode them anew and keep nothing; see below */
+    uint64_t image_cache_bytes;  /* what is kept of all folders together; 0: 16 GiB */
+    /* What a user may want to know: why decoded images are not kept. NULL: nobody does. */
+    void (*on_message)(void *user, const char *text);
+    void *user;
 } convoy_dataset_options;
 
 /* Opens the training or the test part ("train" or "test") of DATA, which is one of
@@ -39,6 +44,11 @@ typedef struct convoy_dataset_options {
  *     folders. Classes are numbered and named by their folders' names in the order of their bytes. Images are made to fit
  *     as convoy_image_read does. A file that can't be read is left out: convoy_dataset_skipped tells. Needs the size in
  *     the options.
+ * The decoded images of a folder are kept in $XDG_CACHE_HOME/convoy/images (else ~/.cache/convoy/images) and read from there
+ * until the name, size or time of a file changes; what was not used for longest is removed. The folder may be deleted at
+ * any time. Where it can't be used or is full, the images are decoded all the same, and on_message is told.
+ * Images that take more than a quarter of the machine's memory are in a file, of the cache folder too, whose pages come and
+ * go; nothing of it stays behind.
  * `options` may be NULL.
  * Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT (name the file and what is wrong), CONVOY_ERROR_ARGUMENT (no such part, no
  * size), CONVOY_ERROR_UNSUPPORTED (built without the library that reads it). */
@@ -57,7 +67,8 @@ convoy_status convoy_dataset_locate(const char *data, char path[CONVOY_PATH_SIZE
 convoy_status convoy_dataset_create(const uint8_t *images, const int32_t *labels, size_t count, convoy_shape shape,
                                     int classes, const char *const *names, convoy_dataset **out, convoy_error *err);
 
-/* Rows [first, first + count) as a data set of its own (a copy); count 0 means all the rest. */
+/* Rows [first, first + count) as a data set of its own, which outlives the other one (the pixels are shared, not copied);
+ * count 0 means all the rest. */
 convoy_status convoy_dataset_slice(const convoy_dataset *data, size_t first, size_t count, convoy_dataset **out,
                                    convoy_error *err);
 void convoy_dataset_destroy(convoy_dataset *data);

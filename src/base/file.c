@@ -37,10 +37,31 @@ bool file_find_data(const char *name, char *out, size_t size)
     return false;
 }
 
-static convoy_status read_all(int fd, const char *path, char *data, size_t size, convoy_error *err)
+convoy_status file_open(const char *path, size_t limit, int *out, size_t *size, convoy_error *err)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not hang us */
+    if (fd < 0)
+        return base_fail(err, CONVOY_ERROR_FILE, "%s: can't open: %s", path, strerror(errno));
+    convoy_status status = CONVOY_OK;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        status = base_fail(err, CONVOY_ERROR_FILE, "%s: not a regular file", path);
+    else if ((uintmax_t)info.st_size > limit)
+        status = base_fail(err, CONVOY_ERROR_FORMAT, "%s: %jd bytes; at most %zu are expected here", path,
+                           (intmax_t)info.st_size, limit);
+    if (status != CONVOY_OK) {
+        close(fd);
+        return status;
+    }
+    *out = fd;
+    *size = (size_t)info.st_size;
+    return CONVOY_OK;
+}
+
+convoy_status file_read_at(int fd, const char *path, size_t offset, void *out, size_t size, convoy_error *err)
 {
     for (size_t got = 0; got < size;) {
-        ssize_t n = read(fd, data + got, size - got);
+        ssize_t n = pread(fd, (char *)out + got, size - got, (off_t)(offset + got));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -56,22 +77,14 @@ convoy_status file_read(const char *path, size_t limit, char **out, size_t *size
 {
     convoy_status status = CONVOY_OK;
     char *data = NULL;
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not hang us */
-    if (fd < 0)
-        return base_fail(err, CONVOY_ERROR_FILE, "%s: can't open: %s", path, strerror(errno));
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-        TRY_GOTO(base_fail(err, CONVOY_ERROR_FILE, "%s: not a regular file", path));
-    if ((uintmax_t)info.st_size > limit)
-        TRY_GOTO(base_fail(err, CONVOY_ERROR_FORMAT, "%s: %jd bytes; at most %zu are expected here", path,
-                           (intmax_t)info.st_size, limit));
-    data = malloc((size_t)info.st_size + 1);
+    int fd;
+    TRY(file_open(path, limit, &fd, size, err));
+    data = malloc(*size + 1);
     if (data == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
-    TRY_GOTO(read_all(fd, path, data, (size_t)info.st_size, err));
-    data[info.st_size] = '\0';
+    TRY_GOTO(file_read_at(fd, path, 0, data, *size, err));
+    data[*size] = '\0';
     *out = data;
-    *size = (size_t)info.st_size;
     data = NULL;
 done:
     free(data);

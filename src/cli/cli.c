@@ -294,10 +294,22 @@ void cli_check_probabilities(const convoy_model *model, const char *loss, bool f
 
 /* ---- data ---- */
 
+/* Both parts of a data set have the same to say. */
+static void on_data_message(void *user, const char *text)
+{
+    static char before[512];
+    char now[sizeof before];
+    (void)user;
+    snprintf(now, sizeof now, "%s", text);
+    if (strcmp(before, now) != 0)
+        cli_say("%s", text);
+    memcpy(before, now, sizeof before);
+}
+
 convoy_dataset_options cli_dataset_options(const convoy_model *model, bool coarse_labels)
 {
     convoy_shape in = convoy_model_input(model);
-    convoy_dataset_options options = {.coarse_labels = coarse_labels};
+    convoy_dataset_options options = {.coarse_labels = coarse_labels, .on_message = on_data_message};
     if (in.rank == 3) {
         options.height = in.dim[0];
         options.width = in.dim[1];

@@ -157,6 +157,8 @@ convoy_dataset_options cli_dataset_options(const convoy_model *model, bool coars
 void cli_report_skipped(const char *name, const convoy_dataset *data);
 
 #define CLI_DATA_HELP "a folder of images, one folder a class; a folder of CIFAR's or\nMNIST's files; a .npz file; or sample"
+#define CLI_NO_IMAGE_CACHE_OPTION(n)                                                                                   \
+    {.name = "no-image-cache", .kind = CLI_FLAG, .value = (n), .help = "decode a folder's images anew, and keep nothing of it"}
 #define CLI_COARSE_OPTION(c)                                                                                           \
     {.name = "coarse-labels", .kind = CLI_FLAG, .value = (c), .help = "CIFAR-100: its 20 superclasses"}
 

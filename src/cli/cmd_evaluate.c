@@ -11,7 +11,7 @@ typedef struct evaluation {
     const char *model_name, *data_name, *part;
     convoy_evaluate_options how;
     objective_flags objective;
-    bool coarse, confusion, json, quiet;
+    bool coarse, confusion, no_image_cache, json, quiet;
     progress progress;
     convoy_context *ctx;
     convoy_model *model;
@@ -85,6 +85,7 @@ static int evaluate(evaluation *e)
         return CLI_FAILED;
     }
     convoy_dataset_options options = cli_dataset_options(e->model, e->coarse);
+    options.no_image_cache = e->no_image_cache;
     if (convoy_dataset_open_with(e->data_name, e->part, &options, &e->data, &err) != CONVOY_OK)
         return cli_report(&err);
     if (!e->quiet)
@@ -126,6 +127,7 @@ int cmd_evaluate(int argc, char **argv)
          .help = "the model ends in probabilities, not logits"},
         OBJECTIVE_OPTIONS(&e.objective),
         CLI_COARSE_OPTION(&e.coarse),
+        CLI_NO_IMAGE_CACHE_OPTION(&e.no_image_cache),
         {.name = "stream", .kind = CLI_FLAG, .value = &e.how.stream, .help = "keep the images on the host"},
         CLI_DEVICE_OPTIONS(&e.device),
         CLI_JSON_OPTION(&e.json),

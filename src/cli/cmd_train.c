@@ -20,7 +20,7 @@ typedef struct training {
     cli_device device;
     const char *model_name, *data_name, *output, *validation_name;
     double test_scale;
-    bool validate, coarse, json, quiet, plot;
+    bool validate, coarse, no_image_cache, json, quiet, plot;
     convoy_fit_options fit;
 
     objective_flags objective;
@@ -142,6 +142,7 @@ static int open_data(training *t)
     convoy_error err = {0};
     struct stat info;
     convoy_dataset_options options = cli_dataset_options(t->model, t->coarse);
+    options.no_image_cache = t->no_image_cache;
     if (convoy_dataset_open_with(t->data_name, "train", &options, &t->train, &err) != CONVOY_OK ||
         convoy_dataset_open_with(t->data_name, "test", &options, &t->test, &err) != CONVOY_OK)
         return cli_report(&err);
@@ -376,6 +377,7 @@ int cmd_train(int argc, char **argv)
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &t.fit.from_probabilities,
          .help = "the model ends in probabilities, not logits"},
         CLI_COARSE_OPTION(&t.coarse),
+        CLI_NO_IMAGE_CACHE_OPTION(&t.no_image_cache),
         {.name = "stream", .kind = CLI_FLAG, .value = &t.fit.stream, .help = "keep the images on the host"},
         TRAIN_CALLBACK_OPTIONS(&t.callbacks),
         {.name = "plot", .kind = CLI_FLAG, .value = &t.plot,

@@ -2,14 +2,16 @@
  * of R, G, B, row by row; class names in a text file. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "data/cifar.h"
 
+#define BLOCK ((size_t)256) /* records that are read at once */
 #define NAMES_LIMIT ((size_t)1 << 16)
 #define NAME_LENGTH 64
 
-static convoy_status check_size(const cifar_form *form, const char *path, const uint8_t *bytes, size_t size,
+static convoy_status check_size(const cifar_form *form, const char *path, const uint8_t head[2], size_t size,
                                 convoy_error *err)
 {
     size_t record = (size_t)form->label_bytes + CIFAR_PIXELS;
@@ -17,7 +19,7 @@ static convoy_status check_size(const cifar_form *form, const char *path, const 
         return base_fail(err, CONVOY_ERROR_FORMAT,
                          "%s: empty; records of %zu bytes (%s and a 32x32 RGB image) are expected", path, record,
                          form->label_bytes == 1 ? "a label" : "two labels");
-    if (size >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b)
+    if (size >= 2 && head[0] == 0x1f && head[1] == 0x8b)
         return base_fail(err, CONVOY_ERROR_FORMAT, "%s: compressed (gzip); unpack it and give the folder", path);
     if (size % record != 0)
         return base_fail(err, CONVOY_ERROR_FORMAT,
@@ -27,18 +29,23 @@ static convoy_status check_size(const cifar_form *form, const char *path, const 
     return CONVOY_OK;
 }
 
-static convoy_status check_labels(const cifar_form *form, const char *path, const uint8_t *bytes, size_t count,
-                                  convoy_error *err)
+/* A file that is being read. */
+typedef struct source {
+    const cifar_form *form;
+    const char *path;
+    int file;
+    size_t size, record; /* bytes: of the file, and of an image with its labels */
+} source;
+
+static convoy_status check_label(const source *s, size_t index, int label, convoy_error *err)
 {
-    size_t record = (size_t)form->label_bytes + CIFAR_PIXELS;
-    for (size_t i = 0; i < count; i++)
-        if (bytes[i * record + (size_t)form->label_at] >= form->classes)
-            return base_fail(err, CONVOY_ERROR_FORMAT,
-                             "%s: record %zu of %zu (at byte %zu) has the label %d; 0 to %d are expected: the file is "
-                             "damaged or not a %s binary file",
-                             path, i + 1, count, i * record, bytes[i * record + (size_t)form->label_at],
-                             form->classes - 1, form->title);
-    return CONVOY_OK;
+    if (label < s->form->classes)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_FORMAT,
+                     "%s: record %zu of %zu (at byte %zu) has the label %d; 0 to %d are expected: the file is "
+                     "damaged or not a %s binary file",
+                     s->path, index + 1, s->size / s->record, index * s->record, label, s->form->classes - 1,
+                     s->form->title);
 }
 
 void cifar_interleave(const uint8_t *planes, uint8_t *pixels)
@@ -48,25 +55,44 @@ void cifar_interleave(const uint8_t *planes, uint8_t *pixels)
             pixels[i * CIFAR_CHANNELS + c] = planes[c * CIFAR_PLANE + i];
 }
 
-convoy_status cifar_binary_append(const cifar_form *form, const char *path, convoy_dataset *data, convoy_error *err)
+static convoy_status append_block(const source *s, size_t first, size_t count, uint8_t *block, convoy_dataset *data,
+                                  convoy_error *err)
 {
-    convoy_status status = CONVOY_OK;
-    char *text = NULL;
-    size_t size = 0, record = (size_t)form->label_bytes + CIFAR_PIXELS;
-    TRY_GOTO(file_read(path, DATA_FILE_LIMIT, &text, &size, err));
-    const uint8_t *bytes = (const uint8_t *)text;
-    size_t count = size / record;
-    TRY_GOTO(check_size(form, path, bytes, size, err));
-    TRY_GOTO(check_labels(form, path, bytes, count, err));
-    TRY_GOTO(dataset_reserve(data, count, err));
+    TRY(file_read_at(s->file, s->path, first * s->record, block, count * s->record, err));
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *at = bytes + i * record;
-        data->labels[data->count] = at[form->label_at];
-        cifar_interleave(at + form->label_bytes, data->images + data->count * CIFAR_PIXELS);
+        const uint8_t *at = block + i * s->record;
+        int label = at[s->form->label_at];
+        TRY(check_label(s, first + i, label, err));
+        data->labels[data->count] = label;
+        cifar_interleave(at + s->form->label_bytes, data->images + data->count * CIFAR_PIXELS);
         data->count++;
     }
-done:
-    free(text);
+    return CONVOY_OK;
+}
+
+static convoy_status append_all(const source *s, convoy_dataset *data, convoy_error *err)
+{
+    convoy_status status = CONVOY_OK;
+    uint8_t head[2] = {0}, *block = NULL;
+    size_t count = s->size / s->record;
+    TRY(file_read_at(s->file, s->path, 0, head, s->size < sizeof head ? s->size : sizeof head, err));
+    TRY(check_size(s->form, s->path, head, s->size, err));
+    TRY(dataset_reserve(data, count, err));
+    block = malloc(BLOCK * s->record);
+    if (block == NULL)
+        return OUT_OF_MEMORY(err);
+    for (size_t i = 0; i < count && status == CONVOY_OK; i += BLOCK)
+        status = append_block(s, i, count - i < BLOCK ? count - i : BLOCK, block, data, err);
+    free(block);
+    return status;
+}
+
+convoy_status cifar_binary_append(const cifar_form *form, const char *path, convoy_dataset *data, convoy_error *err)
+{
+    source s = {.form = form, .path = path, .record = (size_t)form->label_bytes + CIFAR_PIXELS};
+    TRY(file_open(path, DATA_FILE_LIMIT, &s.file, &s.size, err));
+    convoy_status status = append_all(&s, data, err);
+    close(s.file);
     return status;
 }
 

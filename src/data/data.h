@@ -7,9 +7,11 @@
 
 #include "base/error.h"
 #include "convoy/dataset.h"
+#include "data/pixels.h"
 
 struct convoy_dataset {
-    uint8_t *images; /* count x H x W x C */
+    pixels *pixels;
+    uint8_t *images; /* count x H x W x C, in the pixels; of a slice and of what was kept on disk they are not to be written */
     int32_t *labels; /* count, each 0 .. classes-1 */
     size_t count;
     convoy_shape shape;
@@ -17,6 +19,7 @@ struct convoy_dataset {
     char **names; /* classes strings, or NULL */
     size_t skipped;      /* files that could not be read */
     char *first_skipped; /* what is wrong with the first of them; NULL when there is none */
+    size_t decoded;      /* image files that were decoded to make it */
 };
 
 /* A data set without images yet. CONVOY_ERROR_ARGUMENT when the shape isn't (H, W, C), a dimension or `classes` is
@@ -32,6 +35,9 @@ convoy_status dataset_reserve(convoy_dataset *data, size_t more, convoy_error *e
 
 size_t dataset_image_bytes(const convoy_dataset *data);
 
+/* Tells the system which rows are read next: for data sets that are more than memory holds and lie in a file. */
+void dataset_expect(const convoy_dataset *data, const int32_t *rows, size_t count);
+
 /* Random images with random labels, the same for the same seed: nothing to learn, but as much work as real ones. In
  * random.c; fails like dataset_new. */
 convoy_status dataset_random(convoy_shape shape, int classes, size_t count, uint64_t seed, convoy_dataset **out,
@@ -41,6 +47,9 @@ convoy_status dataset_random(convoy_shape shape, int classes, size_t count, uint
 
 /* The folder of folders that were fetched: $XDG_DATA_HOME/convoy, else ~/.local/share/convoy. It need not be there. */
 convoy_status places_home(char out[PATH_MAX], convoy_error *err);
+
+/* Convoy's folder of what can be made anew: $XDG_CACHE_HOME/convoy, else ~/.cache/convoy. It need not be there. */
+convoy_status places_cache(char out[PATH_MAX], convoy_error *err);
 
 /* ---- readers: each tells whether it knows what lies there, and reads one part of it ---- */
 

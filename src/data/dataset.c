@@ -37,7 +37,9 @@ convoy_status dataset_new(convoy_shape shape, int classes, const char *const *na
         return OUT_OF_MEMORY(err);
     data->shape = shape;
     data->classes = classes;
-    convoy_status status = names == NULL ? CONVOY_OK : dataset_set_names(data, names, err);
+    convoy_status status = pixels_create(&data->pixels, err);
+    if (status == CONVOY_OK && names != NULL)
+        status = dataset_set_names(data, names, err);
     if (status != CONVOY_OK) {
         convoy_dataset_destroy(data);
         return status;
@@ -83,10 +85,8 @@ convoy_status dataset_reserve(convoy_dataset *data, size_t more, convoy_error *e
         return base_fail(err, CONVOY_ERROR_ARGUMENT,
                          "data set: %zu and %zu images of %zu bytes are too many; at most %d images are possible",
                          data->count, more, dataset_image_bytes(data), INT32_MAX);
-    uint8_t *images = realloc(data->images, image_bytes);
-    if (images == NULL)
-        return OUT_OF_MEMORY(err);
-    data->images = images;
+    TRY(pixels_reserve(data->pixels, image_bytes, err));
+    data->images = data->pixels->bytes;
     int32_t *labels = realloc(data->labels, label_bytes);
     if (labels == NULL)
         return OUT_OF_MEMORY(err);
@@ -138,8 +138,20 @@ convoy_status convoy_dataset_slice(const convoy_dataset *data, size_t first, siz
                          count, first, data->count);
     if (count == 0)
         count = data->count - first;
-    return convoy_dataset_create(data->images + first * dataset_image_bytes(data), data->labels + first, count,
-                                 data->shape, data->classes, (const char *const *)data->names, out, err);
+    convoy_dataset *part = NULL;
+    TRY(dataset_new(data->shape, data->classes, (const char *const *)data->names, &part, err));
+    part->labels = malloc(count * sizeof *part->labels);
+    if (part->labels == NULL) {
+        convoy_dataset_destroy(part);
+        return OUT_OF_MEMORY(err);
+    }
+    memcpy(part->labels, data->labels + first, count * sizeof *part->labels);
+    pixels_release(part->pixels);
+    part->pixels = pixels_share(data->pixels);
+    part->images = data->images + first * dataset_image_bytes(data);
+    part->count = count;
+    *out = part;
+    return CONVOY_OK;
 }
 
 void convoy_dataset_destroy(convoy_dataset *data)
@@ -147,10 +159,17 @@ void convoy_dataset_destroy(convoy_dataset *data)
     if (data == NULL)
         return;
     free_names(data->names, data->classes);
-    free(data->images);
+    pixels_release(data->pixels);
     free(data->labels);
     free(data->first_skipped);
     free(data);
+}
+
+void dataset_expect(const convoy_dataset *data, const int32_t *rows, size_t count)
+{
+    size_t bytes = dataset_image_bytes(data);
+    for (size_t i = 0; i < count && data->pixels->outgrown; i++)
+        pixels_expect(data->pixels, data->images + (size_t)rows[i] * bytes, bytes);
 }
 
 size_t convoy_dataset_count(const convoy_dataset *data)

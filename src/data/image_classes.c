@@ -63,12 +63,14 @@ void image_classes_free(image_classes *classes)
 
 bool image_classes_any(const char *folder)
 {
-    image_classes classes;
+    char path[PATH_MAX];
     bool any = false;
-    if (image_classes_scan(folder, &classes, NULL) != CONVOY_OK)
+    DIR *d = opendir(folder);
+    if (d == NULL)
         return false;
-    for (size_t i = 0; i < classes.count; i++)
-        any = any || classes.items[i].count > 0;
-    image_classes_free(&classes);
+    for (struct dirent *entry; !any && (entry = readdir(d)) != NULL;)
+        any = entry->d_name[0] != '.' && folder_join(path, folder, entry->d_name, NULL) == CONVOY_OK &&
+              file_is_folder(path) && image_list_any(path);
+    closedir(d);
     return any;
 }

@@ -3,14 +3,18 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/philox.h"
 #include "config.h"
+#include "data/image_cache.h"
 
 #define DEFAULT_SPLIT 0.2
+#define CACHE_MOST ((uint64_t)16 << 30)
 
 /* ---- where the parts are ---- */
 
@@ -121,7 +125,8 @@ static convoy_status keep_good(convoy_dataset *data, const selection *s, convoy_
                 return OUT_OF_MEMORY(err);
             continue;
         }
-        memmove(data->images + data->count * bytes, data->images + i * bytes, bytes);
+        if (data->count != i)
+            memmove(data->images + data->count * bytes, data->images + i * bytes, bytes);
         data->labels[data->count++] = job->label;
     }
     return CONVOY_OK;
@@ -130,22 +135,99 @@ static convoy_status keep_good(convoy_dataset *data, const selection *s, convoy_
 /* A class without an image to learn from is a mistake: a wrong folder, or files that are none. */
 static convoy_status check_classes(const char *folder, const convoy_dataset *data, convoy_error *err)
 {
-    for (int c = 0; c < data->classes; c++) {
-        size_t i = 0;
-        while (i < data->count && data->labels[i] != c)
-            i++;
-        if (i < data->count)
-            continue;
-        return base_fail(err, CONVOY_ERROR_FORMAT,
-                         "%s: the class '%s' has no image that can be read (PNG, JPEG)%s%s; add some or remove the folder",
-                         folder, data->names[c], data->first_skipped ? "; the first file left out: " : "",
-                         data->first_skipped ? data->first_skipped : "");
+    bool *seen = calloc((size_t)data->classes, sizeof *seen);
+    int c = 0;
+    if (seen == NULL)
+        return OUT_OF_MEMORY(err);
+    for (size_t i = 0; i < data->count; i++)
+        seen[data->labels[i]] = true;
+    while (c < data->classes && seen[c])
+        c++;
+    free(seen);
+    if (c == data->classes)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_FORMAT,
+                     "%s: the class '%s' has no image that can be read (PNG, JPEG)%s%s; add some or remove the folder",
+                     folder, data->names[c], data->first_skipped ? "; the first file left out: " : "",
+                     data->first_skipped ? data->first_skipped : "");
+}
+
+/* Most likely the folder above or below is meant. */
+static convoy_status check_several(const char *folder, const image_classes *classes, convoy_error *err)
+{
+    if (classes->count != 1)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_FORMAT,
+                     "%s: only one folder, '%s', is in it, which makes one class; a folder for each of several classes is "
+                     "expected: if those are in '%s', give that folder",
+                     folder, classes->items[0].name, classes->items[0].name);
+}
+
+/* ---- decoding, or what was decoded before ---- */
+
+static void message(const convoy_dataset_options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void message(const convoy_dataset_options *o, const char *format, ...)
+{
+    convoy_error text;
+    va_list args;
+    if (o->on_message == NULL)
+        return;
+    va_start(args, format);
+    vsnprintf(text.message, sizeof text.message, format, args);
+    va_end(args);
+    o->on_message(o->user, text.message);
+}
+
+static convoy_status decode(const data_request *request, const selection *s, convoy_dataset *data, convoy_error *err)
+{
+    TRY(image_jobs_run(s->jobs, s->count, data->shape, request->options->threads, data->images, err));
+    data->decoded = s->count;
+    return keep_good(data, s, err);
+}
+
+/* What could not be opened now may be there next time: no change of the file would tell. */
+static bool is_lasting(const selection *s, const convoy_dataset *data)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->jobs[i].status == CONVOY_ERROR_FILE)
+            return false;
+    return data->count > 0;
+}
+
+static convoy_status fill_cached(const data_request *request, const selection *s, image_cache *cache, convoy_dataset *data,
+                                 convoy_error *err)
+{
+    const convoy_dataset_options *o = request->options;
+    uint64_t most = o->image_cache_bytes ? o->image_cache_bytes : CACHE_MOST;
+    convoy_error why = {0};
+    bool found = false;
+    if (image_cache_open(cache, request->path, s->jobs, s->count, most, data, &found, &why) != CONVOY_OK) {
+        message(o, "decoded images are not kept: %s", why.message);
+        TRY(dataset_reserve(data, s->count, err));
+        return decode(request, s, data, err);
     }
+    if (found)
+        return CONVOY_OK;
+    TRY(decode(request, s, data, err));
+    if (is_lasting(s, data) && image_cache_keep(cache, data, &why) != CONVOY_OK)
+        message(o, "decoded images are not kept: %s", why.message);
     return CONVOY_OK;
 }
 
-static convoy_status decode(const data_request *request, const image_classes *classes, selection *s,
-                            convoy_dataset **out, convoy_error *err)
+static convoy_status fill(const data_request *request, const selection *s, convoy_dataset *data, convoy_error *err)
+{
+    image_cache cache;
+    if (request->options->no_image_cache) {
+        TRY(dataset_reserve(data, s->count, err));
+        return decode(request, s, data, err);
+    }
+    convoy_status status = fill_cached(request, s, &cache, data, err);
+    image_cache_close(&cache);
+    return status;
+}
+
+static convoy_status make_set(const data_request *request, const image_classes *classes, const selection *s,
+                              convoy_dataset **out, convoy_error *err)
 {
     const convoy_dataset_options *o = request->options;
     convoy_shape shape = {3, {o->height, o->width, o->channels}};
@@ -159,9 +241,7 @@ static convoy_status decode(const data_request *request, const image_classes *cl
     TRY(status);
     if (s->count == 0)
         return CONVOY_OK;
-    TRY(dataset_reserve(*out, s->count, err));
-    TRY(image_jobs_run(s->jobs, s->count, shape, o->threads, (*out)->images, err));
-    TRY(keep_good(*out, s, err));
+    TRY(fill(request, s, *out, err));
     if ((*out)->count == 0)
         return base_fail(err, CONVOY_ERROR_FORMAT, "%s: none of the %zu images can be read; the first: %s", request->path,
                          s->count, (*out)->first_skipped);
@@ -200,6 +280,7 @@ convoy_status image_folder_read(const data_request *request, convoy_dataset **ou
     bool has_train = find_part(request->path, train_names, train);
     bool has_test = has_train && find_part(request->path, test_names, test);
     TRY_GOTO(image_classes_scan(has_train ? train : request->path, &classes, err));
+    TRY_GOTO(check_several(has_train ? train : request->path, &classes, err));
     if (has_test && request->test)
         TRY_GOTO(image_classes_scan(test, &tested, err));
     const image_classes *part = has_test && request->test ? &tested : &classes;
@@ -208,7 +289,7 @@ convoy_status image_folder_read(const data_request *request, convoy_dataset **ou
         TRY_GOTO(select_all(request->test ? test : train, part, &classes, &s, err));
     else
         TRY_GOTO(select_split(request, &classes, &s, err));
-    TRY_GOTO(decode(request, &classes, &s, out, err));
+    TRY_GOTO(make_set(request, &classes, &s, out, err));
 done:
     selection_free(&s);
     image_classes_free(&classes);

@@ -22,6 +22,9 @@ void image_classes_free(image_classes *classes);
 /* Is there any image in a folder of `folder`? */
 bool image_classes_any(const char *folder);
 
+/* Is there any image in a folder or the folders in it? (image_list.c) */
+bool image_list_any(const char *folder);
+
 /* One image to decode. */
 typedef struct image_job {
     const char *path;

@@ -8,13 +8,13 @@
 #include <sys/stat.h>
 
 #include "convoy/image.h"
-#include "data/data.h"
+#include "data/image_folder.h"
 
 #define MOST_DEPTH 16
 
 typedef struct list {
     char **paths;
-    size_t count, capacity;
+    size_t count, capacity, enough; /* the search ends when there are `enough`; 0: never */
 } list;
 
 static bool is_image_name(const char *name)
@@ -43,19 +43,26 @@ static convoy_status add(list *l, const char *path, convoy_error *err)
 
 static convoy_status walk(list *l, const char *folder, int depth, convoy_error *err);
 
-static convoy_status look_at(list *l, const char *folder, const char *name, int depth, convoy_error *err)
+/* What the folder's entry tells by itself saves asking the file system about each of a million files. */
+static bool tells_kind(const struct dirent *entry, mode_t *mode)
+{
+    *mode = entry->d_type == DT_DIR ? S_IFDIR : entry->d_type == DT_REG ? S_IFREG : entry->d_type == DT_LNK ? S_IFLNK : 0;
+    return entry->d_type != DT_UNKNOWN;
+}
+
+static convoy_status look_at(list *l, const char *folder, const struct dirent *entry, int depth, convoy_error *err)
 {
     char path[PATH_MAX];
     struct stat info;
-    if (name[0] == '.')
+    if (entry->d_name[0] == '.')
         return CONVOY_OK;
-    TRY(folder_join(path, folder, name, err));
-    if (lstat(path, &info) != 0)
+    TRY(folder_join(path, folder, entry->d_name, err));
+    if (!tells_kind(entry, &info.st_mode) && lstat(path, &info) != 0)
         return CONVOY_OK; /* gone meanwhile */
     if (S_ISDIR(info.st_mode))
         return depth < MOST_DEPTH ? walk(l, path, depth + 1, err) : CONVOY_OK;
     bool is_file = S_ISREG(info.st_mode) || S_ISLNK(info.st_mode);
-    return is_file && is_image_name(name) ? add(l, path, err) : CONVOY_OK;
+    return is_file && is_image_name(entry->d_name) ? add(l, path, err) : CONVOY_OK;
 }
 
 static convoy_status walk(list *l, const char *folder, int depth, convoy_error *err)
@@ -64,10 +71,19 @@ static convoy_status walk(list *l, const char *folder, int depth, convoy_error *
     DIR *d = opendir(folder);
     if (d == NULL)
         return base_fail(err, CONVOY_ERROR_FILE, "%s: can't open: %s", folder, strerror(errno));
-    for (struct dirent *entry; status == CONVOY_OK && (entry = readdir(d)) != NULL;)
-        status = look_at(l, folder, entry->d_name, depth, err);
+    for (struct dirent *entry; status == CONVOY_OK && (l->enough == 0 || l->count < l->enough) &&
+                               (entry = readdir(d)) != NULL;)
+        status = look_at(l, folder, entry, depth, err);
     closedir(d);
     return status;
+}
+
+bool image_list_any(const char *folder)
+{
+    list l = {.enough = 1};
+    (void)walk(&l, folder, 0, NULL);
+    convoy_image_list_free(l.paths, l.count);
+    return l.count > 0;
 }
 
 static int compare(const void *a, const void *b)

@@ -94,15 +94,24 @@ static uint8_t rounded(int sum)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* `step` bytes from one input position to the next. */
-static uint8_t weigh(const filter *f, int position, const uint8_t *in, size_t step)
+/* One row of the output's width; channels side by side, so that their sums grow side by side. */
+static void weigh_row(const filter *f, int width, int channels, const uint8_t *row, uint8_t *out)
 {
-    const int *weights = f->weights + (size_t)position * (size_t)f->most;
-    int sum = 1 << (FRACTION - 1);
-    in += (size_t)f->first[position] * step;
-    for (int i = 0; i < f->count[position]; i++, in += step)
-        sum += *in * weights[i];
-    return rounded(sum);
+    const int start = 1 << (FRACTION - 1);
+    for (int x = 0; x < width; x++) {
+        const int *weights = f->weights + (size_t)x * (size_t)f->most;
+        const uint8_t *in = row + (size_t)f->first[x] * (size_t)channels;
+        int sum[3] = {start, start, start}, count = f->count[x];
+        if (channels == 3)
+            for (int i = 0; i < count; i++)
+                for (int k = 0; k < 3; k++)
+                    sum[k] += in[3 * i + k] * weights[i];
+        else
+            for (int i = 0; i < count; i++)
+                sum[0] += in[i] * weights[i];
+        for (int k = 0; k < channels; k++)
+            *out++ = rounded(sum[k]);
+    }
 }
 
 static convoy_status resize_rows(const image *im, int width, uint8_t *out, convoy_error *err)
@@ -110,24 +119,35 @@ static convoy_status resize_rows(const image *im, int width, uint8_t *out, convo
     filter f = {0};
     size_t c = (size_t)im->channels;
     convoy_status status = filter_create(im->width, width, &f, err);
-    for (int y = 0; status == CONVOY_OK && y < im->height; y++) {
-        const uint8_t *row = im->pixels + (size_t)y * (size_t)im->width * c;
-        for (int x = 0; x < width; x++)
-            for (size_t k = 0; k < c; k++)
-                *out++ = weigh(&f, x, row + k, c);
-    }
+    for (int y = 0; status == CONVOY_OK && y < im->height; y++)
+        weigh_row(&f, width, im->channels, im->pixels + (size_t)y * (size_t)im->width * c, out + (size_t)y * (size_t)width * c);
     filter_free(&f);
     return status;
+}
+
+/* One row of the output out of several; all its sums grow at once, which the compiler makes vectors of. */
+static void weigh_column(const filter *f, int position, const uint8_t *in, size_t row, int *sums, uint8_t *out)
+{
+    const int *weights = f->weights + (size_t)position * (size_t)f->most;
+    in += (size_t)f->first[position] * row;
+    for (size_t i = 0; i < row; i++)
+        sums[i] = 1 << (FRACTION - 1);
+    for (int k = 0; k < f->count[position]; k++, in += row)
+        for (size_t i = 0; i < row; i++)
+            sums[i] += in[i] * weights[k];
+    for (size_t i = 0; i < row; i++)
+        out[i] = rounded(sums[i]);
 }
 
 static convoy_status resize_columns(const uint8_t *in, int from, int height, size_t row, uint8_t *out, convoy_error *err)
 {
     filter f = {0};
-    convoy_status status = filter_create(from, height, &f, err);
+    int *sums = malloc(row * sizeof *sums);
+    convoy_status status = sums ? filter_create(from, height, &f, err) : OUT_OF_MEMORY(err);
     for (int y = 0; status == CONVOY_OK && y < height; y++)
-        for (size_t i = 0; i < row; i++)
-            *out++ = weigh(&f, y, in + i, row);
+        weigh_column(&f, y, in, row, sums, out + (size_t)y * row);
     filter_free(&f);
+    free(sums);
     return status;
 }
 

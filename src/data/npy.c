@@ -154,12 +154,12 @@ static convoy_status find_dict(const uint8_t *bytes, size_t size, header *out, c
     return CONVOY_OK;
 }
 
-convoy_status npy_parse(const uint8_t *bytes, size_t size, npy *out, convoy_error *err)
+convoy_status npy_parse_head(const uint8_t *bytes, size_t held, size_t size, npy *out, convoy_error *err)
 {
     header h = {0};
     size_t total = 0;
     *out = (npy){0};
-    TRY(find_dict(bytes, size, &h, err));
+    TRY(find_dict(bytes, held, &h, err));
     out->data = (const uint8_t *)h.end;
     TRY(read_dict(&h, out, err));
     out->count = 1;
@@ -172,6 +172,11 @@ convoy_status npy_parse(const uint8_t *bytes, size_t size, npy *out, convoy_erro
         return base_fail(err, CONVOY_ERROR_FORMAT, "%s: %zu bytes of values are there, and the header announces %zu",
                          fits && total < there ? "damaged" : "truncated or damaged", there, fits ? total : SIZE_MAX);
     return CONVOY_OK;
+}
+
+convoy_status npy_parse(const uint8_t *bytes, size_t size, npy *out, convoy_error *err)
+{
+    return npy_parse_head(bytes, size, size, out, err);
 }
 
 double npy_value(const npy *array, size_t index)

@@ -22,6 +22,9 @@ typedef struct npy {
 /* Reads the header of `size` bytes, versions 1 to 3. C order, little-endian numbers; anything else is refused by name.
  * Messages do not name the file. */
 convoy_status npy_parse(const uint8_t *bytes, size_t size, npy *out, convoy_error *err);
+/* The same of a file of `size` bytes of which only the first ones, NPY_HEAD or all, are at hand. */
+#define NPY_HEAD (65536 + 12)
+convoy_status npy_parse_head(const uint8_t *bytes, size_t held, size_t size, npy *out, convoy_error *err);
 
 /* Value `index` as a number; integers beyond 2^53 lose digits. */
 double npy_value(const npy *array, size_t index);

@@ -16,7 +16,7 @@ bool npz_fits(const data_request *request)
 #ifdef HAVE_KERAS_FILES
 #include "model/keras_file.h" /* its archive is any zip archive */
 
-#define MEMBER_LIMIT ((size_t)1 << 34)
+#define MEMBER_LIMIT ((size_t)1 << 42)
 
 typedef struct member {
     char *text;
@@ -69,7 +69,48 @@ static convoy_status count_classes(keras_archive *archive, const char *other_nam
     return CONVOY_OK;
 }
 
-/* ---- images ---- */
+/* ---- images: piece by piece, as memory may not hold all of them ---- */
+
+#define PIECE ((size_t)16384) /* values */
+
+typedef struct values {
+    keras_stream *stream;
+    uint8_t *head;   /* the member's first bytes; its values go on in the stream */
+    size_t at, held; /* where in `head` the next values are, and where it ends */
+    npy array;       /* without data */
+} values;
+
+static void close_values(values *v)
+{
+    keras_stream_close(v->stream);
+    free(v->head);
+    *v = (values){0};
+}
+
+static convoy_status open_values(keras_archive *archive, const char *name, values *out, convoy_error *err)
+{
+    size_t size = 0;
+    close_values(out);
+    TRY(keras_stream_open(archive, name, MEMBER_LIMIT, &out->stream, &size, err));
+    out->held = size < NPY_HEAD ? size : NPY_HEAD;
+    out->head = malloc(out->held + 1);
+    if (out->head == NULL)
+        return OUT_OF_MEMORY(err);
+    TRY(keras_stream_read(out->stream, out->head, out->held, err));
+    convoy_status status = npy_parse_head(out->head, out->held, size, &out->array, err);
+    if (status != CONVOY_OK)
+        return base_fail_in(err, status, "%s", name);
+    out->at = (size_t)(out->array.data - out->head);
+    return CONVOY_OK;
+}
+
+static convoy_status next_bytes(values *v, uint8_t *out, size_t size, convoy_error *err)
+{
+    size_t ready = v->held - v->at < size ? v->held - v->at : size;
+    memcpy(out, v->head + v->at, ready);
+    v->at += ready;
+    return ready < size ? keras_stream_read(v->stream, out + ready, size - ready, err) : CONVOY_OK;
+}
 
 static convoy_status image_shape(const char *name, const npy *images, convoy_shape *out, convoy_error *err)
 {
@@ -85,38 +126,73 @@ static convoy_status image_shape(const char *name, const npy *images, convoy_sha
     return CONVOY_OK;
 }
 
-/* What floats are multiplied by: those within 0 .. 1 were divided by 255 before. */
-static convoy_status find_scale(const char *name, const npy *images, double *out, convoy_error *err)
+/* What is done with a piece of the values: `first` is the number of its first one. */
+typedef convoy_status visit(void *user, const npy *piece, size_t first, size_t count, convoy_error *err);
+
+static convoy_status visit_all(values *v, visit *take, void *user, convoy_error *err)
 {
-    double most = 0;
-    for (size_t i = 0; i < images->count; i++) {
-        double value = npy_value(images, i);
+    convoy_status status = CONVOY_OK;
+    npy piece = v->array;
+    uint8_t *bytes = malloc(PIECE * (size_t)piece.bytes);
+    if (bytes == NULL)
+        return OUT_OF_MEMORY(err);
+    piece.data = bytes;
+    for (size_t i = 0; i < piece.count && status == CONVOY_OK; i += PIECE) {
+        size_t count = piece.count - i < PIECE ? piece.count - i : PIECE;
+        status = next_bytes(v, bytes, count * (size_t)piece.bytes, err);
+        if (status == CONVOY_OK)
+            status = take(user, &piece, i, count, err);
+    }
+    free(bytes);
+    return status;
+}
+
+/* Of floats, which go to bytes. */
+typedef struct floats {
+    const char *name;
+    double most, scale;
+    uint8_t *out;
+} floats;
+
+static convoy_status find_most(void *user, const npy *piece, size_t first, size_t count, convoy_error *err)
+{
+    floats *f = user;
+    for (size_t i = 0; i < count; i++) {
+        double value = npy_value(piece, i);
         if (!(value >= 0 && value <= 255))
             return base_fail(err, CONVOY_ERROR_FORMAT,
-                             "%s: value %zu is %g; floats within 0 and 1 or within 0 and 255 are expected", name, i, value);
-        if (value > most)
-            most = value;
+                             "%s: value %zu is %g; floats within 0 and 1 or within 0 and 255 are expected", f->name,
+                             first + i, value);
+        if (value > f->most)
+            f->most = value;
     }
-    *out = most <= 1 ? 255 : 1;
     return CONVOY_OK;
 }
 
-static convoy_status copy_pixels(const char *name, const npy *images, uint8_t *out, convoy_error *err)
+static convoy_status to_bytes(void *user, const npy *piece, size_t first, size_t count, convoy_error *err)
 {
-    double scale = 1;
-    if (images->kind == 'u') {
-        memcpy(out, images->data, images->count);
-        return CONVOY_OK;
-    }
-    TRY(find_scale(name, images, &scale, err));
-    for (size_t i = 0; i < images->count; i++)
-        out[i] = (uint8_t)lrint(npy_value(images, i) * scale);
+    const floats *f = user;
+    (void)err;
+    for (size_t i = 0; i < count; i++)
+        f->out[first + i] = (uint8_t)lrint(npy_value(piece, i) * f->scale);
     return CONVOY_OK;
+}
+
+/* Floats are read twice: those that all lie within 0 .. 1 were divided by 255 before. */
+static convoy_status read_pixels(keras_archive *archive, const char *name, values *v, uint8_t *out, convoy_error *err)
+{
+    floats f = {.name = name, .out = out};
+    if (v->array.kind == 'u')
+        return next_bytes(v, out, v->array.count, err);
+    TRY(visit_all(v, find_most, &f, err));
+    f.scale = f.most <= 1 ? 255 : 1;
+    TRY(open_values(archive, name, v, err));
+    return visit_all(v, to_bytes, &f, err);
 }
 
 /* ---- the two together ---- */
 
-static convoy_status fill(keras_archive *archive, bool test, const member *x, const member *y, convoy_dataset **out,
+static convoy_status fill(keras_archive *archive, bool test, values *x, const member *y, convoy_dataset **out,
                           convoy_error *err)
 {
     const char *x_name = test ? "x_test.npy" : "x_train.npy", *y_name = test ? "y_test.npy" : "y_train.npy";
@@ -130,7 +206,7 @@ static convoy_status fill(keras_archive *archive, bool test, const member *x, co
                          y->array.dim[0]);
     TRY(dataset_new(shape, classes, NULL, out, err));
     TRY(dataset_reserve(*out, count, err));
-    TRY(copy_pixels(x_name, &x->array, (*out)->images, err));
+    TRY(read_pixels(archive, x_name, x, (*out)->images, err));
     for (size_t i = 0; i < count; i++)
         (*out)->labels[i] = (int32_t)npy_value(&y->array, i);
     (*out)->count = count;
@@ -139,13 +215,14 @@ static convoy_status fill(keras_archive *archive, bool test, const member *x, co
 
 static convoy_status read_part(keras_archive *archive, bool test, convoy_dataset **out, convoy_error *err)
 {
-    member x = {0}, y = {0};
-    convoy_status status = load(archive, test ? "x_test.npy" : "x_train.npy", &x, err);
+    values x = {0};
+    member y = {0};
+    convoy_status status = open_values(archive, test ? "x_test.npy" : "x_train.npy", &x, err);
     if (status == CONVOY_OK)
         status = load(archive, test ? "y_test.npy" : "y_train.npy", &y, err);
     if (status == CONVOY_OK)
         status = fill(archive, test, &x, &y, out, err);
-    free(x.text);
+    close_values(&x);
     free(y.text);
     return status;
 }

@@ -22,6 +22,17 @@ convoy_status places_home(char out[PATH_MAX], convoy_error *err)
                      "no folder for data: neither XDG_DATA_HOME nor HOME is an absolute path; set one or name a folder");
 }
 
+convoy_status places_cache(char out[PATH_MAX], convoy_error *err)
+{
+    const char *folder = getenv("XDG_CACHE_HOME");
+    if (folder != NULL && folder[0] == '/')
+        return folder_join(out, folder, "convoy", err);
+    folder = getenv("HOME");
+    if (folder != NULL && folder[0] == '/')
+        return folder_join(out, folder, ".cache/convoy", err);
+    return base_fail(err, CONVOY_ERROR_FILE, "no cache folder: neither XDG_CACHE_HOME nor HOME is an absolute path");
+}
+
 /* ---- the sample ---- */
 
 /* It lies where CONVOY_DATA_DIR says, where `meson install` put it, or in the source tree. */

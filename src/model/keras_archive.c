@@ -2,13 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zip.h>
 
 #include "base/text.h"
 
+#define MOST_RATIO 1100 /* deflate, which numpy and Keras use, packs 1032 bytes into one at best */
+
 struct keras_archive {
     zip_t *zip;
     const char *kind;
+    uint64_t bytes; /* of the file */
 };
 
 /* ---- reading ---- */
@@ -19,7 +23,9 @@ convoy_status keras_archive_open(const char *path, const char *kind, keras_archi
     keras_archive *archive = calloc(1, sizeof *archive);
     if (archive == NULL)
         return OUT_OF_MEMORY(err);
+    struct stat info;
     archive->kind = kind;
+    archive->bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0;
     archive->zip = zip_open(path, ZIP_RDONLY, &code);
     if (archive->zip == NULL) {
         zip_error_t error;
@@ -64,33 +70,14 @@ static convoy_status fail_missing(const keras_archive *archive, const char *name
     return CONVOY_ERROR_FORMAT;
 }
 
-/* Reads past the end too: there the checksum is compared, and a member longer than it says is found out. */
-static convoy_status read_member(zip_file_t *file, const char *name, char *data, size_t size, convoy_error *err)
-{
-    char more;
-    size_t got = 0;
-    zip_int64_t n = 1;
-    while (got < size && n > 0) {
-        n = zip_fread(file, data + got, size - got);
-        got += n > 0 ? (size_t)n : 0;
-    }
-    if (n > 0)
-        n = zip_fread(file, &more, 1);
-    if (n < 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: %s", name, zip_file_strerror(file));
-    if (got < size || n > 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: it is %s than the %zu bytes that the archive says",
-                         name, n > 0 ? "longer" : "shorter", size);
-    return CONVOY_OK;
-}
+struct keras_stream {
+    zip_file_t *file;
+    char name[256];
+    size_t left; /* bytes that are not read yet */
+};
 
-bool keras_archive_has(keras_archive *archive, const char *name)
-{
-    return zip_name_locate(archive->zip, name, 0) >= 0;
-}
-
-convoy_status keras_archive_read(keras_archive *archive, const char *name, size_t limit, char **out, size_t *size,
-                                 convoy_error *err)
+convoy_status keras_stream_open(keras_archive *archive, const char *name, size_t limit, keras_stream **out, size_t *size,
+                                convoy_error *err)
 {
     zip_stat_t info;
     zip_int64_t index = zip_name_locate(archive->zip, name, 0);
@@ -101,19 +88,80 @@ convoy_status keras_archive_read(keras_archive *archive, const char *name, size_
     if (info.size > limit)
         return base_fail(err, CONVOY_ERROR_FORMAT, "%s has %llu bytes; at most %zu are expected here", name,
                          (unsigned long long)info.size, limit);
+    if (info.size / MOST_RATIO > archive->bytes)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: %llu bytes can't come out of an archive of %llu", name,
+                         (unsigned long long)info.size, (unsigned long long)archive->bytes);
     zip_file_t *file = zip_fopen_index(archive->zip, (zip_uint64_t)index, 0);
     if (file == NULL)
         return base_fail(err, CONVOY_ERROR_FORMAT, "%s can't be unpacked: %s", name, zip_strerror(archive->zip));
-    char *data = malloc((size_t)info.size + 1);
-    convoy_status status = data ? read_member(file, name, data, (size_t)info.size, err) : OUT_OF_MEMORY(err);
-    zip_fclose(file);
+    keras_stream *stream = calloc(1, sizeof *stream);
+    if (stream == NULL) {
+        zip_fclose(file);
+        return OUT_OF_MEMORY(err);
+    }
+    stream->file = file;
+    stream->left = *size = (size_t)info.size;
+    text_copy(stream->name, sizeof stream->name, name);
+    *out = stream;
+    return CONVOY_OK;
+}
+
+static convoy_status fail_stream(const keras_stream *s, convoy_error *err)
+{
+    return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: %s", s->name, zip_file_strerror(s->file));
+}
+
+/* The last piece reads past the end too: there the checksum is compared, and a member longer than it says is found out. */
+convoy_status keras_stream_read(keras_stream *s, void *out, size_t size, convoy_error *err)
+{
+    char more;
+    size_t got = 0;
+    zip_int64_t n = 1;
+    while (got < size && n > 0) {
+        n = zip_fread(s->file, (char *)out + got, size - got);
+        got += n > 0 ? (size_t)n : 0;
+    }
+    if (n < 0)
+        return fail_stream(s, err);
+    if (got < size)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: it is shorter than the archive says", s->name);
+    s->left -= size;
+    if (s->left > 0)
+        return CONVOY_OK;
+    n = zip_fread(s->file, &more, 1);
+    if (n < 0)
+        return fail_stream(s, err);
+    return n == 0 ? CONVOY_OK
+                  : base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged: it is longer than the archive says", s->name);
+}
+
+void keras_stream_close(keras_stream *s)
+{
+    if (s == NULL)
+        return;
+    zip_fclose(s->file);
+    free(s);
+}
+
+bool keras_archive_has(keras_archive *archive, const char *name)
+{
+    return zip_name_locate(archive->zip, name, 0) >= 0;
+}
+
+convoy_status keras_archive_read(keras_archive *archive, const char *name, size_t limit, char **out, size_t *size,
+                                 convoy_error *err)
+{
+    keras_stream *stream = NULL;
+    TRY(keras_stream_open(archive, name, limit, &stream, size, err));
+    char *data = malloc(*size + 1);
+    convoy_status status = data ? keras_stream_read(stream, data, *size, err) : OUT_OF_MEMORY(err);
+    keras_stream_close(stream);
     if (status != CONVOY_OK) {
         free(data);
         return status;
     }
-    data[info.size] = '\0';
+    data[*size] = '\0';
     *out = data;
-    *size = (size_t)info.size;
     return CONVOY_OK;
 }
 

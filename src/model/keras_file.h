@@ -22,6 +22,14 @@ bool keras_archive_has(keras_archive *archive, const char *name);
  * frees it. */
 convoy_status keras_archive_read(keras_archive *archive, const char *name, size_t limit, char **out, size_t *size,
                                  convoy_error *err);
+/* The same piece by piece, for members that memory may not hold: all *size bytes, in pieces of any size; the one that takes the
+ * last byte also compares the checksum. Messages begin with the member's name. */
+typedef struct keras_stream keras_stream;
+convoy_status keras_stream_open(keras_archive *archive, const char *name, size_t limit, keras_stream **out, size_t *size,
+                                convoy_error *err);
+convoy_status keras_stream_read(keras_stream *stream, void *out, size_t size, convoy_error *err);
+void keras_stream_close(keras_stream *stream);
+
 /* An archive with the members stored as they are; the same members give the same bytes. The caller frees *out. */
 convoy_status keras_archive_build(const keras_member *members, size_t count, char **out, size_t *size,
                                   convoy_error *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/philox.h"
+#include "data/data.h"
 #include "ops/elementwise.h"
 
 enum { SLOTS = 2 };
@@ -196,6 +197,7 @@ static void pack(const feed *f, slot *s)
 {
     const uint8_t *images = convoy_dataset_images(f->data);
     const int32_t *labels = convoy_dataset_labels(f->data);
+    dataset_expect(f->data, f->order + s->first, (size_t)s->batch); /* the disk reads all of them at once */
     for (int i = 0; i < s->batch; i++) {
         size_t row = (size_t)f->order[s->first + (size_t)i];
         memcpy(s->host_images + (size_t)i * f->row, images + row * f->row, f->row);
