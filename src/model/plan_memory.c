@@ -28,7 +28,8 @@ static void want_forward(plan *p, size_t i)
     const layer *l = n->node->layer;
     int now = (int)i, end = (int)p->count, back = n->backward ? 2 * end - now : now, batch = p->options.batch;
     if (n->root == i)
-        want(p, i, T_OUTPUT, output_bytes(p, i), n->node->input_count == 0 ? 0 : now, n->is_output ? end : now);
+        want(p, i, T_OUTPUT, output_bytes(p, i), n->node->input_count == 0 ? 0 : now,
+             n->is_output || p->options.keep_outputs ? end : now);
     for (int k = 0; k < n->node->input_count; k++)
         prolong(p, p->nodes[n->node->input[k]].root, T_OUTPUT, l->backward_reads_input ? back : now);
     if (l->backward_reads_output)
