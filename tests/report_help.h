@@ -94,10 +94,10 @@ static inline void put_info(const char *run, const char *data, const char *names
     char *info = malloc(65536);
     assert_non_null(info);
     snprintf(info, 65536,
-             "{\"convoy\": \"0.1.0\", \"started\": \"2026-11-25T09:00:00Z\", \"finished\": true, \"command\": [\"convoy\", \"train\", "
-             "\"small.json\", \"--data\", \"%s\"], \"model\": \"small.json\", \"data\": {\"name\": \"%s\", \"validation\": null, "
-             "\"validation_split\": 0.1, \"images\": 900, \"validation_images\": 100, \"test_images\": 300, \"shape\": [32, 32, 3], "
-             "\"classes\": 10, \"class_names\": %s}, \"fit\": {\"epochs\": %d, \"batch_size\": 50, \"seed\": 7, \"optimizer\": "
+             "{\"convoy\": \"0.1.0\", \"started\": \"2026-11-25T09:00:00Z\", \"finished\": true, \"command\": [\"convoy\", "
+             "\"train\", \"small.json\", \"--data\", \"%s\"], \"model\": \"small.json\", \"data\": {\"name\": \"%s\", \"validation\": null, "
+             "\"validation_split\": 0.1, \"images\": 900, \"validation_images\": 100, \"test_images\": 300, \"shape\": [32, 32, "
+             "3], \"classes\": 10, \"class_names\": %s}, \"fit\": {\"epochs\": %d, \"batch_size\": 50, \"seed\": 7, \"optimizer\": "
              "{\"class_name\": \"Adam\", \"config\": {\"learning_rate\": 0.001, \"amsgrad\": false}}, \"callbacks\": "
              "[\"EarlyStopping(patience=5)\"]}, \"device\": {\"name\": \"a <device>\", \"vendor\": \"v\", \"platform\": \"p\", "
              "\"driver_version\": \"3.1\", \"compute_units\": 2, \"global_memory_bytes\": 8589934592}, \"timings\": "
@@ -150,8 +150,8 @@ static inline void make_run(const char *run, int epochs)
 static inline void copy_run(const char *from, const char *to)
 {
     char command[1200];
-    snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s' && rm -rf '%s/report'", at("%s", to), at("%s", from), at("%s", to),
-             at("%s", to));
+    snprintf(command, sizeof command, "rm -rf '%s' && cp -r '%s' '%s' && rm -rf '%s/report'", at("%s", to), at("%s", from),
+             at("%s", to), at("%s", to));
     assert_int_equal(system(command), 0);
 }
 
@@ -243,7 +243,8 @@ static inline size_t assert_images(const char *html)
 {
     size_t count = 0;
     for (const char *c = html; (c = strstr(c, "<img")) != NULL; count++, c++) {
-        const char *end = strchr(c, '>'), *source = strstr(c, " src=\"data:image/png;base64,iVBORw0KGgo"), *alt = strstr(c, " alt=\"");
+        const char *source = strstr(c, " src=\"data:image/png;base64,iVBORw0KGgo");
+        const char *end = strchr(c, '>'), *alt = strstr(c, " alt=\"");
         assert_true(source != NULL && source < end && end - source > 80);
         assert_true(alt != NULL && alt < end && alt[6] != '"');
     }

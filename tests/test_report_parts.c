@@ -124,9 +124,9 @@ static void test_inks(void **state)
     expect_no_text(out, "id=\"g");
     expect_text(out, "aria-label=\"&quot;&lt;alt&gt;&quot;\"");
     expect_text(out, "href=\"#p7-");
-    static const char *const colours[] = {"currentColor", "var(--faint)", "var(--grid)", "var(--box)", "var(--heat)", "var(--right)",
-                                          "var(--wrong)", "var(--line-0)", "var(--line-1)", "var(--line-2)", "var(--line-3)",
-                                          "var(--line-4)", "var(--line-5)"};
+    static const char *const colours[] = {"currentColor", "var(--faint)", "var(--grid)", "var(--box)", "var(--heat)",
+                                          "var(--right)", "var(--wrong)", "var(--line-0)", "var(--line-1)", "var(--line-2)",
+                                          "var(--line-3)", "var(--line-4)", "var(--line-5)"};
     assert_int_equal(sizeof colours / sizeof *colours, INK_COUNT);
     for (size_t i = 0; i < INK_COUNT; i++)
         expect_text(out, colours[i]);

@@ -6,21 +6,37 @@
 #include "report/html.h"
 #include "report/thumb.h"
 
-enum { COLUMNS = 5, PICTURE = 96, GAP = 14, LINE = 16, MARK = 9 };
+enum {
+    SHOWN = 96,    /* pixels of an image's longer side in the page ... */
+    PICTURE = 128, /* ... and in the picture of all */
+    COLUMNS = 5,
+    GAP = 16,
+    LINE = 16,
+    MARK = 9,
+};
 
 /* Pixels of an image's longer side that are kept: several runs share the room that a page has. */
 static int most_side(const section_run *s) { return s->run_count <= 2 ? 64 : 32; }
 
 /* ---- in the page ---- */
 
+static void add_line(text *html, const grid_line *line)
+{
+    html_name(html, line->name);
+    if (line->number[0] != '\0') {
+        text_add(html, " ");
+        html_text(html, line->number);
+    }
+}
+
 static void add_caption(text *html, const grid_cell *cell)
 {
-    static const char *const signs[] = {"", "<b aria-hidden=\"true\">\xE2\x9C\x93</b> ", "<b aria-hidden=\"true\">\xE2\x9C\x97</b> "};
+    static const char *const signs[] = {"", "<b aria-hidden=\"true\">\u2713</b> ", "<b aria-hidden=\"true\">\u2717</b> "};
     text_add(html, "<figcaption>%s", signs[cell->verdict]);
-    html_name(html, cell->first);
-    if (cell->second[0] != '\0') {
+    add_line(html, &cell->first);
+    if (cell->second.name[0] != '\0') {
         text_add(html, "<small>");
-        html_name(html, cell->second);
+        add_line(html, &cell->second);
         text_add(html, "</small>");
     }
     text_add(html, "</figcaption>");
@@ -34,11 +50,11 @@ static convoy_status add_cell(const section_run *s, const grid_cell *cell, const
     char alt[512];
     picture made;
     TRY(picture_of_pixels(t->pixels, t->width, t->height, t->channels, 1, &made, err));
-    snprintf(alt, sizeof alt, "Test image %zu, %s%s%s%s", cell->image, words[cell->verdict], cell->first,
-             cell->second[0] ? ", " : "", cell->second);
+    snprintf(alt, sizeof alt, "Test image %zu, %s%s %s%s%s %s", cell->image, words[cell->verdict], cell->first.name,
+             cell->first.number, cell->second.name[0] ? ", " : "", cell->second.name, cell->second.number);
     text_add(html, "<li%s><figure>", classes[cell->verdict]);
     int longest = t->width > t->height ? t->width : t->height;
-    page_image(s->page, &made, PICTURE * t->width / longest, PICTURE * t->height / longest, alt);
+    page_image(s->page, &made, SHOWN * t->width / longest, SHOWN * t->height / longest, alt);
     add_caption(html, cell);
     text_add(html, "</figure></li>\n");
     picture_free(&made);
@@ -93,6 +109,17 @@ static void draw_mark(drawing *d, verdict v, double x, double y)
     cairo_stroke(d->cr);
 }
 
+static void draw_line(drawing *d, label where, const grid_line *line)
+{
+    double room = where.most, number = line->number[0] ? drawing_text_width(d, &where, line->number) + 4 : 0;
+    where.most = room - number;
+    double name = drawing_text_width(d, &where, line->name);
+    drawing_text(d, &where, line->name);
+    where.x += (name < where.most ? name : where.most) + 4;
+    where.most = 0;
+    drawing_text(d, &where, line->number);
+}
+
 static void draw_cell(drawing *d, const grid_cell *cell, const thumb *t, double x, double y)
 {
     static const ink of[] = {INK_TEXT, INK_RIGHT, INK_WRONG};
@@ -106,17 +133,17 @@ static void draw_cell(drawing *d, const grid_cell *cell, const thumb *t, double 
         cairo_rectangle(d->cr, x - 1, y - 1, PICTURE + 2, PICTURE + 2);
         cairo_stroke(d->cr);
     }
-    drawing_text(d, &where, cell->first);
+    draw_line(d, where, &cell->first);
     drawing_ink(d, INK_FAINT, 1);
     where.y += LINE;
-    drawing_text(d, &where, cell->second);
+    draw_line(d, where, &cell->second);
 }
 
 static convoy_status add_all(const section_run *s, drawing *d, const grid_cell *cells, size_t count, convoy_error *err)
 {
     bool two = false;
     for (size_t i = 0; i < count; i++)
-        two |= cells[i].second[0] != '\0';
+        two |= cells[i].second.name[0] != '\0';
     int row_height = PICTURE + LINE * (two ? 2 : 1) + GAP;
     int columns = count < COLUMNS ? (int)count : COLUMNS, rows = ((int)count + COLUMNS - 1) / COLUMNS;
     TRY(drawing_begin(d, false, columns * (PICTURE + GAP) + GAP, rows * row_height + GAP, err));

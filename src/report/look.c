@@ -126,7 +126,8 @@ done:
     return status;
 }
 
-/* The batch of the run, since its kernels are compiled already; smaller where the device can't hold all layers' outputs so often. */
+/* The batch of the run, since its kernels are compiled already; smaller where the device can't hold all layers' outputs so
+ * often. */
 static convoy_status create_predictor(convoy_context *ctx, const report_run *r, size_t count, convoy_predictor **out,
                                       size_t *batch, convoy_error *err)
 {

@@ -62,6 +62,14 @@ void page_paragraph(page *p, const char *kind, const char *format, ...)
     text_add(&p->body, "</p>\n");
 }
 
+void page_table(page *p, const char *label, const char *kind)
+{
+    text_add(&p->body, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"%s\">\n"
+             "<table class=\"%s\">\n", label, kind);
+}
+
+void page_end_table(page *p) { text_add(&p->body, "</tbody>\n</table>\n</div>\n"); }
+
 /* ---- pictures ---- */
 
 convoy_status page_file(page *p, const char *name, const picture *made, convoy_error *err)

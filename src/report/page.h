@@ -23,6 +23,11 @@ void page_end_run(page *p);
 /* A paragraph of any text, escaped. `kind` is "note" (what is missing, and why) or "about" (what is shown). */
 void page_paragraph(page *p, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* A table, which can be scrolled where it is too wide. Who fills it begins with <caption> or <thead>. `label` says what it is;
+ * `kind` is its class, "" for none. */
+void page_table(page *p, const char *label, const char *kind);
+void page_end_table(page *p);
+
 /* Writes the file PREFIX + name and puts the picture into the page with a caption (may be NULL), in which the file's name stands.
  * `alt` is for those who can't see it. Frees the picture, also on failure. */
 convoy_status page_picture(page *p, const char *name, const char *alt, const char *caption, picture *made, convoy_error *err);

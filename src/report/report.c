@@ -12,8 +12,8 @@
 static convoy_status check_options(const convoy_report_options *o, convoy_error *err)
 {
     if (o == NULL || o->runs == NULL || o->run_count == 0)
-        return base_fail(err, CONVOY_ERROR_ARGUMENT, "no run is named; give the folder of one, which convoy train MODEL --data DATA "
-                         "--run DIR makes");
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "no run is named; give the folder of one, which convoy train MODEL --data "
+                         "DATA --run DIR makes");
     if (o->run_count > CONVOY_REPORT_MOST_RUNS)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%zu runs; at most %d are laid side by side", o->run_count,
                          CONVOY_REPORT_MOST_RUNS);

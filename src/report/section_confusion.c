@@ -53,7 +53,7 @@ static void draw_names(drawing *d, const section_run *s, int n)
     cairo_save(d->cr);
     cairo_translate(d->cr, 11, LABEL + CELL * n / 2.0);
     cairo_rotate(d->cr, -1.57079632679489662);
-    drawing_text(d, &(label){.size = 12, .align = ALIGN_CENTRE}, "is");
+    drawing_text(d, &(label){.size = 12, .align = ALIGN_CENTRE}, "true class");
     cairo_restore(d->cr);
 }
 
@@ -95,7 +95,7 @@ static convoy_status add_numbers(const section_run *s, const unsigned *pairs, co
     TRY(drawing_end(&d, &made, err));
     snprintf(alt, sizeof alt, "Confusion matrix of %d classes; the table below has the accuracy of each", n);
     return page_picture(s->page, "confusion.svg", alt, "A row for each class: how many of its test images were taken for which "
-                        "class. The darker, the greater the share of the row.", &made, err);
+                        "class. The stronger the colour, the greater the share of the row.", &made, err);
 }
 
 /* ---- the matrix of many classes: a pixel a cell ---- */
@@ -159,14 +159,15 @@ static void add_table(const section_run *s, const unsigned *pairs)
 {
     text *html = &s->page->body;
     size_t n = (size_t)s->look->classes;
-    text_add(html, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Accuracy of each class\">\n<table>\n"
-             "<caption><span>Accuracy of each class: the share of its images that are right. Precision: the share of the "
-             "images taken for it that are right.</span></caption>\n<thead><tr><th scope=\"col\">class</th><th scope=\"col\">images</th>"
+    page_table(s->page, "Accuracy of each class", "");
+    text_add(html, "<caption><span>Accuracy of each class: the share of its images that are right. Precision: the share of "
+             "the images taken for it that are right.</span></caption>\n<thead><tr><th scope=\"col\">class</th>"
+             "<th scope=\"col\">images</th>"
              "<th scope=\"col\">right</th><th scope=\"col\">accuracy</th><th scope=\"col\">precision</th>"
              "<th scope=\"col\" class=\"words\">most often taken for</th></tr></thead>\n<tbody>\n");
     for (size_t c = 0; c < n; c++)
         add_row(s, pairs, n, c);
-    text_add(html, "</tbody>\n</table>\n</div>\n");
+    page_end_table(s->page);
 }
 
 convoy_status section_confusion(const section_run *s, convoy_error *err)
@@ -223,8 +224,9 @@ convoy_status section_classes(report *r, convoy_error *err)
     if (r->run_count < 2 || !are_alike(r) || r->looks[0].classes > MOST_CLASSES)
         return CONVOY_OK;
     page_section(&r->page, "Accuracy of each class");
-    text_add(html, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Accuracy of each class\">\n<table>\n"
-             "<caption><span>The share of each class's test images that are right.</span></caption>\n<thead><tr><th scope=\"col\">class</th>");
+    page_table(&r->page, "Accuracy of each class", "");
+    text_add(html, "<caption><span>The share of each class's test images that are right.</span></caption>\n<thead><tr>"
+             "<th scope=\"col\">class</th>");
     for (size_t i = 0; i < r->run_count; i++) {
         text_add(html, "<th scope=\"col\">");
         html_name(html, r->runs[i].name);
@@ -239,7 +241,7 @@ convoy_status section_classes(report *r, convoy_error *err)
             add_accuracy(html, &r->looks[i], c);
         text_add(html, "</tr>\n");
     }
-    text_add(html, "</tbody>\n</table>\n</div>\n");
+    page_end_table(&r->page);
     page_end_section(&r->page);
     return CONVOY_OK;
 }

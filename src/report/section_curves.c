@@ -151,8 +151,8 @@ static void add_best_row(report *r, const char *name, column_of *column, bool pe
         if (best == NULL)
             add_value(html, NAN, percent);
         else
-            text_add(html, percent ? "<td>%.2f %% (%.0f)</td>" : "<td>%.4f (%.0f)</td>", percent ? 100 * column(best) : column(best),
-                     best->epoch + 1);
+            text_add(html, percent ? "<td>%.2f %% (%.0f)</td>" : "<td>%.4f (%.0f)</td>", 
+                     percent ? 100 * column(best) : column(best), best->epoch + 1);
     }
     text_add(html, "</tr>\n");
 }
@@ -160,8 +160,8 @@ static void add_best_row(report *r, const char *name, column_of *column, bool pe
 static void add_table(report *r)
 {
     text *html = &r->page.body;
-    text_add(html, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Accuracy and loss\">\n<table>\n"
-             "<caption><span>Accuracy and loss; in brackets the epoch</span></caption>\n<thead><tr><td></td>");
+    page_table(&r->page, "Accuracy and loss", "");
+    text_add(html, "<caption><span>Accuracy and loss; in brackets the epoch</span></caption>\n<thead><tr><td></td>");
     for (size_t i = 0; i < r->run_count; i++) {
         text_add(html, "<th scope=\"col\">");
         html_name(html, r->runs[i].name);
@@ -177,7 +177,7 @@ static void add_table(report *r)
     add_last_row(r, "training loss", loss, false);
     add_last_row(r, "validation loss", val_loss, false);
     add_best_row(r, "validation loss", val_loss, false);
-    text_add(html, "</tbody>\n</table>\n</div>\n");
+    page_end_table(&r->page);
 }
 
 convoy_status section_curves(report *r, convoy_error *err)

@@ -222,7 +222,7 @@ convoy_status section_head(report *r, convoy_error *err)
     text *html = &r->page.body;
     (void)err;
     page_section(&r->page, r->run_count == 1 ? "The run" : "The runs");
-    text_add(html, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Settings and results\">\n<table class=\"facts\">\n");
+    page_table(&r->page, "Settings and results", "facts");
     if (r->run_count > 1)
         add_names(html, r);
     text_add(html, "<tbody>\n");
@@ -235,7 +235,7 @@ convoy_status section_head(report *r, convoy_error *err)
         }
         text_add(html, "</tr>\n");
     }
-    text_add(html, "</tbody>\n</table>\n</div>\n");
+    page_end_table(&r->page);
     page_end_section(&r->page);
     return CONVOY_OK;
 }

@@ -5,7 +5,10 @@
 
 #include "report/thumb.h"
 
-enum { CELLS = 25, MISTAKES = 20 };
+enum { CELLS = 25, MISTAKES = 20, FEW = 10, MANY_RUNS = 4 };
+
+/* Many runs share the room that a page has. */
+static size_t room_for(const section_run *s, size_t wanted) { return s->run_count <= MANY_RUNS ? wanted : FEW; }
 
 static void write_percent(double part, char out[16])
 {
@@ -56,7 +59,7 @@ convoy_status section_samples(const section_run *s, convoy_error *err)
     for (size_t i = 0; i < count; i++) {
         char number[16];
         cells[i].image = chosen[i];
-        snprintf(cells[i].first, sizeof cells[i].first, "%s",
+        text_copy(cells[i].first.name, sizeof cells[i].first.name,
                  look_class_name(s->look, s->run, convoy_dataset_labels(s->look->images)[chosen[i]], number));
     }
     page_paragraph(s->page, "about", "%zu of the %zu test images, each with the name of its class.", count,
@@ -71,15 +74,15 @@ convoy_status section_samples(const section_run *s, convoy_error *err)
 
 static void describe(const section_run *s, size_t image, grid_cell *cell)
 {
-    char guessed[16], is[16], percent[16], of_class[16];
+    char number[16];
     int guess = s->look->guess[image], label = convoy_dataset_labels(s->look->images)[image];
     *cell = (grid_cell){.image = image, .verdict = guess == label ? VERDICT_RIGHT : VERDICT_WRONG};
-    write_percent(look_probability(s->look, image, guess), percent);
-    snprintf(cell->first, sizeof cell->first, "%.150s %s", look_class_name(s->look, s->run, guess, guessed), percent);
+    text_copy(cell->first.name, sizeof cell->first.name, look_class_name(s->look, s->run, guess, number));
+    write_percent(look_probability(s->look, image, guess), cell->first.number);
     if (guess == label)
         return;
-    write_percent(look_probability(s->look, image, label), of_class);
-    snprintf(cell->second, sizeof cell->second, "is %.150s %s", look_class_name(s->look, s->run, label, is), of_class);
+    snprintf(cell->second.name, sizeof cell->second.name, "is %.180s", look_class_name(s->look, s->run, label, number));
+    write_percent(look_probability(s->look, image, label), cell->second.number);
 }
 
 /* Nothing to show, and why: true. */
@@ -97,7 +100,7 @@ convoy_status section_predictions(const section_run *s, convoy_error *err)
     page_section(s->page, "Predictions");
     if (lacks_predictions(s))
         return CONVOY_OK;
-    size_t all = convoy_dataset_count(s->look->images), count = all < CELLS ? all : CELLS;
+    size_t all = convoy_dataset_count(s->look->images), wanted = room_for(s, CELLS), count = all < wanted ? all : wanted;
     grid_cell *cells = calloc(count, sizeof *cells);
     if (cells == NULL)
         return OUT_OF_MEMORY(err);
@@ -150,7 +153,7 @@ convoy_status section_mistakes(const section_run *s, convoy_error *err)
     grid_cell *cells = calloc(MISTAKES, sizeof *cells);
     if (all == NULL || cells == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
-    size_t found = find_mistakes(s->look, all), count = found < MISTAKES ? found : MISTAKES;
+    size_t found = find_mistakes(s->look, all), wanted = room_for(s, MISTAKES), count = found < wanted ? found : wanted;
     for (size_t i = 0; i < count; i++)
         describe(s, all[i].image, &cells[i]);
     if (count == 0)

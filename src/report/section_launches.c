@@ -112,13 +112,14 @@ static void add_row(text *html, const launch *l, double all)
 static void add_table(const section_run *s, const launch *rows, size_t count, double all)
 {
     text *html = &s->page->body;
-    text_add(html, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Launches\">\n<table>\n<caption><span>%zu launches, "
-             "%.3f ms in all</span></caption>\n<thead><tr><th scope=\"col\">launch</th><th scope=\"col\" class=\"words\">kernel</th>"
-             "<th scope=\"col\">ms</th><th scope=\"col\">share</th><th scope=\"col\">GFLOP/s</th><th scope=\"col\">GB/s</th>"
+    page_table(s->page, "Launches", "");
+    text_add(html, "<caption><span>%zu launches, %.3f ms in all</span></caption>\n<thead><tr><th scope=\"col\">launch</th>"
+             "<th scope=\"col\" class=\"words\">kernel</th><th scope=\"col\">ms</th><th scope=\"col\">share</th>"
+             "<th scope=\"col\">GFLOP/s</th><th scope=\"col\">GB/s</th>"
              "</tr></thead>\n<tbody>\n", count, 1e3 * all);
     for (size_t i = 0; i < count; i++)
         add_row(html, &rows[i], all);
-    text_add(html, "</tbody>\n</table>\n</div>\n");
+    page_end_table(s->page);
 }
 
 convoy_status section_launches(const section_run *s, convoy_error *err)

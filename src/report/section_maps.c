@@ -51,7 +51,7 @@ static convoy_status add_filters(const section_run *s, const model_node *node, c
         return OUT_OF_MEMORY(err);
     const sheet filters = {.values = mean ? mean : node->weights[0], .count = count, .height = dim[0], .width = dim[1],
                            .colours = colour ? 3 : 1, .next = (size_t)out * (size_t)(mean ? 1 : in), .next_map = 1,
-                           .next_colour = (size_t)out, .step = 1, .most_enlarge = 16, .gap = 4};
+                           .next_colour = (size_t)out, .step = 1, .most_enlarge = 16, .gap = 8};
     convoy_status status = sheet_draw(&filters, &made, err);
     free(mean);
     TRY(status);
@@ -99,7 +99,8 @@ static bool choose_maps(const convoy_shape *shape, const float *values, int pixe
     out->width = shape->dim[1];
     out->next = (size_t)channels;
     int longest = out->height > out->width ? out->height : out->width;
-    while (longest / out->step > MOST_SIDE || (longest / out->step > LEAST_SIDE && 4 * out->height / out->step * out->width / out->step > pixels))
+    while (longest / out->step > MOST_SIDE ||
+           (longest / out->step > LEAST_SIDE && 4 * (out->height / out->step) * (out->width / out->step) > pixels))
         out->step++;
     int each = (out->height / out->step + 1) * (out->width / out->step + 1), most = pixels / each < 4 ? 4 : pixels / each;
     most = most > MOST_MAPS ? MOST_MAPS : most;

@@ -9,7 +9,7 @@
 
 enum {
     MOST_BOXES = 400,
-    BOX = 250,
+    BOX = 280,
     BOX_HEIGHT = 44,
     LANE = 14,
     GAP = 12,      /* between neighbours */
@@ -91,7 +91,8 @@ static convoy_status add_diagram(const section_run *s, convoy_error *err)
     picture made;
     char alt[256];
     TRY(graph_create(m, BOX, LANE, GAP, &g, err));
-    convoy_status status = drawing_begin(&d, true, (int)g.width + 1 + 2 * MARGIN, ROW * (g.rows - 1) + BOX_HEIGHT + 2 * MARGIN, err);
+    int width = (int)g.width + 1 + 2 * MARGIN, height = ROW * (g.rows - 1) + BOX_HEIGHT + 2 * MARGIN;
+    convoy_status status = drawing_begin(&d, true, width, height, err);
     if (status == CONVOY_OK) {
         for (size_t e = 0; e < g.edge_count; e++)
             draw_edge(&d, &g, &g.edges[e]);
@@ -137,15 +138,15 @@ static void add_table(const section_run *s)
 {
     const convoy_model *m = s->run->model;
     text *html = &s->page->body;
-    text_add(html, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Layers\">\n<table>\n<caption><span>Layers: what "
-             "they read and give, and their parameters; ");
+    page_table(s->page, "Layers", "");
+    text_add(html, "<caption><span>Layers: what they read and give, and their parameters; ");
     html_number(html, (double)convoy_model_parameter_count(m));
     text_add(html, " in all</span></caption>\n<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"shape\">class</th>"
              "<th scope=\"col\" class=\"shape\">input &rarr; output</th><th scope=\"col\">parameters</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < m->node_count; i++)
         if (model_is_first(m, i))
             add_row(html, m, i);
-    text_add(html, "</tbody>\n</table>\n</div>\n");
+    page_end_table(s->page);
 }
 
 convoy_status section_model(const section_run *s, convoy_error *err)

@@ -18,8 +18,8 @@ typedef struct sheet {
     bool one_range;          /* of all maps together, not of each */
 } sheet;
 
-/* Each map, or all of them, from the least value (black) to the greatest (white, or the full colour); what is the same everywhere is
- * black. */
+/* Each map, or all of them, from the least value (black) to the greatest (white, or the full colour); what is the same everywhere
+ * is black. */
 convoy_status sheet_draw(const sheet *s, picture *out, convoy_error *err);
 
 #endif

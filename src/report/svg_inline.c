@@ -36,6 +36,30 @@ static size_t add_colour(const char *at, text *html)
     return (size_t)(rest - at);
 }
 
+/* "114.826172" is 114.83: a hundredth of a pixel is fine enough, and the page half as large. */
+static size_t add_number(const char *at, text *html)
+{
+    char digits[64];
+    size_t whole = strspn(at, "0123456789"), part = at[whole] == '.' ? strspn(at + whole + 1, "0123456789") : 0;
+    if (whole == 0 || part < 3 || whole > 20)
+        return 0;
+    size_t length = (size_t)snprintf(digits, sizeof digits, "%.2f", strtod(at, NULL));
+    while (digits[length - 1] == '0')
+        length--;
+    text_add_bytes(html, digits, length - (digits[length - 1] == '.'));
+    return whole + 1 + part;
+}
+
+/* What says what is so anyway. */
+static size_t skip_default(const char *at)
+{
+    static const char *const defaults[] = {"fill-opacity:1;", "stroke-opacity:1;", "fill-rule:nonzero;", "\n  "};
+    for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
+        if (strncmp(at, defaults[i], strlen(defaults[i])) == 0)
+            return strlen(defaults[i]);
+    return 0;
+}
+
 /* The beginnings of ids and of references to them get the picture's own prefix. */
 static size_t add_id(const char *at, int number, text *html)
 {
@@ -61,7 +85,7 @@ convoy_status picture_inline(const picture *p, int number, const char *alt, text
     html_text(html, alt);
     text_add(html, "\">");
     for (at++; *at != '\0';) {
-        size_t used = *at == 'r' ? add_colour(at, html) : 0;
+        size_t used = *at == 'r' ? add_colour(at, html) : *at >= '0' && *at <= '9' ? add_number(at, html) : skip_default(at);
         if (used == 0)
             used = add_id(at, number, html);
         if (used == 0)

@@ -15,11 +15,16 @@ void thumb_free(thumb *t);
 
 typedef enum verdict { VERDICT_NONE, VERDICT_RIGHT, VERDICT_WRONG } verdict;
 
+/* A line below an image: a name, which is cut off where there is no room, and a number behind it, which is not. */
+typedef struct grid_line {
+    char name[192], number[16]; /* either may be empty */
+} grid_line;
+
 /* A cell of a grid: an image and what stands below it. */
 typedef struct grid_cell {
     size_t image;
     verdict verdict;
-    char first[192], second[192]; /* second: may be empty */
+    grid_line first, second; /* second: may be empty */
 } grid_cell;
 
 /* Puts the images into the page, each with its texts, and writes all of them as one picture, FILE. */
