@@ -12,6 +12,7 @@
 #include "convoy/model.h"
 #include "convoy/npy.h"
 #include "convoy/plot.h"
+#include "convoy/report.h"
 #include "convoy/run.h"
 #include "convoy/train.h"
 #include "convoy/tune.h"

@@ -178,6 +178,18 @@ convoy_status convoy_predictor_run(convoy_predictor *p, const float *inputs, siz
                                    convoy_error *err);
 void convoy_predictor_destroy(convoy_predictor *p);
 
+/* A predictor that also keeps what every layer gives (its activations), until it runs again. That takes more of the device's memory:
+ * the outputs of all layers for a whole batch. */
+convoy_status convoy_predictor_create_keeping(convoy_context *ctx, convoy_model *model, int batch_size,
+                                              convoy_predictor **out, convoy_error *err);
+
+/* What layer `layer` (numbered as convoy_model_layer_name does) gave for the first `rows` inputs of the last batch: rows x the shape
+ * that convoy_model_layer_output tells, float32, go to `out`. The last batch are the last (count - 1) % batch_size + 1 inputs of
+ * convoy_predictor_run: run it with at most batch_size inputs to get all. What a layer gives is what comes behind its activation;
+ * of a layer that is used several times it is what its first use gave.
+ * Errors: CONVOY_ERROR_ARGUMENT (no such layer, more rows than ran, or the predictor does not keep them). */
+convoy_status convoy_predictor_layer(convoy_predictor *p, size_t layer, size_t rows, float *out, convoy_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,6 +20,7 @@ static const struct command {
     {"evaluate", cmd_evaluate, "loss and accuracy of a trained model"},
     {"fetch", cmd_fetch, "download a data set, verify and unpack it"},
     {"predict", cmd_predict, "say which class images belong to"},
+    {"report", cmd_report, "a page about one or several runs: curves, pictures, tables"},
     {"export", cmd_export, "write a model for other programs"},
     {"bench", cmd_bench, "how fast a model runs, and how much of the device each kernel uses"},
     {"tune", cmd_tune, "find the fastest kernels for a model on your device, and remember them"},

@@ -69,13 +69,20 @@ size_t model_packed_offset(const convoy_model *model, size_t node)
 
 /* ---- outside: layers, each once ---- */
 
+size_t model_layer_node(const convoy_model *model, size_t layer)
+{
+    size_t i = 0;
+    for (; i < model->node_count; i++)
+        if (model_is_first(model, i) && layer-- == 0)
+            break;
+    return i;
+}
+
 /* The node of a layer's first use; NULL past the last. */
 static const model_node *find_layer(const convoy_model *model, size_t layer)
 {
-    for (size_t i = 0; i < model->node_count; i++)
-        if (model_is_first(model, i) && layer-- == 0)
-            return &model->nodes[i];
-    return NULL;
+    size_t node = model_layer_node(model, layer);
+    return node < model->node_count ? &model->nodes[node] : NULL;
 }
 
 size_t convoy_model_parameter_count(const convoy_model *model)

@@ -72,6 +72,9 @@ size_t model_input_node(const convoy_model *model, size_t k);
 size_t model_output_count(const convoy_model *model);
 size_t model_output_node(const convoy_model *model, size_t k);
 
+/* The node of the first use of layer `layer`, as convoy_model_layer_name counts them; node_count past the last. */
+size_t model_layer_node(const convoy_model *model, size_t layer);
+
 /* Number of trainable parameters (floats). */
 size_t model_trainable_count(const convoy_model *model);
 /* Where those of a node that is a first use begin among them, in the order of the nodes. */

@@ -94,7 +94,7 @@ static convoy_status link_nodes(plan *p, convoy_error *err)
     TRY(link_outputs(p, err));
     if (p->options.training)
         link_backward(p);
-    else
+    else if (!p->options.keep_outputs)
         link_pooling(p);
     return CONVOY_OK;
 }

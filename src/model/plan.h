@@ -16,6 +16,7 @@ typedef struct plan_options {
     int batch;       /* images, at most */
     bool training;   /* gradients too */
     uint64_t seed;   /* of random numbers that layers draw in training */
+    bool keep_outputs; /* every node's output stays as it is up to the end of the forward pass; takes more memory */
     plan *share;     /* use this plan's parameters, and its arena if that is large enough; it must live longer. May be NULL */
 } plan_options;
 
@@ -40,8 +41,8 @@ convoy_status plan_add_updates(plan *p, const rt_buffer *bad, convoy_error *err)
 
 /* The launches of one node's forward pass, [*first, *last) in the list. */
 void plan_forward_range(const plan *p, size_t node, size_t *first, size_t *last);
-/* A node's output, (batch, shape): valid right after its forward launches; later tensors may take its place. NULL, outside of training,
- * where the next layer's pooling is part of these launches. */
+/* A node's output, (batch, shape): valid right after its forward launches; later tensors may take its place, unless the plan keeps
+ * outputs. Without that, outside of training, it is NULL where the next layer's pooling is part of these launches. */
 const rt_buffer *plan_node_output(const plan *p, size_t node);
 
 /* Parameter k of a node, and its gradient (NULL when not training): windows of the flat buffers below. */

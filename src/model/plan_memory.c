@@ -29,7 +29,7 @@ static void want_forward(plan *p, size_t i)
     int now = (int)i, end = (int)p->count, back = n->backward ? 2 * end - now : now, batch = p->options.batch;
     int made = n->node->input_count == 0 ? 0 : n->is_pooled ? (int)p->nodes[n->node->input[0]].root : now;
     if (n->root == i && !n->pools_for_reader)
-        want(p, i, T_OUTPUT, output_bytes(p, i), made, n->is_output ? end : now);
+        want(p, i, T_OUTPUT, output_bytes(p, i), made, n->is_output || p->options.keep_outputs ? end : now);
     for (int k = 0; k < n->node->input_count; k++)
         prolong(p, p->nodes[n->node->input[k]].root, T_OUTPUT, l->backward_reads_input ? back : now);
     if (l->backward_reads_output)

@@ -10,11 +10,13 @@ struct convoy_predictor {
     const convoy_model *model;
     plan *plan;
     int batch;
+    bool keeps;  /* what every layer gives */
+    size_t rows; /* of the last batch that ran; 0: none has */
 };
 
 static convoy_status setup(convoy_predictor *p, convoy_context *ctx, convoy_error *err)
 {
-    plan_options options = {.batch = p->batch};
+    plan_options options = {.batch = p->batch, .keep_outputs = p->keeps};
     TRY(plan_create(ctx, p->model, &options, &p->plan, err));
     rt_list_collect(plan_list(p->plan));
     TRY(plan_add_forward(p->plan, err));
@@ -22,7 +24,7 @@ static convoy_status setup(convoy_predictor *p, convoy_context *ctx, convoy_erro
     return plan_add_forward(p->plan, err);
 }
 
-static convoy_status create(convoy_context *ctx, const convoy_model *model, int batch, convoy_predictor **out,
+static convoy_status create(convoy_context *ctx, const convoy_model *model, int batch, bool keeps, convoy_predictor **out,
                             convoy_error *err)
 {
     convoy_predictor *p = calloc(1, sizeof *p);
@@ -30,6 +32,7 @@ static convoy_status create(convoy_context *ctx, const convoy_model *model, int 
         return OUT_OF_MEMORY(err);
     p->model = model;
     p->batch = batch;
+    p->keeps = keeps;
     convoy_status status = setup(p, ctx, err);
     if (status != CONVOY_OK) {
         convoy_predictor_destroy(p);
@@ -59,7 +62,9 @@ static convoy_status run_batch(convoy_predictor *p, const float *const *inputs, 
         TRY(rt_buffer_write((rt_buffer *)plan_input_at(p->plan, k), 0, inputs[k] + first * count,
                             n * count * sizeof(float), err));
     }
+    p->rows = 0;
     TRY(rt_list_play(list, 0, rt_list_length(list), err));
+    p->rows = n;
     for (size_t k = 0; k < model_output_count(p->model); k++) {
         convoy_shape shape = convoy_model_output_at(p->model, k);
         size_t count = shape_count(&shape);
@@ -85,7 +90,32 @@ convoy_status convoy_predictor_create(convoy_context *ctx, convoy_model *model, 
     int batch;
     TRY(check_single(model, "convoy_predictor_create takes", err));
     TRY(check_batch(batch_size, INT_MAX, &batch, err));
-    return create(ctx, model, batch, out, err);
+    return create(ctx, model, batch, false, out, err);
+}
+
+convoy_status convoy_predictor_create_keeping(convoy_context *ctx, convoy_model *model, int batch_size,
+                                              convoy_predictor **out, convoy_error *err)
+{
+    int batch;
+    TRY(check_single(model, "convoy_predictor_create_keeping takes", err));
+    TRY(check_batch(batch_size, INT_MAX, &batch, err));
+    return create(ctx, model, batch, true, out, err);
+}
+
+convoy_status convoy_predictor_layer(convoy_predictor *p, size_t layer, size_t rows, float *out, convoy_error *err)
+{
+    size_t node = model_layer_node(p->model, layer);
+    if (!p->keeps)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "this predictor does not keep what layers give; make it with "
+                         "convoy_predictor_create_keeping");
+    if (node == p->model->node_count)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "model '%s' has no layer %zu; it has %zu, numbered from 0", p->model->name,
+                         layer, convoy_model_layer_count(p->model));
+    if (rows > p->rows)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "%zu rows of layer '%s'; the last batch that ran had %zu", rows,
+                         p->model->nodes[node].layer->name, p->rows);
+    return rt_buffer_read((rt_buffer *)plan_node_output(p->plan, node), 0, out,
+                          rows * shape_count(&p->model->nodes[node].layer->output) * sizeof(float), err);
 }
 
 convoy_status convoy_predictor_run(convoy_predictor *p, const float *inputs, size_t count, float *outputs,
@@ -100,7 +130,7 @@ convoy_status convoy_predict_all(convoy_context *ctx, convoy_model *model, const
     int batch;
     convoy_predictor *p = NULL;
     TRY(check_batch(batch_size, count, &batch, err));
-    TRY(create(ctx, model, batch, &p, err));
+    TRY(create(ctx, model, batch, false, &p, err));
     convoy_status status = run(p, inputs, count, outputs, err);
     convoy_predictor_destroy(p);
     return status;

@@ -1,0 +1,212 @@
+#include "report/look.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "convoy/train.h"
+#include "runtime/runtime.h"
+#include "train/check_fit.h"
+
+#define MOST_BATCH 1024
+
+static double test_scale(const report_run *r)
+{
+    double scale = run_number(r, "data.test_scale");
+    return scale > 0 ? scale : 255.0;
+}
+
+/* ---- images ---- */
+
+static convoy_status open_images(const report_run *r, const char *data, look *l, convoy_error *err)
+{
+    convoy_dataset_options options = {.coarse_labels = run_has_argument(r, "--coarse-labels")};
+    const json_t *shape = run_value(r, "data.shape");
+    int *const sizes[] = {&options.height, &options.width, &options.channels};
+    for (size_t i = 0; i < 3 && json_array_size(shape) == 3; i++)
+        *sizes[i] = (int)json_integer_value(json_array_get(shape, i));
+    if (data == NULL)
+        data = run_text(r, "data.name");
+    if (data == NULL)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%s/run.json does not name the data; give --data DATA", r->folder);
+    return convoy_dataset_open_with(data, "test", &options, &l->images, err);
+}
+
+/* ---- predictions ---- */
+
+/* Does the model end in probabilities, or else in logits? */
+static bool ends_in_probabilities(const report_run *r)
+{
+    const layer *last = r->model->nodes[model_output_node(r->model, 0)].layer;
+    json_t *config = layer_config(last);
+    const char *activation = json_string_value(json_object_get(config, "activation"));
+    bool softmax = strcmp(last->class->name, "Softmax") == 0 || (activation != NULL && strcmp(activation, "softmax") == 0);
+    json_decref(config);
+    return softmax || run_has_argument(r, "--from-probabilities");
+}
+
+static void apply_softmax(float *row, int count)
+{
+    double most = -INFINITY, sum = 0;
+    for (int i = 0; i < count; i++)
+        most = row[i] > most ? row[i] : most;
+    for (int i = 0; i < count; i++)
+        sum += exp(row[i] - most);
+    for (int i = 0; i < count; i++)
+        row[i] = (float)(exp(row[i] - most) / sum);
+}
+
+static int likeliest(const float *row, int count)
+{
+    int best = 0;
+    for (int i = 1; i < count; i++)
+        if (row[i] > row[best] || isnan(row[best]))
+            best = i;
+    return best;
+}
+
+/* Float inputs of images [first, first + count). */
+static void scale_images(const look *l, size_t first, size_t count, size_t values, double scale, float *out)
+{
+    const uint8_t *from = convoy_dataset_images(l->images) + first * values;
+    float divisor = (float)scale;
+    for (size_t i = 0; i < count * values; i++)
+        out[i] = (float)from[i] / divisor;
+}
+
+static convoy_status predict_all(const report_run *r, convoy_predictor *p, size_t batch, look *l, convoy_error *err)
+{
+    convoy_shape in = convoy_model_input(r->model);
+    size_t values = shape_count(&in), count = convoy_dataset_count(l->images), classes = (size_t)l->classes;
+    bool softmax = !ends_in_probabilities(r);
+    float *inputs = malloc(batch * values * sizeof *inputs);
+    convoy_status status = inputs ? CONVOY_OK : OUT_OF_MEMORY(err);
+    for (size_t first = 0; first < count && status == CONVOY_OK; first += batch) {
+        size_t rows = count - first < batch ? count - first : batch;
+        scale_images(l, first, rows, values, test_scale(r), inputs);
+        status = convoy_predictor_run(p, inputs, rows, l->probabilities + first * classes, err);
+    }
+    free(inputs);
+    TRY(status);
+    const int32_t *labels = convoy_dataset_labels(l->images);
+    for (size_t i = 0; i < count; i++) {
+        float *row = l->probabilities + i * classes;
+        if (softmax)
+            apply_softmax(row, l->classes);
+        l->guess[i] = likeliest(row, l->classes);
+        l->right += l->guess[i] == labels[i];
+    }
+    return CONVOY_OK;
+}
+
+static convoy_status keep_layers(const report_run *r, convoy_predictor *p, look *l, convoy_error *err)
+{
+    convoy_shape in = convoy_model_input(r->model);
+    size_t values = shape_count(&in);
+    convoy_status status = CONVOY_OK;
+    l->layer_count = convoy_model_layer_count(r->model);
+    l->activations = calloc(l->layer_count, sizeof *l->activations);
+    float *input = malloc(values * sizeof *input), *result = malloc((size_t)l->classes * sizeof *result);
+    if (l->activations == NULL || input == NULL || result == NULL)
+        TRY_GOTO(OUT_OF_MEMORY(err));
+    scale_images(l, l->shown, 1, values, test_scale(r), input);
+    TRY_GOTO(convoy_predictor_run(p, input, 1, result, err));
+    for (size_t i = 0; i < l->layer_count; i++) {
+        convoy_shape shape = convoy_model_layer_output(r->model, i);
+        l->activations[i] = malloc(shape_count(&shape) * sizeof(float));
+        if (l->activations[i] == NULL)
+            TRY_GOTO(OUT_OF_MEMORY(err));
+        TRY_GOTO(convoy_predictor_layer(p, i, 1, l->activations[i], err));
+    }
+done:
+    free(input);
+    free(result);
+    return status;
+}
+
+/* The batch of the run, since its kernels are compiled already; smaller where the device can't hold all layers' outputs so
+ * often. */
+static convoy_status create_predictor(convoy_context *ctx, const report_run *r, size_t count, convoy_predictor **out,
+                                      size_t *batch, convoy_error *err)
+{
+    double wanted = run_number(r, "fit.batch_size");
+    *batch = wanted >= 1 && wanted <= MOST_BATCH ? (size_t)wanted : 32;
+    *batch = *batch < count ? *batch : count;
+    for (;; *batch /= 2) {
+        convoy_status status = convoy_predictor_create_keeping(ctx, r->model, (int)*batch, out, err);
+        if (status != CONVOY_ERROR_DEVICE_MEMORY || *batch == 1)
+            return status;
+    }
+}
+
+/* The image that layers are shown for: the first that the model is right about. */
+static size_t choose_shown(const look *l)
+{
+    const int32_t *labels = convoy_dataset_labels(l->images);
+    for (size_t i = 0; i < convoy_dataset_count(l->images); i++)
+        if (l->guess[i] == labels[i])
+            return i;
+    return 0;
+}
+
+static convoy_status predict(convoy_context *ctx, const report_run *r, look *l, convoy_error *err)
+{
+    size_t count = convoy_dataset_count(l->images), batch = 0;
+    convoy_predictor *p = NULL;
+    l->classes = convoy_model_output(r->model).dim[0];
+    l->probabilities = malloc(count * (size_t)l->classes * sizeof *l->probabilities);
+    l->guess = malloc(count * sizeof *l->guess);
+    if (l->probabilities == NULL || l->guess == NULL)
+        return OUT_OF_MEMORY(err);
+    TRY(create_predictor(ctx, r, count, &p, &batch, err));
+    convoy_status status = predict_all(r, p, batch, l, err);
+    if (status == CONVOY_OK) {
+        l->shown = choose_shown(l);
+        status = keep_layers(r, p, l, err);
+    }
+    convoy_predictor_destroy(p);
+    return status;
+}
+
+convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, look *l, convoy_error *err)
+{
+    convoy_error why = {0};
+    *l = (look){0};
+    if (open_images(r, data, l, &why) == CONVOY_ERROR_MEMORY)
+        return OUT_OF_MEMORY(err);
+    if (l->images == NULL) {
+        snprintf(l->why_no_images, sizeof l->why_no_images, "%.2000s", why.message);
+        rt_message(ctx, "%s: without pictures of images and predictions: %s", r->folder, why.message);
+    }
+    if (r->model == NULL)
+        snprintf(l->why_no_predictions, sizeof l->why_no_predictions, "There is no model.keras in the run's folder.");
+    else if (l->images == NULL)
+        text_copy(l->why_no_predictions, sizeof l->why_no_predictions, l->why_no_images);
+    else if (check_fit(r->model, l->images, &why) != CONVOY_OK)
+        snprintf(l->why_no_predictions, sizeof l->why_no_predictions, "%.2000s", why.message);
+    else
+        return predict(ctx, r, l, err);
+    if (l->images != NULL)
+        rt_message(ctx, "%s: without predictions: %s", r->folder, l->why_no_predictions);
+    return CONVOY_OK;
+}
+
+const char *look_class_name(const look *l, const report_run *r, int label, char number[16])
+{
+    const char *name = run_class_name(r, label, number);
+    const char *of_images = l->images != NULL ? convoy_dataset_class_name(l->images, label) : NULL;
+    return name == number && of_images != NULL ? of_images : name;
+}
+
+void look_free(look *l)
+{
+    for (size_t i = 0; l->activations != NULL && i < l->layer_count; i++)
+        free(l->activations[i]);
+    free(l->activations);
+    free(l->probabilities);
+    free(l->guess);
+    convoy_dataset_destroy(l->images);
+    *l = (look){0};
+}

@@ -1,0 +1,35 @@
+/* What a run's model makes of the test images: every prediction, and what each layer gives for one of them. */
+#ifndef REPORT_LOOK_H
+#define REPORT_LOOK_H
+
+#include "convoy/dataset.h"
+#include "convoy/device.h"
+#include "report/run.h"
+
+typedef struct look {
+    char why_no_images[2048];      /* why there are none of the pictures that show images; empty: there are */
+    char why_no_predictions[2048]; /* the same of what the model says to them */
+    convoy_dataset *images;        /* the test part; NULL: none */
+    /* NULL without predictions: */
+    float *probabilities; /* (images, classes) */
+    int *guess;           /* the likeliest class of each image */
+    int classes;          /* of the model's output */
+    size_t right;         /* how many guesses are */
+    size_t shown;         /* the image that `activations` are of */
+    float **activations;  /* of each layer, as convoy_model_layer_name counts */
+    size_t layer_count;
+} look;
+
+/* `data` NULL: as run.json says. That there is no such data, or that it does not fit, is no failure. */
+convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, look *out, convoy_error *err);
+void look_free(look *l);
+
+/* What class `label` is called: by the run, its model or the images, or else its number, which is written to `number`. */
+const char *look_class_name(const look *l, const report_run *r, int label, char number[16]);
+
+static inline float look_probability(const look *l, size_t image, int label)
+{
+    return l->probabilities[image * (size_t)l->classes + (size_t)label];
+}
+
+#endif
