@@ -1,5 +1,6 @@
 /* The model: a diagram, and a table of its layers. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/summary.h"
@@ -110,9 +111,10 @@ static convoy_status add_diagram(const section_run *s, convoy_error *err)
 
 /* ---- the table ---- */
 
-/* How the output's size follows from the input's. */
-static void add_size(text *html, const layer *l)
+/* What goes in and comes out, and how the size follows. */
+static convoy_status add_size(text *html, const convoy_model *m, size_t layer_index, const layer *l, convoy_error *err)
 {
+    char *formula = NULL;
     char shape[96];
     for (int k = 0; k < l->input_count; k++) {
         text_add(html, k ? ", " : "");
@@ -120,33 +122,44 @@ static void add_size(text *html, const layer *l)
     }
     text_add(html, l->input_count ? " &rarr; " : "");
     html_text(html, shape_text(&l->output, shape, sizeof shape));
+    TRY(convoy_model_layer_formula(m, layer_index, &formula, err));
+    if (formula[0] != '\0') {
+        text_add(html, "<br><span class=\"formula\">");
+        html_text(html, formula);
+        text_add(html, "</span>");
+    }
+    free(formula);
+    return CONVOY_OK;
 }
 
-static void add_row(text *html, const convoy_model *m, size_t i)
+static convoy_status add_row(text *html, const convoy_model *m, size_t i, size_t layer_index, convoy_error *err)
 {
     const layer *l = m->nodes[i].layer;
     text_add(html, "<tr><th scope=\"row\">");
     html_name(html, l->name);
     text_add(html, "</th><td class=\"shape\">%s</td><td class=\"shape\">", l->class->name);
-    add_size(html, l);
+    TRY(add_size(html, m, layer_index, l, err));
     text_add(html, "</td><td>");
     html_number(html, (double)count_parameters(l));
     text_add(html, "</td></tr>\n");
+    return CONVOY_OK;
 }
 
-static void add_table(const section_run *s)
+static convoy_status add_table(const section_run *s, convoy_error *err)
 {
+    size_t layer_index = 0;
     const convoy_model *m = s->run->model;
     text *html = &s->page->body;
     page_table(s->page, "Layers", "");
     text_add(html, "<caption><span>Layers: what they read and give, and their parameters; ");
     html_number(html, (double)convoy_model_parameter_count(m));
     text_add(html, " in all</span></caption>\n<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"shape\">class</th>"
-             "<th scope=\"col\" class=\"shape\">input &rarr; output</th><th scope=\"col\">parameters</th></tr></thead>\n<tbody>\n");
+             "<th scope=\"col\" class=\"shape\">input &rarr; output, and how the size follows</th><th scope=\"col\">parameters</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < m->node_count; i++)
         if (model_is_first(m, i))
-            add_row(html, m, i);
+            TRY(add_row(html, m, i, layer_index++, err));
     page_end_table(s->page);
+    return CONVOY_OK;
 }
 
 convoy_status section_model(const section_run *s, convoy_error *err)
@@ -161,7 +174,7 @@ convoy_status section_model(const section_run *s, convoy_error *err)
         else
             page_paragraph(s->page, "note", "%zu layers are too many for a diagram; at most %d are drawn.", m->node_count,
                            MOST_BOXES);
-        add_table(s);
+        TRY(add_table(s, err));
     }
     page_end_section(s->page);
     return CONVOY_OK;
