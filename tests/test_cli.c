@@ -137,6 +137,14 @@ static void test_summary(void **state)
     expect_success();
     expect_text(last.out, "Layer (type)                Output Shape              Param #");
     expect_text(last.out, " 73856 ");
+    shell("convoy summary resnet20");
+    expect_success();
+    expect_text(last.out, "Total params: 274,442 (1.05 MB)");
+    shell("convoy summary 'lenet5(input_shape=(28, 28, 1), classes=26)'");
+    expect_success();
+    expect_text(last.out, "(None, 26)");
+    shell("convoy train lenet5 --data sample -o l.keras");
+    expect_failure(1, "'lenet5(input_shape=(32, 32, 3), classes=10)' fits");
 }
 
 static void test_bad_models(void **state)
