@@ -32,7 +32,7 @@ static const option options[] = {
     OPTION_RULES("beta", state, beta_rules),
     OPTION_RULES("gamma", state, gamma_rules),
     {.name = "renorm", .kind = OPTION_BOOL, AT(renorm), .standard = "false", .hidden = true},
-    {.name = "renorm_clipping", .kind = OPTION_NULL},
+    {.name = "renorm_clipping", .kind = OPTION_NULL, .instead = "renorm is not either"},
     {.name = "renorm_momentum", .kind = OPTION_IGNORED},
     {.name = "synchronized", .kind = OPTION_IGNORED}, /* one device: nothing to synchronize */
     {0},
