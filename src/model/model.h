@@ -45,6 +45,7 @@ struct convoy_model {
     uint64_t optimizer_steps;
     int optimizer_slot_count;  /* adam: m, v; sgd with momentum: 1; optimizer_layout_of says which */
     float *optimizer_slots[OPTIMIZER_MAX_SLOTS]; /* trainable parameter count floats each, owned */
+    char optimizer_refused[512]; /* why the file's optimizer is not that, for those who want to train with it; "": no reason */
     float optimizer_scalar;    /* of layouts with one: nadam's product of momenta */
     bool compiled;             /* has an optimizer to write into compile_config */
     bool from_probabilities;
