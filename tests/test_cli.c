@@ -142,6 +142,14 @@ static void test_summary(void **state)
     expect_success();
     expect_text(last.out, "\n\nOutput sizes: (input - kernel) / stride + 1, rounded down;\n");
     expect_text(last.out, "\n  max_pooling2d_1: floor((13 - 2) / 2) + 1 = 6 rows, floor((13 - 2) / 2) + 1 = 6 columns\n");
+    shell("convoy summary resnet20");
+    expect_success();
+    expect_text(last.out, "Total params: 274,442 (1.05 MB)");
+    shell("convoy summary 'lenet5(input_shape=(28, 28, 1), classes=26)'");
+    expect_success();
+    expect_text(last.out, "(None, 26)");
+    shell("convoy train lenet5 --data sample -o l.keras");
+    expect_failure(1, "'lenet5(input_shape=(32, 32, 3), classes=10)' fits");
 }
 
 static void test_bad_models(void **state)

@@ -302,6 +302,7 @@ static void test_unknown_optimizers_are_left_out(void **state)
         change_optimizer(config, "loss_scale_factor", json_real(2.0)),
         change_optimizer(config, "learning_rate", json_string("fast")),
     };
+    static const char *const reasons[] = {"Ftrl is not known; known: adam, sgd", "'loss_scale_factor' is 2.0", "'learning_rate' is"};
     for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++) {
         const keras_member members[] = {
             {"config.json", changed[i], strlen(changed[i])}, {WEIGHTS, weights, weights_size}};
@@ -309,6 +310,8 @@ static void test_unknown_optimizers_are_left_out(void **state)
         convoy_model *model = load("%s", path);
         assert_weights(model, "fitted");
         assert_string_equal(model->optimizer, "");
+        if (strstr(model->optimizer_refused, reasons[i]) == NULL)
+            fail_msg("\"%s\" is not in \"%s\"", reasons[i], model->optimizer_refused);
         assert_int_equal(model->optimizer_slot_count, 0);
         convoy_model_destroy(model);
         free(changed[i]);

@@ -63,6 +63,23 @@ static void test_forms(void **state)
     convoy_model_destroy(m);
 }
 
+/* Keras 3 writes it for Dropout in every graph, and takes no notice of it. */
+static void test_calls_with_training(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"false", "true", "null"};
+    for (size_t i = 0; i < 3; i++) {
+        char json[2048];
+        snprintf(json, sizeof json, GRAPH(IN("in") ", {\"class_name\": \"Dropout\", \"config\": {\"name\": \"drop\", \"rate\": 0.5}, "
+                 "\"name\": \"drop\", \"inbound_nodes\": [{\"args\": [" TENSOR("in", 0, 0) "], \"kwargs\": {\"training\": %s}}]}",
+                 "[\"in\", 0, 0]", "[\"drop\", 0, 0]"), values[i]);
+        convoy_model *m = from_json(json);
+        assert_int_equal(convoy_model_layer_count(m), 2);
+        assert_round_trip(m);
+        convoy_model_destroy(m);
+    }
+}
+
 /* Keras 2 wrote calls as lists, and counted a use of an inner model before its first. */
 static void test_keras_2_form(void **state)
 {
@@ -131,8 +148,10 @@ static void test_refused_configs(void **state)
                "[\"a\", 0, 0]"), "'a'", "one list of tensors"},
         {GRAPH(IN("in") ", " DENSE("a", 4, CALL("{\"x\": " TENSOR("in", 0, 0) "}")), "[\"in\", 0, 0]", "[\"a\", 0, 0]"), "'a'",
          "lists of tensors"},
-        {GRAPH(IN("in") ", " DENSE("a", 4, "{\"args\": [" TENSOR("in", 0, 0) "], \"kwargs\": {\"training\": true}}"),
-               "[\"in\", 0, 0]", "[\"a\", 0, 0]"), "training=true", "not supported"},
+        {GRAPH(IN("in") ", " DENSE("a", 4, "{\"args\": [" TENSOR("in", 0, 0) "], \"kwargs\": {\"scale\": true}}"),
+               "[\"in\", 0, 0]", "[\"a\", 0, 0]"), "scale=true", "not supported"},
+        {GRAPH(IN("in") ", " DENSE("a", 4, "[[\"in\", 0, 0, {\"training\": true}]]"), "[[\"in\", 0, 0]]", "[[\"a\", 0, 0]]"),
+         "training=true", "not supported"}, /* Keras 2: it would count */
         {GRAPH(IN("in") ", " DENSE("a", 4, CALL("[" TENSOR("in", 0, 0) ", " TENSOR("in", 0, 0) "]")), "[\"in\", 0, 0]",
                "[\"a\", 0, 0]"), "'a' (Dense)", "2 inputs"},
         {GRAPH(IN("in") ", {\"class_name\": \"Lambda\", \"config\": {\"name\": \"l\"}, \"inbound_nodes\": ["
@@ -334,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_calls_with_training),
         cmocka_unit_test(test_keras_2_form),
         cmocka_unit_test(test_refused_configs),
 #ifdef HAVE_KERAS_FILES

@@ -158,6 +158,28 @@ static void refused_options(void **state)
         {"RandomErasing", "scale=2", "'scale' is 2", "from 0 to 1"},
         {"RandomErasing", "fill_value=(1, 2)", "'fill_value' has 2 numbers", "3 channels"},
         {"Cutout", "size=0", "'size' is 0", "from 1"},
+        /* what Keras has and Convoy has not: the option, and what there is */
+        {"Conv2D", "filters=4, kernel_size=3, activity_regularizer=l2", "'activity_regularizer' is \"l2\"",
+         "kernel_regularizer and bias_regularizer"},
+        {"DepthwiseConv2D", "kernel_size=3, activity_regularizer=l1", "'activity_regularizer'", "depthwise_regularizer"},
+        {"SeparableConv2D", "filters=2, kernel_size=3, activity_regularizer=l1", "'activity_regularizer'", "pointwise_regularizer"},
+        {"Conv2DTranspose", "filters=2, kernel_size=3, activity_regularizer=l1", "'activity_regularizer'", "kernel_regularizer"},
+        {"Dense", "units=2, activity_regularizer=l1", "'activity_regularizer'", "kernel_regularizer"},
+        {"Dense", "units=2, kernel_regularizer=OrthogonalRegularizer(factor=0.01)", "'OrthogonalRegularizer'", "known: l1, l2, l1l2"},
+        {"Dense", "units=2, activation=sparsemax", "'sparsemax'", "softmax"},
+        {"Dense", "units=2, lora_rank=2", "'lora_rank'", "kernel_initializer"},
+        {"Conv2D", "filters=4, kernel_size=3, data_format=channels_first", "'data_format'", "\"channels_last\""},
+        {"MaxPooling2D", "data_format=channels_first", "'data_format'", "\"channels_last\""},
+        {"Conv2D", "filters=4, kernel_size=3, strides=2, dilation_rate=2", "dilation_rate (2, 2)", "must be 1"},
+        {"UpSampling2D", "interpolation=lanczos3", "\"lanczos3\"", "\"nearest\", \"bilinear\""},
+        {"Softmax", "axis=1", "'axis' is 1", "the last axis, -1"},
+        {"Softmax", "axis=(2, 3)", "'axis' has 2 axes", "the last one, -1"},
+        {"BatchNormalization", "axis=1", "'axis' is 1", "the last axis, -1"},
+        {"BatchNormalization", "renorm=True", "'renorm' is true", "only false"},
+        {"LayerNormalization", "axis=[1, 2]", "'axis' is 1, 2", "up to the last"},
+        {"GroupNormalization", "groups=3, axis=1", "'axis' is 1", "the last axis, -1"},
+        {"Normalization", "axis=None", "'axis' is null", "an axis, or a list"},
+        {"Dropout", "rate=0.5, noise_shape=(1, 1, 3)", "'noise_shape'", "SpatialDropout2D"},
     };
     (void)state;
     convoy_model *model = from_json(MODEL(INPUT));

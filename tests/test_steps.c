@@ -132,6 +132,7 @@ static void test_regularizers(void **state) { (void)state; run_golden("regulariz
 static void test_constraints(void **state) { (void)state; run_golden("constraints"); }
 static void test_adam(void **state) { (void)state; run_golden("adam"); }
 static void test_frozen_norms(void **state) { (void)state; run_golden("frozen norms"); }
+static void test_other_convolutions(void **state) { (void)state; run_golden("other convolutions"); }
 
 /* ---- beyond the golden runs ---- */
 
@@ -274,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_regularizers),
         cmocka_unit_test(test_constraints),
         cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_other_convolutions),
         cmocka_unit_test(test_frozen_norms),
         cmocka_unit_test(test_large_penalty),
         cmocka_unit_test(test_constraints_hold),

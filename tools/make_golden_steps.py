@@ -48,6 +48,20 @@ RUNS = [
         conv=", kernel_regularizer='l2', trainable=False", norm=", gamma_regularizer='l2', gamma_constraint='non_neg'",
         dense=", kernel_regularizer='l2', kernel_constraint=keras.constraints.MaxNorm(max_value=1.5)")),
     dict(name="frozen norms", optimizer="sgd", layers=network(norm=", trainable=False, gamma_regularizer='l2'")),
+    dict(name="other convolutions", optimizer="sgd", layers=[
+        ("DepthwiseConv2D", "kernel_size=2, depth_multiplier=2, depthwise_regularizer='l2', bias_regularizer='l1', "
+         "depthwise_constraint=keras.constraints.MaxNorm(max_value=0.4, axis=[0, 1]), bias_constraint='non_neg'"),
+        ("PReLU", "shared_axes=[1], alpha_regularizer=keras.regularizers.L1(l1=0.02), alpha_constraint='non_neg'"),
+        ("SeparableConv2D", "filters=4, kernel_size=2, depthwise_regularizer='l1', "
+         "pointwise_regularizer=keras.regularizers.L1L2(l1=0.003, l2=0.03), bias_regularizer='l2', "
+         "depthwise_constraint=keras.constraints.UnitNorm(axis=[0, 1]), pointwise_constraint='max_norm', "
+         "bias_constraint=keras.constraints.MaxNorm(max_value=0.3)"),
+        ("Conv2DTranspose", "filters=3, kernel_size=2, kernel_regularizer=keras.regularizers.L2(l2=0.02), bias_regularizer='l2', "
+         "kernel_constraint=keras.constraints.MinMaxNorm(min_value=0.5, max_value=0.75, rate=0.5, axis=[0, 1, 3]), "
+         "bias_constraint='non_neg'"),
+        ("Flatten", ""),
+        ("Dense", "units=3"),
+    ]),
 ]
 
 

@@ -56,7 +56,16 @@ convoy_status convoy_model_set_outputs(convoy_model *model, const char *layers, 
 /* Draws all weights anew from their initializers: the same seed gives the same weights on every machine. */
 convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy_error *err);
 
-/* Reads a model: a built-in name ("cifar10"), a Keras JSON config, or a `.keras` file (told apart by content).
+/* Reads a model: a built-in name, a Keras JSON config, or a `.keras` file (told apart by content). Built in are, with their
+ * parameters as they come,
+ *   cifar10          the network of Keras's CIFAR-10 tutorial                             225,034
+ *   lenet5           LeCun et al. 1998, all of S2 to all of C3, for 32x32x1                61,706
+ *   resnet20         He et al. 2015, as Keras's example cifar10_resnet (version 1, n = 3)   274,442
+ *   vgg-small        3 VGG blocks with batch normalization and dropout                    552,874
+ *   mobilenet-small  Keras's MobileNet(alpha=0.25, classes=10), first strides 1           221,114
+ * All take (32, 32, 3), lenet5 (32, 32, 1), end in 10 logits, and have options in brackets, as Keras's functions have:
+ * "resnet20(input_shape=(64, 64, 3), classes=100, augment=True)". augment: training images are shifted by up to 4 pixels and,
+ * but for lenet5's, mirrored.
  * A config or a built-in name leaves the weights at zero: call convoy_model_initialize. */
 convoy_status convoy_model_load(const char *name_or_path, convoy_model **out, convoy_error *err);
 

@@ -36,7 +36,8 @@ static void print_usage(FILE *to)
     for (const struct command *c = commands; c->name != NULL; c++)
         fprintf(to, "  %-10s %s\n", c->name, c->purpose);
     fputs("\n'convoy COMMAND --help' tells more; 'convoy --version' gives the version.\n"
-          "MODEL is a .keras file, a Keras JSON config or the built-in name cifar10.\n"
+          "MODEL is a .keras file, a Keras JSON config or a built-in name: cifar10, lenet5, resnet20, vgg-small,\n"
+          "mobilenet-small; with options in brackets: 'resnet20(input_shape=(64, 64, 3), classes=100, augment=True)'.\n"
           "DATA is a folder of images with one folder a class, a folder of CIFAR's or MNIST's files, one such\n"
           "file, a .npz file with x_train and so on, the built-in name sample, or a name that 'convoy fetch'\n"
           "knows, once it (or Keras) has got it.\n"

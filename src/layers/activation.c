@@ -5,7 +5,7 @@
 
 typedef struct activation_state {
     activation_choice act;
-    int axis;        /* Softmax's */
+    option_axes axis; /* Softmax's */
     double argument; /* LeakyReLU's and ELU's */
 } activation_state;
 
@@ -123,16 +123,19 @@ const layer_class activation_class = {
 /* ---- Softmax ---- */
 
 static const option softmax_options[] = {
-    {.name = "axis", .kind = OPTION_INT, .offset = offsetof(activation_state, axis), .standard = "-1", .least = -8,
-     .most = 8},
+    {.name = "axis", .kind = OPTION_AXES, .offset = offsetof(activation_state, axis), .standard = "-1"},
     {0},
 };
 
 static convoy_status softmax_build(layer *l, convoy_error *err)
 {
     activation_state *s = l->state;
-    if (s->axis != -1 && s->axis != l->input[0].rank)
-        return base_fail(err, CONVOY_ERROR_MODEL, "axis is %d; only the last axis (-1) is supported", s->axis);
+    int first;
+    TRY(layer_last_axes(l, &s->axis, &first, err));
+    if (s->axis.count > 1)
+        return base_fail(err, CONVOY_ERROR_MODEL, "option 'axis' has %d axes; only the last one, -1, is supported (over several: "
+                         "Reshape, Softmax, Reshape)", s->axis.count);
+    s->axis.list = false;
     s->act.act = activation_find("softmax");
     return build(l, err);
 }

@@ -33,7 +33,7 @@ static const option options[] = {
     OPTION_RULES("beta", state, beta_rules),
     OPTION_RULES("gamma", state, gamma_rules),
     {.name = "renorm", .kind = OPTION_BOOL, AT(renorm), .standard = "false", .hidden = true},
-    {.name = "renorm_clipping", .kind = OPTION_NULL},
+    {.name = "renorm_clipping", .kind = OPTION_NULL, .instead = "renorm is not either"},
     {.name = "renorm_momentum", .kind = OPTION_IGNORED},
     {.name = "synchronized", .kind = OPTION_IGNORED}, /* one device: nothing to synchronize */
     {0},
@@ -72,7 +72,7 @@ static convoy_status build(layer *l, convoy_error *err)
         return base_fail(err, CONVOY_ERROR_MODEL, "option 'axis' has %d axes; one is expected", s->axis.count);
     s->axis.list = false; /* Keras 2 wrote [3]; Keras 3 takes a number */
     if (s->renorm)
-        return base_fail(err, CONVOY_ERROR_MODEL, "option 'renorm' is true; batch renormalization is not supported");
+        return base_fail(err, CONVOY_ERROR_MODEL, "option 'renorm' is true; only false is supported: plain batch normalization");
     l->output = l->input[0];
     s->channels = l->input[0].dim[l->input[0].rank - 1];
     s->rows = (int)(shape_count(&l->input[0]) / (size_t)s->channels);

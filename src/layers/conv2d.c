@@ -36,7 +36,8 @@ static const option options[] = {
     {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
     OPTION_RULES("kernel", conv2d_state, kernel_rules),
     OPTION_RULES("bias", conv2d_state, bias_rules),
-    {.name = "activity_regularizer", .kind = OPTION_NULL},
+    {.name = "activity_regularizer", .kind = OPTION_NULL,
+     .instead = "kernel_regularizer and bias_regularizer are"},
     {0},
 };
 

@@ -14,6 +14,7 @@ typedef struct transpose_state {
     activation_choice act;
     bool use_bias;
     initializer kernel_initializer, bias_initializer;
+    param_rules kernel_rules, bias_rules;
     conv_shape shape; /* set by build: from the output, which it calls its input, to the input */
 } transpose_state;
 
@@ -37,11 +38,10 @@ static const option options[] = {
     {.name = "kernel_initializer", .kind = OPTION_INITIALIZER, AT(kernel_initializer),
      .standard = "\"glorot_uniform\""},
     {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
-    {.name = "kernel_regularizer", .kind = OPTION_NULL},
-    {.name = "bias_regularizer", .kind = OPTION_NULL},
-    {.name = "activity_regularizer", .kind = OPTION_NULL},
-    {.name = "kernel_constraint", .kind = OPTION_NULL},
-    {.name = "bias_constraint", .kind = OPTION_NULL},
+    OPTION_RULES("kernel", transpose_state, kernel_rules),
+    OPTION_RULES("bias", transpose_state, bias_rules),
+    {.name = "activity_regularizer", .kind = OPTION_NULL,
+     .instead = "kernel_regularizer and bias_regularizer are"},
     {0},
 };
 
@@ -135,8 +135,11 @@ static convoy_status build(layer *l, convoy_error *err)
     int taps = s->kernel_size[0] * s->kernel_size[1];
     layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], s->filters, s->shape.out}},
                     s->kernel_initializer, taps * s->filters, taps * s->shape.out);
-    if (s->use_bias)
+    layer_add_rules(l, &s->kernel_rules);
+    if (s->use_bias) {
         layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
+        layer_add_rules(l, &s->bias_rules);
+    }
     l->backward_reads_input = true;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);

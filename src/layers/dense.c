@@ -24,8 +24,9 @@ static const option options[] = {
     {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
     OPTION_RULES("kernel", dense_state, kernel_rules),
     OPTION_RULES("bias", dense_state, bias_rules),
-    {.name = "activity_regularizer", .kind = OPTION_NULL},
-    {.name = "quantization_config", .kind = OPTION_NULL},
+    {.name = "activity_regularizer", .kind = OPTION_NULL,
+     .instead = "kernel_regularizer and bias_regularizer are"},
+    {.name = "quantization_config", .kind = OPTION_NULL, .instead = "weights are float32"},
     {0},
 };
 

@@ -11,6 +11,7 @@ typedef struct depthwise_state {
     activation_choice act;
     bool use_bias;
     initializer depthwise_initializer, bias_initializer;
+    param_rules depthwise_rules, bias_rules;
     conv_shape shape; /* set by build */
 } depthwise_state;
 
@@ -32,11 +33,10 @@ static const option options[] = {
     {.name = "depthwise_initializer", .kind = OPTION_INITIALIZER, AT(depthwise_initializer),
      .standard = "\"glorot_uniform\""},
     {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
-    {.name = "depthwise_regularizer", .kind = OPTION_NULL},
-    {.name = "bias_regularizer", .kind = OPTION_NULL},
-    {.name = "activity_regularizer", .kind = OPTION_NULL},
-    {.name = "depthwise_constraint", .kind = OPTION_NULL},
-    {.name = "bias_constraint", .kind = OPTION_NULL},
+    OPTION_RULES("depthwise", depthwise_state, depthwise_rules),
+    OPTION_RULES("bias", depthwise_state, bias_rules),
+    {.name = "activity_regularizer", .kind = OPTION_NULL,
+     .instead = "depthwise_regularizer and bias_regularizer are"},
     {0},
 };
 
@@ -62,8 +62,11 @@ static convoy_status build(layer *l, convoy_error *err)
     l->output = (convoy_shape){3, {s->shape.out_height, s->shape.out_width, s->shape.out}};
     layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], s->shape.in, s->depth_multiplier}},
                     s->depthwise_initializer, taps * s->shape.in, taps * s->depth_multiplier);
-    if (s->use_bias)
+    layer_add_rules(l, &s->depthwise_rules);
+    if (s->use_bias) {
         layer_add_param(l, "bias", (convoy_shape){1, {s->shape.out}}, s->bias_initializer, s->shape.out, s->shape.out);
+        layer_add_rules(l, &s->bias_rules);
+    }
     l->backward_reads_input = true;
     conv_build_activation(l, s->act.act);
     l->backward_scratch = backward_scratch;

@@ -13,7 +13,7 @@ typedef struct state {
 static const option options[] = {
     {.name = "rate", .kind = OPTION_FLOAT, .offset = offsetof(state, rate), .least = 0, .most = 1},
     {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(state, seed), .standard = "null"},
-    {.name = "noise_shape", .kind = OPTION_NULL},
+    {.name = "noise_shape", .kind = OPTION_NULL, .instead = "SpatialDropout2D drops whole channels"},
     {0},
 };
 

@@ -34,7 +34,7 @@ typedef enum option_kind {
     OPTION_ACTIVATION, /* activation_choice */
     OPTION_INITIALIZER,/* initializer (by value) */
     OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */
-    OPTION_NULL,       /* only null is supported yet */
+    OPTION_NULL,       /* only null is supported yet; `instead` says what is near it */
     OPTION_REGULARIZER,/* param_rule */
     OPTION_CONSTRAINT, /* param_rule */
     OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
@@ -62,6 +62,7 @@ typedef struct option {
     double least, most;    /* bounds of numbers; both 0: none */
     const char *const *choices; /* NULL-terminated */
     bool hidden;           /* read but not written */
+    const char *instead;   /* of OPTION_NULL: what there is in its place, for the message; or NULL */
 } option;
 
 /* Axes as Keras counts them: 0 is the batch, -1 the last one. */

@@ -74,7 +74,8 @@ static void add_expected(text *t, const option *row)
         for (int i = 0; row->choices[i] != NULL; i++)
             text_add(t, "%s \"%s\"", i ? "," : "", row->choices[i]);
         break;
-    case OPTION_NULL: text_add(t, "null: nothing else is supported here"); break;
+    case OPTION_NULL: text_add(t, "null: nothing else is supported here%s%s", row->instead ? "; " : "",
+                               row->instead ? row->instead : ""); break;
     case OPTION_SHAPE:
         text_add(t, "a list of 1 to %d sizes of at least 1%s", CONVOY_MAX_RANK,
                  strncmp(row->name, "batch_", 6) == 0 ? " after the batch size, which is null" : "");

@@ -8,14 +8,14 @@
 typedef struct prelu_state {
     convoy_shape shared_axes; /* counted from 1; rank 0: none */
     initializer alpha_initializer;
+    param_rules alpha_rules;
 } prelu_state;
 
 #define AT(member) .offset = offsetof(prelu_state, member)
 
 static const option options[] = {
     {.name = "alpha_initializer", .kind = OPTION_INITIALIZER, AT(alpha_initializer), .standard = "\"zeros\""},
-    {.name = "alpha_regularizer", .kind = OPTION_NULL},
-    {.name = "alpha_constraint", .kind = OPTION_NULL},
+    OPTION_RULES("alpha", prelu_state, alpha_rules),
     {.name = "shared_axes", .kind = OPTION_LIST, AT(shared_axes), .standard = "null", .least = 1, .most = CONVOY_MAX_RANK},
     {0},
 };
@@ -47,6 +47,7 @@ static convoy_status build(layer *l, convoy_error *err)
     int field = shape.rank > 1 ? (int)(shape_count(&shape) / (size_t)last / (size_t)before) : 1;
     l->output = l->input[0];
     layer_add_param(l, "alpha", shape, s->alpha_initializer, field * before, field * last);
+    layer_add_rules(l, &s->alpha_rules);
     l->backward_reads_input = true;
     l->backward_scratch = backward_scratch;
     return CONVOY_OK;

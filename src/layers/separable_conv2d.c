@@ -15,6 +15,7 @@ typedef struct separable_state {
     activation_choice act;
     bool use_bias;
     initializer depthwise_initializer, pointwise_initializer, bias_initializer;
+    param_rules depthwise_rules, pointwise_rules, bias_rules;
     conv_shape depthwise, pointwise; /* set by build */
 } separable_state;
 
@@ -39,13 +40,11 @@ static const option options[] = {
     {.name = "pointwise_initializer", .kind = OPTION_INITIALIZER, AT(pointwise_initializer),
      .standard = "\"glorot_uniform\""},
     {.name = "bias_initializer", .kind = OPTION_INITIALIZER, AT(bias_initializer), .standard = "\"zeros\""},
-    {.name = "depthwise_regularizer", .kind = OPTION_NULL},
-    {.name = "pointwise_regularizer", .kind = OPTION_NULL},
-    {.name = "bias_regularizer", .kind = OPTION_NULL},
-    {.name = "activity_regularizer", .kind = OPTION_NULL},
-    {.name = "depthwise_constraint", .kind = OPTION_NULL},
-    {.name = "pointwise_constraint", .kind = OPTION_NULL},
-    {.name = "bias_constraint", .kind = OPTION_NULL},
+    OPTION_RULES("depthwise", separable_state, depthwise_rules),
+    OPTION_RULES("pointwise", separable_state, pointwise_rules),
+    OPTION_RULES("bias", separable_state, bias_rules),
+    {.name = "activity_regularizer", .kind = OPTION_NULL,
+     .instead = "depthwise_regularizer, pointwise_regularizer and bias_regularizer are"},
     {0},
 };
 
@@ -86,10 +85,14 @@ static convoy_status build(layer *l, convoy_error *err)
     layer_add_param(l, "depthwise_kernel",
                     (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], d->in, s->depth_multiplier}},
                     s->depthwise_initializer, taps * d->in, taps * s->depth_multiplier);
+    layer_add_rules(l, &s->depthwise_rules);
     layer_add_param(l, "pointwise_kernel", (convoy_shape){4, {1, 1, d->out, s->filters}}, s->pointwise_initializer, d->out,
                     s->filters);
-    if (s->use_bias)
+    layer_add_rules(l, &s->pointwise_rules);
+    if (s->use_bias) {
         layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
+        layer_add_rules(l, &s->bias_rules);
+    }
     l->backward_reads_input = true;
     conv_build_activation(l, s->act.act);
     l->saved_per_image += middle_count(l);

@@ -35,7 +35,9 @@ convoy_status model_add_scope(convoy_model *model, const model_scope *scope, con
 /* Removes the nodes and scopes from these on. */
 void model_truncate(convoy_model *model, size_t node_count, size_t scope_count);
 
-/* The text of data/models/<name>.json, embedded at build time; NULL when there is none. */
-const char *builtin_model_text(const char *name);
+/* The built-in model of this name, which may have options in brackets. */
+convoy_status builtin_model(const char *name, convoy_model **out, convoy_error *err);
+/* Is there one of this name, without brackets? */
+bool builtin_has(const char *name);
 
 #endif

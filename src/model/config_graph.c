@@ -114,14 +114,16 @@ static bool is_nothing(const json_t *value)
     return nothing;
 }
 
-static convoy_status check_keywords(const json_t *keywords, convoy_error *err)
+/* `training`: Keras 3 writes it for each call of a layer that has such an argument (Dropout: false), and fit, evaluate and predict
+ * put theirs in its place, whatever it is. In Keras 2 it came from the user alone, and counted. */
+static convoy_status check_keywords(const json_t *keywords, bool old, convoy_error *err)
 {
     const char *key;
     json_t *value;
     char found[200];
     json_object_foreach((json_t *)keywords, key, value)
-        if (!is_nothing(value))
-            return base_fail(err, CONVOY_ERROR_MODEL, "called with %.100s=%s, which is not supported", key,
+        if (!is_nothing(value) && (old || strcmp(key, "training") != 0))
+            return base_fail(err, CONVOY_ERROR_MODEL, "called with %.100s=%s, which is not supported; without it it is", key,
                              option_value_text(value, found, sizeof found));
     return CONVOY_OK;
 }
@@ -135,14 +137,14 @@ static convoy_status read_call(const graph *g, const json_t *call, reading *out,
     if (json_is_array(call)) {
         for (size_t i = 0; i < json_array_size(call); i++) {
             TRY(read_tensor(g, json_array_get(call, i), true, out, err));
-            TRY(check_keywords(json_array_get(json_array_get(call, i), 3), err));
+            TRY(check_keywords(json_array_get(json_array_get(call, i), 3), true, err));
         }
         return CONVOY_OK;
     }
     if (json_array_size(args) != 1)
         return base_fail(err, CONVOY_ERROR_MODEL, "called with the arguments %s; expected one tensor, or one list of tensors",
                          option_value_text(args, found, sizeof found));
-    TRY(check_keywords(json_object_get(call, "kwargs"), err));
+    TRY(check_keywords(json_object_get(call, "kwargs"), false, err));
     return read_argument(g, json_array_get(args, 0), false, out, err);
 }
 

@@ -1,21 +1,32 @@
 #include "model/keras_file.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/text.h"
 
 #define CONVOY_KEY "convoy"
 
 /* ---- reading ---- */
 
-/* What can't be read leaves the model without an optimizer. */
+/* What can't be read leaves the model without an optimizer, and with the reason: only training needs one. */
 static void read_optimizer(const json_t *optimizer, convoy_model *model)
 {
+    convoy_error why = {0};
+    char list[256];
     const char *name = json_is_string(optimizer) ? json_string_value(optimizer)
                                                  : json_string_value(json_object_get(optimizer, "class_name"));
     const optimizer_class *class = optimizer_class_find(name);
-    if (class == NULL)
+    if (name == NULL)
         return;
-    if (optimizer_settings_read(class, json_object_get(optimizer, "config"), &model->optimizer_settings, NULL) !=
+    if (class == NULL) {
+        optimizer_class_names(list, sizeof list);
+        snprintf(model->optimizer_refused, sizeof model->optimizer_refused, "%.100s is not known; known: %s", name, list);
+        return;
+    }
+    if (optimizer_settings_read(class, json_object_get(optimizer, "config"), &model->optimizer_settings, &why) !=
         CONVOY_OK) {
+        snprintf(model->optimizer_refused, sizeof model->optimizer_refused, "%s: %.400s", class->class_name, why.message);
         optimizer_settings_clear(&model->optimizer_settings);
         return;
     }

@@ -59,7 +59,7 @@ convoy_status convoy_model_load(const char *name_or_path, convoy_model **out, co
     char data[512];
     size_t size = sizeof data;
     /* A data set's folder may well be called like a built-in model. */
-    if (!file_exists(path) || (file_is_folder(path) && builtin_model_text(path) != NULL))
+    if (!file_exists(path) || (file_is_folder(path) && builtin_has(path)))
         return builtin_model(path, out, err);
     TRY(read_beginning(path, data, &size, err));
     if (size == 0)

@@ -64,6 +64,7 @@ static void forget_optimizer(convoy_model *model)
         model->optimizer_slots[i] = NULL;
     }
     model->optimizer[0] = '\0';
+    model->optimizer_refused[0] = '\0';
     model->optimizer_slot_count = 0;
     model->optimizer_steps = 0;
     optimizer_settings_clear(&model->optimizer_settings);

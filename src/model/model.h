@@ -47,10 +47,12 @@ struct convoy_model {
     uint64_t optimizer_steps;
     int optimizer_slot_count;  /* adam: m, v; sgd with momentum: 1; optimizer_layout_of says which */
     float *optimizer_slots[OPTIMIZER_MAX_SLOTS]; /* trainable parameter count floats each, owned */
+    char optimizer_refused[512]; /* why the file's optimizer is not that, for those who want to train with it; "": no reason */
     float optimizer_scalar;    /* of layouts with one: nadam's product of momenta */
     bool compiled;             /* has an optimizer to write into compile_config */
     loss_settings loss;        /* as it was compiled, or trained last; class NULL: not known */
     metric_list metrics;       /* count 0: none were chosen */
+    const char *builtin; /* the name of the built-in model that this is; NULL: none. For messages only: not saved */
     char **class_names; /* owned */
     size_t class_count; /* 0: no names */
 };
@@ -88,8 +90,8 @@ convoy_status model_to_config(const convoy_model *model, json_t **out, convoy_er
 convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err);
 convoy_status keras_file_save(const convoy_model *model, const char *path, convoy_error *err);
 
-/* "cifar10": appends its layers; NULL-terminated names for messages. */
-const char *const *builtin_model_names(void);
-convoy_status builtin_model(const char *name, convoy_model **out, convoy_error *err);
+/* What would make a built-in model take images of this shape and give so many classes, "lenet5(input_shape=(28, 28, 1),
+ * classes=10)"; NULL where the model is not one. */
+const char *builtin_that_fits(const convoy_model *model, const convoy_shape *images, int classes, char *out, size_t size);
 
 #endif

@@ -1,5 +1,6 @@
 #include "train/check_fit.h"
 
+#include <stdio.h>
 #include <string.h>
 
 convoy_status check_single(const convoy_model *model, const char *who_takes, convoy_error *err)
@@ -14,19 +15,21 @@ convoy_status check_single(const convoy_model *model, const char *who_takes, con
 
 convoy_status check_fit(const convoy_model *model, const convoy_dataset *data, convoy_error *err)
 {
-    char of_model[96], of_data[96];
+    char of_model[96], of_data[96], fits[160], hint[200] = "";
     if (model->node_count == 0)
         return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' has no layers", model->name);
     TRY(check_single(model, "training and evaluation take", err));
     convoy_shape in = convoy_model_input(model), out = convoy_model_output(model), row = convoy_dataset_shape(data);
+    if (builtin_that_fits(model, &row, convoy_dataset_classes(data), fits, sizeof fits) != NULL)
+        snprintf(hint, sizeof hint, "; '%s' fits", fits);
     if (in.rank != row.rank || memcmp(in.dim, row.dim, (size_t)in.rank * sizeof(int)) != 0)
-        return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' takes %s, but the images are %s", model->name,
-                         shape_text(&in, of_model, sizeof of_model), shape_text(&row, of_data, sizeof of_data));
+        return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' takes %s, but the images are %s%s", model->name,
+                         shape_text(&in, of_model, sizeof of_model), shape_text(&row, of_data, sizeof of_data), hint);
     if (out.rank != 1 || (out.dim[0] > 1 && out.dim[0] < convoy_dataset_classes(data))) /* one: the loss decides */
         return base_fail(err, CONVOY_ERROR_MODEL,
-                         "layer '%s' gives %s, but the data has %d classes: the last layer must give one value a class",
+                         "layer '%s' gives %s, but the data has %d classes: the last layer must give one value a class%s",
                          model->nodes[model_output_node(model, 0)].layer->name, shape_text(&out, of_model, sizeof of_model),
-                         convoy_dataset_classes(data));
+                         convoy_dataset_classes(data), hint);
     return CONVOY_OK;
 }
 

@@ -59,6 +59,9 @@ static convoy_status choose_settings(optimizer *o, const convoy_model *model, co
                                      convoy_error *err)
 {
     TRY(check_options(options, err));
+    if (options->name == NULL && model != NULL && model->optimizer_refused[0] != '\0')
+        return base_fail(err, CONVOY_ERROR_MODEL, "the optimizer of the file can't be gone on with: %s; name another one to "
+                         "train with (--optimizer adam)", model->optimizer_refused);
     if (options->name == NULL && model != NULL && optimizer_class_find(model->optimizer) != NULL) {
         o->class = optimizer_class_find(model->optimizer);
         o->settings = optimizer_settings_copy(&model->optimizer_settings);
@@ -344,6 +347,7 @@ convoy_status optimizer_download(optimizer *o, plan *p, convoy_model *model, con
 {
     TRY(download_slots(o, p, model, err));
     text_copy(model->optimizer, sizeof model->optimizer, o->class->name);
+    model->optimizer_refused[0] = '\0';
     optimizer_settings_clear(&model->optimizer_settings);
     model->optimizer_settings = optimizer_settings_copy(&o->settings);
     if (o->schedule)
