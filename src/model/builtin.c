@@ -1,6 +1,7 @@
 /* The ready models by name, with options in brackets. Their layers are in builtin_layers.c. */
 #include "model/builtin.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,19 +80,17 @@ static convoy_status read_options(const builtin_row *row, const char *brackets, 
 
 /* ---- building ---- */
 
-/* Shifts by up to 4 pixels and, where it keeps the class, a mirror image: in training only. */
+#define SHIFT 4.0 /* pixels */
+
+/* Shifts by up to 4 pixels and, where it keeps the class, a mirror image: in training only. Zero padding and RandomCrop would be the
+ * same to training, but RandomCrop makes the padded image smaller in inference. */
 static convoy_status add_augmentation(convoy_model *model, const builtin_row *row, const convoy_shape *shape,
                                       convoy_error *err)
 {
-    static const char *const needed[] = {"RandomCrop", "RandomFlip"};
-    char crop[64];
-    for (int i = 0; i < 2; i++)
-        if (layer_class_find(needed[i]) == NULL)
-            return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "augment=True needs the layer %s, which this Convoy lacks",
-                             needed[i]);
-    snprintf(crop, sizeof crop, "height=%d, width=%d", shape->dim[0], shape->dim[1]);
-    TRY(convoy_model_add(model, "ZeroPadding2D", "padding=4", err));
-    TRY(convoy_model_add(model, "RandomCrop", crop, err));
+    char shift[128];
+    snprintf(shift, sizeof shift, "height_factor=%.6g, width_factor=%.6g, fill_mode=constant, interpolation=nearest",
+             fmin(SHIFT / shape->dim[0], 1.0), fmin(SHIFT / shape->dim[1], 1.0));
+    TRY(convoy_model_add(model, "RandomTranslation", shift, err));
     return row->has_mirror ? convoy_model_add(model, "RandomFlip", "mode=horizontal", err) : CONVOY_OK;
 }
 
