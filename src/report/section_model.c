@@ -110,9 +110,10 @@ static convoy_status add_diagram(const section_run *s, convoy_error *err)
 
 /* ---- the table ---- */
 
-/* How the output's size follows from the input's. */
-static void add_size(text *html, const layer *l)
+/* What a layer reads and gives: the shapes. */
+static void add_size(text *html, const convoy_model *m, size_t layer_index)
 {
+    const layer *l = m->nodes[model_layer_node(m, layer_index)].layer;
     char shape[96];
     for (int k = 0; k < l->input_count; k++) {
         text_add(html, k ? ", " : "");
@@ -122,13 +123,13 @@ static void add_size(text *html, const layer *l)
     html_text(html, shape_text(&l->output, shape, sizeof shape));
 }
 
-static void add_row(text *html, const convoy_model *m, size_t i)
+static void add_row(text *html, const convoy_model *m, size_t layer_index)
 {
-    const layer *l = m->nodes[i].layer;
+    const layer *l = m->nodes[model_layer_node(m, layer_index)].layer;
     text_add(html, "<tr><th scope=\"row\">");
     html_name(html, l->name);
     text_add(html, "</th><td class=\"shape\">%s</td><td class=\"shape\">", l->class->name);
-    add_size(html, l);
+    add_size(html, m, layer_index);
     text_add(html, "</td><td>");
     html_number(html, (double)count_parameters(l));
     text_add(html, "</td></tr>\n");
@@ -143,9 +144,8 @@ static void add_table(const section_run *s)
     html_number(html, (double)convoy_model_parameter_count(m));
     text_add(html, " in all</span></caption>\n<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"shape\">class</th>"
              "<th scope=\"col\" class=\"shape\">input &rarr; output</th><th scope=\"col\">parameters</th></tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < m->node_count; i++)
-        if (model_is_first(m, i))
-            add_row(html, m, i);
+    for (size_t i = 0; i < convoy_model_layer_count(m); i++)
+        add_row(html, m, i);
     page_end_table(s->page);
 }
 
