@@ -112,8 +112,9 @@ static convoy_status add_diagram(const section_run *s, convoy_error *err)
 /* ---- the table ---- */
 
 /* What goes in and comes out, and how the size follows. */
-static convoy_status add_size(text *html, const convoy_model *m, size_t layer_index, const layer *l, convoy_error *err)
+static convoy_status add_size(text *html, const convoy_model *m, size_t layer_index, convoy_error *err)
 {
+    const layer *l = m->nodes[model_layer_node(m, layer_index)].layer;
     char *formula = NULL;
     char shape[96];
     for (int k = 0; k < l->input_count; k++) {
@@ -132,13 +133,13 @@ static convoy_status add_size(text *html, const convoy_model *m, size_t layer_in
     return CONVOY_OK;
 }
 
-static convoy_status add_row(text *html, const convoy_model *m, size_t i, size_t layer_index, convoy_error *err)
+static convoy_status add_row(text *html, const convoy_model *m, size_t layer_index, convoy_error *err)
 {
-    const layer *l = m->nodes[i].layer;
+    const layer *l = m->nodes[model_layer_node(m, layer_index)].layer;
     text_add(html, "<tr><th scope=\"row\">");
     html_name(html, l->name);
     text_add(html, "</th><td class=\"shape\">%s</td><td class=\"shape\">", l->class->name);
-    TRY(add_size(html, m, layer_index, l, err));
+    TRY(add_size(html, m, layer_index, err));
     text_add(html, "</td><td>");
     html_number(html, (double)count_parameters(l));
     text_add(html, "</td></tr>\n");
@@ -147,17 +148,16 @@ static convoy_status add_row(text *html, const convoy_model *m, size_t i, size_t
 
 static convoy_status add_table(const section_run *s, convoy_error *err)
 {
-    size_t layer_index = 0;
     const convoy_model *m = s->run->model;
     text *html = &s->page->body;
     page_table(s->page, "Layers", "");
     text_add(html, "<caption><span>Layers: what they read and give, and their parameters; ");
     html_number(html, (double)convoy_model_parameter_count(m));
     text_add(html, " in all</span></caption>\n<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"shape\">class</th>"
-             "<th scope=\"col\" class=\"shape\">input &rarr; output, and how the size follows</th><th scope=\"col\">parameters</th></tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < m->node_count; i++)
-        if (model_is_first(m, i))
-            TRY(add_row(html, m, i, layer_index++, err));
+             "<th scope=\"col\" class=\"shape\">input &rarr; output, and how the size follows</th>"
+             "<th scope=\"col\">parameters</th></tr></thead>\n<tbody>\n");
+    for (size_t i = 0; i < convoy_model_layer_count(m); i++)
+        TRY(add_row(html, m, i, err));
     page_end_table(s->page);
     return CONVOY_OK;
 }
