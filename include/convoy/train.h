@@ -80,8 +80,9 @@ typedef struct convoy_fit_options {
      * "BinaryAccuracy(threshold)", "TopKCategoricalAccuracy(k)", "SparseTopKCategoricalAccuracy(k)", "Precision(thresholds,
      * top_k, class_id)", "Recall(thresholds, top_k, class_id)", each with a name if you like. The word accuracy counts images
      * whose largest output, the first on ties, is at the label; of a single output, those where output > 0.5 is the label.
-     * Precision and recall count over all outputs (of one class: class_id), the label made one-hot. NULL or none: the model's
-     * own, else accuracy. */
+     * Precision and recall count over all outputs (of one class: class_id), the label made one-hot. Any of them
+     * goes with any loss; Keras wants them to see labels as the loss does, sparse or one-hot. NULL or none: the model's own, else
+     * accuracy. */
     const char *const *metrics;
     /* Weights of the images' losses: the loss of a batch is sum(weight x loss) / images. Of classes, as in Keras: "{0: 1.0, 3:
      * 2.5}", the brackets may be left out; a class that is not named weighs 1. Or of images: as many floats as `data` has
@@ -106,8 +107,8 @@ typedef struct convoy_fit_options {
      *   TensorBoard(log_dir, histogram_freq, write_images, write_steps_per_second): write_images goes with histogram_freq
      *   TerminateOnNaN(raise_error): a loss that is not finite ends the training without an error, the weights as they were in
      *     front of that step (Keras leaves them not finite)
-     * Values to watch: loss, the metrics by their names, and with validation val_loss, val_NAME. A callback of your own is
-     * on_epoch. */
+     * Values to watch: loss, the metrics by their names, and with validation val_loss, val_NAME; of a metric whose name is not
+     * Keras's a callback must be told that more is better: mode=max. A callback of your own is on_epoch. */
     const char *const *callbacks;
 
     /* Called as the work goes on; return non-zero to stop (CONVOY_ERROR_INTERRUPTED). May be NULL. */

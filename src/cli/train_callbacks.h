@@ -25,7 +25,7 @@ typedef struct train_callbacks {
     {.name = "save-best-only", .kind = CLI_FLAG, .value = &(c)->save_best_only,                                        \
      .help = "checkpoints only when val_loss got better"},                                                             \
     {.name = "monitor", .kind = CLI_TEXT, .value = &(c)->monitor, .meta = "NAME",                                      \
-     .help = "what these watch instead of val_loss: loss,\naccuracy, val_accuracy"},                                   \
+     .help = "what these watch instead of val_loss: loss, or a\nmetric, with val_ in front that of validation"},          \
     {.name = "csv-log", .kind = CLI_TEXT, .value = &(c)->csv_log, .meta = "FILE",                                      \
      .help = "write loss and accuracy of each epoch, as Keras's\nCSVLogger"},                                          \
     {.name = "csv-append", .kind = CLI_FLAG, .value = &(c)->csv_append, .help = "add to that file"},                   \
