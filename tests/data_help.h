@@ -19,6 +19,15 @@
 #include "base/text.h"
 #include "convoy/dataset.h"
 
+/* A sanitizer keeps what is freed, and ends the process where memory can't be had. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
 static char folder[PATH_MAX]; /* a fresh one for each test */
 
 static convoy_dataset_options how; /* what opened and refused open with; zeros before each test */

@@ -14,14 +14,6 @@
 #define ROW_BIG ((size_t)SIDE_BIG * SIDE_BIG * 3)
 #define MORE ((size_t)20 << 20) /* bytes that may be had beyond what is had already: half of what the images take */
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#else
-#define SANITIZED 0
-#endif
-
 /* ---- the limit ---- */
 
 static struct rlimit unlimited;

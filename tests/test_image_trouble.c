@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "config.h"
 #include "convoy/image.h"
 #include "data/data.h"
 #include "data_help.h"
@@ -422,7 +423,7 @@ static void test_many_files(void **state)
                   "file; a million: %.0f s, %.0f s, %.0f s and %zu MiB\n",
                   took[0], took[1], took[2], memory / FILES, 50 * took[0], 50 * took[1], 50 * took[2],
                   memory * 50 >> 20);
-    assert_true(memory / FILES < 1000);
+    assert_true(SANITIZED || memory / FILES < 1000);
     assert_true(took[2] < took[0]);
     assert_true(took[0] < 60);
 }
@@ -437,5 +438,9 @@ int main(void)
         TROUBLE_TEST(test_names),              TROUBLE_TEST(test_claims),    TROUBLE_TEST(test_one_pixel),
         TROUBLE_TEST(test_long_side),          TROUBLE_TEST(test_many_files),
     };
+#ifndef HAVE_IMAGES
+    print_message("[  SKIP  ] image_trouble: this build reads no images\n");
+    return 77; /* as meson knows it */
+#endif
     return cmocka_run_group_tests_name("image_trouble", tests, NULL, NULL);
 }
