@@ -121,7 +121,7 @@ static void test_nowhere_to_keep_it(void **state)
     (void)state;
     shell("mkdir -p blocked && : >blocked/convoy; XDG_CACHE_HOME=$PWD/blocked convoy tune small.json --seconds 600");
     expect_failure(1, "blocked/convoy"); /* before any work */
-    shell("unset XDG_CACHE_HOME HOME; convoy tune small.json --batch-size 8 --seconds 1");
+    shell("unset XDG_CACHE_HOME HOME; convoy tune small.json --batch-size 8 --seconds 6");
     expect_success();
     expect_text(last.err, "nothing is kept: ");
     expect_no_text(last.out, "saved in");
