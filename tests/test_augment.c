@@ -1,5 +1,5 @@
-/* The random image layers alone: what is drawn, how often and between which bounds; that every step, layer and seed draws anew and the
- * same draws the same; and that backward is the adjoint of forward. tests/test_augment_model.c has them in models. */
+/* The random image layers alone: what is drawn, how often and between which bounds; that every step, layer and seed draws anew and
+ * the same draws the same; and that backward is the adjoint of forward. tests/test_augment_model.c has them in models. */
 #include "augment_help.h"
 
 enum { MOST = 512 };

@@ -56,7 +56,8 @@ CASES = [
     ("Normalization", "mean=0.5, variance=0.25", (2, 2, 3), 2, True),
     ("Normalization", "mean=[0.4, 0.5, -0.25], variance=[0.06, 4.0, 0.0]", (2, 2, 3), 2, True),
     ("Normalization", "mean=[0.4, 0.5], variance=[0.06, 4.0], invert=True", (3, 2), 2, True),
-    *[("RandomTranslation", f"height_factor=(0.2, 0.2), width_factor=(-0.3, -0.3), {how}", (7, 5, 1), 1, True) for how in SAMPLINGS],
+    *[("RandomTranslation", f"height_factor=(0.2, 0.2), width_factor=(-0.3, -0.3), {how}", (7, 5, 1), 1, True)
+      for how in SAMPLINGS],
     ("RandomTranslation", "height_factor=(-0.8, -0.8), width_factor=(0.95, 0.95)", (4, 6, 2), 2, True),
     ("RandomTranslation", "height_factor=(0.9, 0.9), width_factor=(-0.85, -0.85), fill_mode='wrap'", (5, 4, 2), 1, True),
     ("RandomTranslation", "height_factor=0, width_factor=(1, 1), fill_mode='constant', fill_value=2", (3, 4, 2), 1, True),
@@ -66,7 +67,8 @@ CASES = [
     ("RandomRotation", "factor=(0.61, 0.61), fill_mode='wrap'", (3, 11, 1), 1, True),
     ("RandomRotation", "factor=(0.15, 0.15)", (1, 6, 2), 1, True),
     ("RandomRotation", "factor=0.5", (3, 4, 2), 2, False),
-    *[("RandomZoom", f"height_factor=(0.45, 0.45), width_factor=(-0.35, -0.35), {how}", (6, 5, 1), 1, True) for how in SAMPLINGS],
+    *[("RandomZoom", f"height_factor=(0.45, 0.45), width_factor=(-0.35, -0.35), {how}", (6, 5, 1), 1, True)
+      for how in SAMPLINGS],
     ("RandomZoom", "height_factor=(0.3, 0.3)", (4, 7, 2), 2, True),
     ("RandomZoom", "height_factor=(1, 1), fill_mode='wrap'", (8, 6, 1), 1, True),
     ("RandomZoom", "height_factor=(0.7, 0.7)", (1, 5, 1), 2, True),

@@ -123,7 +123,8 @@ static channel channel_of(const layer *l, const layer_reference *r, int n, int c
     channel ch = {.first = (size_t)n * shape_count(&l->output) + (size_t)c, .pixels = (size_t)pixels_of(l),
                   .step = (size_t)l->output.dim[2], .factor = drawn[0], .offset = drawn[1]};
     for (size_t p = 0; s->mean && p < ch.pixels; p++)
-        ch.mean += r->input[0][ch.first + p * ch.step] / (double)ch.pixels;
+        ch.mean += r->input[0][ch.first + p * ch.step];
+    ch.mean /= (double)ch.pixels; /* once: a mean of 0 is 0, and a value there is not clipped at 0 */
     return ch;
 }
 

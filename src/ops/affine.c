@@ -141,8 +141,8 @@ void ops_affine_reference_backward(const affine *a, const double *map, const dou
     }
 }
 
-/* Six roundings, and the sine's and cosine's, move a place by up to about four units (2^-23) of the image's sides, and a value by as
- * much of the difference between neighbours, twice the largest value, in both directions. Tolerances follow twice the root. */
+/* Six roundings, and the sine's and cosine's, move a place by up to about four units (2^-23) of the image's sides, and a value by
+ * as much of the difference between neighbours, twice the largest value, in both directions. Tolerances follow twice the root. */
 size_t ops_affine_reduction(const affine *a)
 {
     size_t sides = 8 * (size_t)(a->height + a->width);
