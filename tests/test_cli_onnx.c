@@ -22,7 +22,7 @@ static void test_wrong_usage(void **state)
     shell("convoy export m.json");
     expect_failure(2, "-o FILE is missing");
     shell("convoy export m.json -o m.tflite");
-    expect_failure(2, "m.tflite: unknown ending; known: .onnx");
+    expect_failure(2, "m.tflite: the file's name must end in .keras, .onnx, ");
     shell("convoy export m.json -o .onnx");
     expect_failure(2, ".onnx");
 }

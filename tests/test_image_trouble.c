@@ -1,5 +1,6 @@
 /* Folders of images as they are met: with things in them that are no images, awkward names, pictures of extreme size, and many. */
 #include <dirent.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -276,6 +277,7 @@ static convoy_status decode_apart(const char *bytes, size_t size, size_t *peak, 
         uint8_t out[48];
         convoy_error err = {0};
         char text[200] = "";
+        mallopt(M_PERTURB, 0); /* meson asks for it; memory that is filled is memory that is used */
         convoy_status status = convoy_image_decode(bytes, size, (convoy_shape){3, {4, 4, 3}}, out, &err);
         snprintf(text, sizeof text, "%.199s", err.message);
         _exit(write(ends[1], text, sizeof text) == (ssize_t)sizeof text ? (int)status : 99);

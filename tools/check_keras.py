@@ -4,6 +4,11 @@
     pip install keras tensorflow-cpu
     tools/check_keras.py model.keras
     tools/check_keras.py model.keras other.keras
+    tools/check_keras.py model.h5 other.keras
+    tools/check_keras.py model.keras --weights file.weights.h5
+    tools/check_keras.py model.keras --weights file.safetensors
+
+With --weights the second model is the first with the weights of that file, which Convoy wrote, in place of its own.
 
 "The same": the layers' configs and shapes, every weight and every variable of the optimizer bit for bit, the outputs on
 random inputs, and the losses of three further training steps. Exits with 1 when something differs.
@@ -12,6 +17,7 @@ import argparse
 import hashlib
 import json
 import os
+import pathlib
 import sys
 import warnings
 
@@ -26,6 +32,33 @@ def load(path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Keras only warns when it leaves an optimizer's variables out
         return keras.models.load_model(path)
+
+
+def read_safetensors(path):
+    data = pathlib.Path(path).read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    return {name: np.frombuffer(data[8 + length:][slice(*t["data_offsets"])], "<f4").reshape(t["shape"])
+            for name, t in json.loads(data[8:8 + length]).items()}
+
+
+def is_called(name, path):
+    """Convoy names a weight by its way through the models; Keras leaves models out that were made after their layers, and puts a
+    Sequential's name in front."""
+    return name == path or name.endswith("/" + path) or path.endswith("/" + name)
+
+
+def load_weights(model, path):
+    for v in model.weights:
+        v.assign(np.zeros_like(v.numpy()))
+    if not path.endswith(".safetensors"):
+        model.load_weights(path)
+        return
+    tensors = read_safetensors(path)
+    for v in model.weights:
+        [name] = [name for name in tensors if is_called(name, v.path)]
+        v.assign(tensors.pop(name))
+    if tensors:
+        raise ValueError(f"left over: {list(tensors)}")
 
 
 def digest(arrays):
@@ -106,13 +139,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file")
     parser.add_argument("other", nargs="?")
+    parser.add_argument("--weights", help="of the second model, in place of those of the first")
     args = parser.parse_args()
     model = load(args.file)
     describe(args.file, model)
-    if not args.other:
+    if not args.other and not args.weights:
         return 0
-    other = load(args.other)
-    describe(args.other, other)
+    other = load(args.other or args.file)
+    if args.weights:
+        load_weights(other, args.weights)
+    describe(args.weights or args.other, other)
     failed = 0
     for what, same in checks(model, other):
         print(f"  {what}: {'the same' if same else 'DIFFERENT'}")

@@ -56,7 +56,8 @@ convoy_status convoy_model_set_outputs(convoy_model *model, const char *layers, 
 /* Draws all weights anew from their initializers: the same seed gives the same weights on every machine. */
 convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy_error *err);
 
-/* Reads a model: a built-in name, a Keras JSON config, or a `.keras` file (told apart by content). Built in are, with their
+/* Reads a model: a built-in name, a Keras JSON config, a `.keras` file, or a `.h5` file as Keras 2 and 3 save whole models (told
+ * apart by content); with the optimizer's state, where the file has one that training can go on from. Built in are, with their
  * parameters as they come,
  *   cifar10          the network of Keras's CIFAR-10 tutorial                             225,034
  *   lenet5           LeCun et al. 1998, all of S2 to all of C3, for 32x32x1                61,706
@@ -75,7 +76,8 @@ convoy_status convoy_model_from_json(const char *json, size_t length, convoy_mod
 /* The model as a Keras JSON config, NUL-terminated; the caller frees it with free(). */
 convoy_status convoy_model_to_json(const convoy_model *model, char **out, convoy_error *err);
 
-/* Writes a `.keras` file that Keras 3 loads; written under a temporary name, synced and renamed. */
+/* Writes a `.keras` file that Keras 3 loads; written under a temporary name, synced and renamed, as all files are.
+ * Errors: CONVOY_ERROR_ARGUMENT for a name that ends in .h5 (such models are read only) or like a file of weights. */
 convoy_status convoy_model_save(const convoy_model *model, const char *path, convoy_error *err);
 
 /* Writes an ONNX file (opset 17, IR version 8), the model outside of training: inputs and outputs are those of the model, in its
@@ -84,6 +86,24 @@ convoy_status convoy_model_save(const convoy_model *model, const char *path, con
  * Errors: CONVOY_ERROR_MODEL names a layer that has no form in ONNX, or says that the weights are too large for such a file (2 GB);
  * CONVOY_ERROR_FILE. */
 convoy_status convoy_model_export_onnx(const convoy_model *model, const char *path, convoy_error *err);
+
+/* Writes what convoy_model_to_json gives, and a newline. */
+convoy_status convoy_model_save_config(const convoy_model *model, const char *path, convoy_error *err);
+
+/* Reads weights into a model that has the layers they are for (told apart by content):
+ *   .weights.h5, .keras  as Keras 3 lays them out: by the layers' classes and order; with the optimizer's state, if the model has an
+ *                        optimizer and the file holds that state
+ *   .h5                  Keras 2's save_weights, and whole models of Keras 2 and 3: as in Keras, by the order of the layers that
+ *                        have weights
+ *   .safetensors         by name: "LAYER/kernel", "INNER_MODEL/LAYER/kernel" (Keras's variable.path; the model's own name may stand
+ *                        in front); F32, F64, F16 or BF16. Every weight must be there, and no other
+ * Shapes are Keras's (kernels HWIO, Dense (in, out)). An optimizer's state that the file does not have starts afresh.
+ * A failure leaves the model as it was. Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT. */
+convoy_status convoy_model_load_weights(convoy_model *model, const char *path, convoy_error *err);
+
+/* Writes the weights, by the ending of the name: .weights.h5 (with the optimizer's state; Keras 3's load_weights reads it) or
+ * .safetensors (F32, names as above; without the optimizer). Other endings are CONVOY_ERROR_ARGUMENT. */
+convoy_status convoy_model_save_weights(const convoy_model *model, const char *path, convoy_error *err);
 
 /* The names of the classes that the outputs stand for, copied; NULL or count 0: none. They are saved with the model in a
  * member of the .keras file of Convoy's own, convoy.json, which Keras leaves alone (and loses when it saves the model).

@@ -69,3 +69,9 @@ void text_copy(char *out, size_t size, const char *from)
 {
     snprintf(out, size, "%s", from);
 }
+
+bool text_ends_with(const char *text, const char *ending)
+{
+    size_t length = strlen(text), tail = strlen(ending);
+    return length >= tail && strcmp(text + length - tail, ending) == 0;
+}

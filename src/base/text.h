@@ -23,4 +23,6 @@ void text_free(text *t);
 /* Copies at most size-1 bytes and always terminates. */
 void text_copy(char *out, size_t size, const char *from);
 
+bool text_ends_with(const char *text, const char *ending);
+
 #endif

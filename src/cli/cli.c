@@ -248,6 +248,17 @@ int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weigh
     return CLI_RUN;
 }
 
+int cli_load_weights(const char *path, convoy_model *model, bool *has_weights)
+{
+    convoy_error err = {0};
+    if (path == NULL)
+        return CLI_RUN;
+    if (convoy_model_load_weights(model, path, &err) != CONVOY_OK)
+        return cli_report(&err);
+    *has_weights = true;
+    return CLI_RUN;
+}
+
 /* Is the last layer's class or activation, as Keras's config has it, the class or the activation? */
 static bool ends_in(const json_t *model, const char *layer_class, const char *word)
 {

@@ -142,6 +142,13 @@ void cli_print_place(const char *name);
 /* Loads MODEL; *has_weights is false when it came without any (a JSON config, a built-in name). CLI_RUN or an exit code. */
 int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weights);
 
+/* The option --weights, and what it asks for: weights from a file of their own, into a model that was loaded. NULL: none.
+ * CLI_RUN or an exit code. */
+#define CLI_WEIGHTS_OPTION(w)                                                                                          \
+    {.name = "weights", .kind = CLI_TEXT, .value = (w), .meta = "FILE",                                                \
+     .help = "take the weights from this .weights.h5, .h5, .keras or\n.safetensors file of a model with these layers"}
+int cli_load_weights(const char *path, convoy_model *model, bool *has_weights);
+
 /* Says so when what the model ends in and what the loss takes do not go together. `loss` may be NULL: the model's own. */
 void cli_check_probabilities(const convoy_model *model, const char *loss, bool from_probabilities);
 

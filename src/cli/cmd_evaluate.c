@@ -8,7 +8,7 @@
 
 typedef struct evaluation {
     cli_device device;
-    const char *model_name, *data_name, *part;
+    const char *model_name, *weights_name, *data_name, *part;
     convoy_evaluate_options how;
     objective_flags objective;
     bool coarse, confusion, no_image_cache, json, quiet;
@@ -77,6 +77,8 @@ static int evaluate(evaluation *e)
     convoy_metrics metrics;
     bool has_weights;
     int code = cli_load_model(e->model_name, &e->model, &has_weights);
+    if (code == CLI_RUN)
+        code = cli_load_weights(e->weights_name, e->model, &has_weights);
     if (code != CLI_RUN)
         return code;
     if (!has_weights) {
@@ -117,6 +119,7 @@ int cmd_evaluate(int argc, char **argv)
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &e.data_name, .meta = "DATA",
          .help = CLI_DATA_HELP},
+        CLI_WEIGHTS_OPTION(&e.weights_name),
         {.name = "part", .kind = CLI_CHOICE, .value = &e.part, .choices = parts,
          .help = "which images (default: test)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &e.how.batch_size, .meta = "N", .least = 1, .most = 1e6,

@@ -11,7 +11,7 @@
 
 typedef struct prediction {
     cli_device device;
-    const char *model_name, *input, *output;
+    const char *model_name, *weights_name, *input, *output;
     double scale;
     int batch_size, top;
     bool from_probabilities, stream, json, quiet;
@@ -204,6 +204,8 @@ static int load_model(prediction *p)
 {
     bool has_weights;
     int code = cli_load_model(p->model_name, &p->model, &has_weights);
+    if (code == CLI_RUN)
+        code = cli_load_weights(p->weights_name, p->model, &has_weights);
     if (code != CLI_RUN)
         return code;
     if (!has_weights) {
@@ -278,6 +280,7 @@ int cmd_predict(int argc, char **argv)
     cli_option options[] = {
         {.name = "top", .letter = 'k', .kind = CLI_INT, .value = &p.top, .meta = "N", .least = 1, .most = 1e6,
          .help = "how many classes to show, the likeliest first (default: 5)"},
+        CLI_WEIGHTS_OPTION(&p.weights_name),
         {.name = "scale", .kind = CLI_REAL, .value = &p.scale, .meta = "X", .least = 0, .above = true,
          .help = "pixels are divided by X (default: 255)"},
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &p.from_probabilities,

@@ -18,7 +18,7 @@
 
 typedef struct training {
     cli_device device;
-    const char *model_name, *data_name, *output, *validation_name;
+    const char *model_name, *weights_name, *data_name, *output, *validation_name;
     double test_scale;
     bool validate, coarse, no_image_cache, json, quiet, plot;
     convoy_fit_options fit;
@@ -173,6 +173,8 @@ static int prepare(training *t)
     bool has_weights;
     int code = cli_load_model(t->model_name, &t->model, &has_weights);
     if (code == CLI_RUN)
+        code = cli_load_weights(t->weights_name, t->model, &has_weights);
+    if (code == CLI_RUN)
         code = open_data(t);
     if (code == CLI_RUN)
         code = objective_flags_load(&t->objective, convoy_dataset_count(t->train));
@@ -236,7 +238,9 @@ static int stop(training *t, const convoy_fit_result *result)
     for (cli_option *o = t->options; o->name != NULL; o++) {
         if (o->value == &t->fit.epochs)
             o->given = epochs;
-        if (o->value == &t->run.folder && o->given != NULL)
+        else if (o->value == &t->weights_name)
+            o->given = NULL; /* the file has newer ones */
+        else if (o->value == &t->run.folder && o->given != NULL)
             o->given = run_folder_next(&t->run);
     }
     fputs("To go on: convoy train", stderr);
@@ -349,6 +353,7 @@ int cmd_train(int argc, char **argv)
          .help = CLI_DATA_HELP},
         {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = &t.output, .meta = "FILE.keras",
          .help = "save the trained model"},
+        CLI_WEIGHTS_OPTION(&t.weights_name),
         {.name = "epochs", .kind = CLI_INT, .value = &t.fit.epochs, .meta = "N", .least = 1, .most = 1e6,
          .help = "times through the training images (default: 1)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &t.fit.batch_size, .meta = "N", .least = 1, .most = 1e6,

@@ -21,7 +21,7 @@ static const struct command {
     {"fetch", cmd_fetch, "download a data set, verify and unpack it"},
     {"predict", cmd_predict, "say which class images belong to"},
     {"report", cmd_report, "a page about one or several runs: curves, pictures, tables"},
-    {"export", cmd_export, "write a model for other programs"},
+    {"export", cmd_export, "write a model or its weights for other programs"},
     {"bench", cmd_bench, "how fast a model runs, and how much of the device each kernel uses"},
     {"tune", cmd_tune, "find the fastest kernels for a model on your device, and remember them"},
     {"check", cmd_check, "compare every kernel with its reference on your device"},
@@ -36,8 +36,9 @@ static void print_usage(FILE *to)
     for (const struct command *c = commands; c->name != NULL; c++)
         fprintf(to, "  %-10s %s\n", c->name, c->purpose);
     fputs("\n'convoy COMMAND --help' tells more; 'convoy --version' gives the version.\n"
-          "MODEL is a .keras file, a Keras JSON config or a built-in name: cifar10, lenet5, resnet20, vgg-small,\n"
-          "mobilenet-small; with options in brackets: 'resnet20(input_shape=(64, 64, 3), classes=100, augment=True)'.\n"
+          "MODEL is a .keras file, a .h5 file of Keras, a Keras JSON config or a built-in name: cifar10, lenet5, resnet20,\n"
+          "vgg-small, mobilenet-small; with options in brackets:\n"
+          "'resnet20(input_shape=(64, 64, 3), classes=100, augment=True)'.\n"
           "DATA is a folder of images with one folder a class, a folder of CIFAR's or MNIST's files, one such\n"
           "file, a .npz file with x_train and so on, the built-in name sample, or a name that 'convoy fetch'\n"
           "knows, once it (or Keras) has got it.\n"

@@ -6,8 +6,22 @@
 
 #define MOST_JSON ((size_t)64 << 20) /* bytes of a config that are read */
 
+/* What kind of file this is, by its first bytes (JSON and safetensors also by the name's ending). */
+typedef enum model_file_kind {
+    MODEL_FILE_EMPTY,
+    MODEL_FILE_ZIP,
+    MODEL_FILE_HDF5,
+    MODEL_FILE_SAFETENSORS,
+    MODEL_FILE_JSON,
+    MODEL_FILE_OTHER,
+} model_file_kind;
+convoy_status model_file_look(const char *path, model_file_kind *out, convoy_error *err);
+
 /* The class of a name; the message of a failure suggests one. */
 convoy_status model_find_class(const char *name, const layer_class **out, convoy_error *err);
+
+/* Puts a config of an older Keras into the words that the readers know. */
+void config_modernise(json_t *config);
 
 /* A layer like this one, not yet connected: for another use of it. */
 convoy_status model_copy_layer(const layer *l, layer **out, convoy_error *err);

@@ -184,6 +184,7 @@ convoy_status convoy_model_from_json(const char *json, size_t length, convoy_mod
     if (root == NULL)
         return base_fail(err, CONVOY_ERROR_FORMAT, "broken JSON at line %d, column %d: %s", where.line, where.column,
                          where.text);
+    config_modernise(root);
     convoy_status status = model_from_config(root, out, err);
     json_decref(root);
     return status;

@@ -43,6 +43,7 @@ static convoy_status read_config(keras_archive *archive, convoy_model **out, con
     if (root == NULL)
         return base_fail(err, CONVOY_ERROR_FORMAT, CONFIG ": broken JSON at line %d, column %d: %s", where.line,
                          where.column, where.text);
+    config_modernise(root);
     convoy_status status = model_from_config(root, out, err);
     if (status == CONVOY_OK)
         keras_compile_read(root, *out);
@@ -93,6 +94,16 @@ convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error
     }
     convoy_model_destroy(model);
     return base_fail_in(err, status, "%s", path);
+}
+
+convoy_status keras_file_load_weights(convoy_model *model, const char *path, convoy_error *err)
+{
+    keras_archive *archive = NULL;
+    convoy_status status = keras_archive_open(path, KIND, &archive, err);
+    if (status == CONVOY_OK)
+        status = read_weights(archive, model, err);
+    keras_archive_close(archive);
+    return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", path);
 }
 
 /* ---- writing ---- */

@@ -72,6 +72,23 @@ convoy_status hdf5_open_image(const char *data, size_t size, hdf5_file *out, con
     return out->id < 0 ? CONVOY_ERROR_FORMAT : CONVOY_OK;
 }
 
+convoy_status hdf5_open_path(const char *path, hdf5_file *out, convoy_error *err)
+{
+    char reason[HDF5_REASON_SIZE];
+    be_quiet(out);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    out->id = -1;
+    if (access >= 0 && H5Pset_fapl_sec2(access) >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0)
+        out->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (out->id < 0) {
+        base_fail(err, CONVOY_ERROR_FORMAT, "damaged or truncated, or not an HDF5 (.h5) file: %s", hdf5_reason(reason));
+        be_as_before(out);
+    }
+    if (access >= 0)
+        H5Pclose(access);
+    return out->id < 0 ? CONVOY_ERROR_FORMAT : CONVOY_OK;
+}
+
 convoy_status hdf5_create(hdf5_file *out, convoy_error *err)
 {
     char name[64], reason[HDF5_REASON_SIZE];

@@ -1,183 +1,23 @@
-/* Reads the weights of a .keras file. Nothing in the file is believed: links may not lead out of it, and shapes must be
- * those of the model before anything is read. libhdf5 converts whatever kind of float it finds. */
+/* Reads the weights of a .keras file, or of a .weights.h5 file, which is laid out in the same way. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/keras_hdf5.h"
+#include "base/text.h"
+#include "model/keras_legacy.h"
 #include "model/level.h"
 
-#define MOST_DIMS 8
-
-/* ---- what is there ---- */
-
-typedef enum presence { ABSENT, PRESENT, REFUSED } presence;
-
-/* Looks at each step of a path; only plain links count, not those that lead elsewhere. */
-static presence look(hid_t file, const char *path)
-{
-    char part[KERAS_PATH_SIZE];
-    H5L_info_t info;
-    for (const char *p = path; *p != '\0';) {
-        p += strcspn(p + (*p == '/'), "/") + (*p == '/');
-        snprintf(part, sizeof part, "%.*s", (int)(p - path), path);
-        htri_t there = H5Lexists(file, part, H5P_DEFAULT);
-        if (there == 0)
-            return ABSENT;
-        if (there < 0 || H5Lget_info(file, part, &info, H5P_DEFAULT) < 0 || info.type != H5L_TYPE_HARD)
-            return REFUSED;
-    }
-    return PRESENT;
-}
-
-static convoy_status fail_presence(presence found, const char *path, convoy_error *err)
-{
-    if (found == ABSENT)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is missing", path);
-    return base_fail(err, CONVOY_ERROR_FORMAT, "%s is damaged, or a link to somewhere else", path);
-}
-
-/* Number of variables in a group; 0 when there is no such group. */
-static convoy_status count_variables(hid_t file, const char *group, size_t *out, convoy_error *err)
-{
-    H5G_info_t info;
-    char reason[HDF5_REASON_SIZE];
-    presence found = look(file, group);
-    *out = 0;
-    if (found == ABSENT)
-        return CONVOY_OK;
-    if (found == REFUSED)
-        return fail_presence(found, group, err);
-    hid_t id = H5Gopen2(file, group, H5P_DEFAULT);
-    bool known = id >= 0 && H5Gget_info(id, &info) >= 0;
-    convoy_status status = CONVOY_OK;
-    if (known)
-        *out = (size_t)info.nlinks;
-    else
-        status = base_fail(err, CONVOY_ERROR_FORMAT, "%s can't be read: %s", group, hdf5_reason(reason));
-    if (id >= 0)
-        H5Gclose(id);
-    return status;
-}
-
-/* ---- one array ---- */
-
-typedef struct array {
-    int rank;
-    hsize_t dim[MOST_DIMS];
-} array;
-
-static const char *array_text(const array *a, char out[128])
-{
-    int n = snprintf(out, 128, "(");
-    for (int i = 0; i < a->rank && n < 100; i++)
-        n += snprintf(out + n, 128 - (size_t)n, i ? ", %llu" : "%llu", (unsigned long long)a->dim[i]);
-    snprintf(out + n, 128 - (size_t)n, a->rank == 1 ? ",)" : ")");
-    return out;
-}
-
-static array array_of(const convoy_shape *shape)
-{
-    array a = {.rank = shape->rank};
-    for (int i = 0; i < shape->rank; i++)
-        a.dim[i] = (hsize_t)shape->dim[i];
-    return a;
-}
-
-static bool same_array(const array *a, const array *b)
-{
-    bool same = a->rank == b->rank;
-    for (int i = 0; same && i < a->rank; i++)
-        same = a->dim[i] == b->dim[i];
-    return same;
-}
-
-static convoy_status check_shape(hid_t data, const char *path, const array *expected, convoy_error *err)
-{
-    array found = {0};
-    char a[128], b[128], reason[HDF5_REASON_SIZE];
-    hid_t space = H5Dget_space(data);
-    H5S_class_t kind = space < 0 ? H5S_NO_CLASS : H5Sget_simple_extent_type(space);
-    int rank = kind == H5S_SIMPLE ? H5Sget_simple_extent_ndims(space) : kind == H5S_SCALAR ? 0 : -1;
-    if (rank > 0 && rank <= MOST_DIMS)
-        H5Sget_simple_extent_dims(space, found.dim, NULL);
-    if (space >= 0)
-        H5Sclose(space);
-    if (rank < 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has no shape: %s", path, hdf5_reason(reason));
-    if (rank > MOST_DIMS)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has %d dimensions; the model needs %s", path, rank,
-                         array_text(expected, a));
-    found.rank = rank;
-    if (!same_array(&found, expected))
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s has the shape %s; the model needs %s", path,
-                         array_text(&found, a), array_text(expected, b));
-    return CONVOY_OK;
-}
-
-static convoy_status check_kind(hid_t data, const char *path, convoy_error *err)
-{
-    hid_t type = H5Dget_type(data);
-    H5T_class_t kind = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
-    size_t bytes = type < 0 ? 0 : H5Tget_size(type);
-    if (type >= 0)
-        H5Tclose(type);
-    if ((kind == H5T_FLOAT || kind == H5T_INTEGER) && bytes <= 8)
-        return CONVOY_OK;
-    return base_fail(err, CONVOY_ERROR_FORMAT, "%s holds no plain numbers; expected float16, float32 or float64", path);
-}
-
-/* The data must be in the file itself, and a compressed piece no larger than the whole. */
-static convoy_status check_storage(hid_t data, const char *path, const array *expected, convoy_error *err)
-{
-    hsize_t chunk[MOST_DIMS], whole = 1, piece = 1;
-    hid_t list = H5Dget_create_plist(data);
-    H5D_layout_t layout = list < 0 ? H5D_LAYOUT_ERROR : H5Pget_layout(list);
-    bool inside = list >= 0 && H5Pget_external_count(list) == 0 &&
-                  (layout == H5D_COMPACT || layout == H5D_CONTIGUOUS || layout == H5D_CHUNKED);
-    if (inside && layout == H5D_CHUNKED) {
-        inside = H5Pget_chunk(list, MOST_DIMS, chunk) == expected->rank;
-        for (int i = 0; inside && i < expected->rank; i++) {
-            inside = !__builtin_mul_overflow(piece, chunk[i], &piece);
-            whole *= expected->dim[i];
-        }
-        inside = inside && piece / 16 <= whole + ((hsize_t)1 << 16); /* a resizable array may have larger chunks */
-    }
-    if (list >= 0)
-        H5Pclose(list);
-    if (!inside)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is stored in a way that is not read: outside the file, virtual, "
-                         "or in absurdly large chunks", path);
-    return CONVOY_OK;
-}
-
-static convoy_status read_array(hid_t file, const char *path, const array *shape, hid_t memory, void *out,
-                                convoy_error *err)
-{
-    char reason[HDF5_REASON_SIZE];
-    presence found = look(file, path);
-    if (found != PRESENT)
-        return fail_presence(found, path, err);
-    hid_t data = H5Dopen2(file, path, H5P_DEFAULT);
-    if (data < 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s is not an array: %s", path, hdf5_reason(reason));
-    convoy_status status = CONVOY_OK;
-    TRY_GOTO(check_shape(data, path, shape, err));
-    TRY_GOTO(check_kind(data, path, err));
-    TRY_GOTO(check_storage(data, path, shape, err));
-    if (H5Dread(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
-        status = base_fail(err, CONVOY_ERROR_FORMAT, "%s can't be read: %s", path, hdf5_reason(reason));
-done:
-    H5Dclose(data);
-    return status;
-}
-
 /* ---- layers ---- */
+
+/* What the first files of this form (Keras 2.12) call "layers". */
+#define OLD_LAYERS "_layer_checkpoint_dependencies"
 
 typedef struct reading {
     const hdf5_file *file;
     convoy_model *model;
+    bool old_layers;
+    size_t variable; /* of the optimizer: the next one's number */
 } reading;
 
 static convoy_status read_layer(const reading *r, const model_node *node, const char *group, convoy_error *err)
@@ -185,18 +25,40 @@ static convoy_status read_layer(const reading *r, const model_node *node, const 
     const layer *l = node->layer;
     char path[KERAS_PATH_SIZE + 16];
     size_t count = 0;
-    TRY(count_variables(r->file->id, group, &count, err));
+    TRY(hdf5_count(r->file->id, group, &count, err));
     if (count != (size_t)l->param_count)
         return base_fail(err, CONVOY_ERROR_FORMAT, "%zu weights in %s; the model needs %d", count, group,
                          l->param_count);
     for (int p = 0; p < l->param_count; p++) {
-        array shape = array_of(&l->param[p].shape);
         snprintf(path, sizeof path, "%s/%d", group, p);
-        convoy_status status = read_array(r->file->id, path, &shape, H5T_NATIVE_FLOAT, node->weights[p], err);
+        convoy_status status = hdf5_read_array(r->file->id, path, &l->param[p].shape, H5T_NATIVE_FLOAT, node->weights[p], err);
         if (status != CONVOY_OK)
             return base_fail_in(err, status, "%s", l->param[p].name);
     }
     return CONVOY_OK;
+}
+
+/* The group of a layer's variables, whose place is layers/CLASS, or layers/CLASS/layers/CLASS, ... */
+static convoy_status find_group(const reading *r, const char *place, char out[KERAS_PATH_SIZE], convoy_error *err)
+{
+    const size_t most = KERAS_PATH_SIZE - 16; /* room for a number */
+    text path = {0};
+    char *group = NULL;
+    for (const char *part = place; *part != '\0';) {
+        size_t length = strcspn(part, "/");
+        bool old = r->old_layers && length == strlen("layers") && memcmp(part, "layers", length) == 0;
+        text_add(&path, "%.*s/", old ? (int)strlen(OLD_LAYERS) : (int)length, old ? OLD_LAYERS : part);
+        part += length + (part[length] == '/');
+    }
+    text_add(&path, "vars");
+    TRY(text_take(&path, &group, err));
+    convoy_status status = CONVOY_OK;
+    if (strlen(group) >= most)
+        status = base_fail(err, CONVOY_ERROR_FORMAT, "its place in the file has a name of %zu bytes; at most %zu are read",
+                           strlen(group), most - 1);
+    text_copy(out, KERAS_PATH_SIZE, group);
+    free(group);
+    return status;
 }
 
 static convoy_status visit_layer(void *user, size_t node, const char *name, const char *path, convoy_error *err)
@@ -205,8 +67,9 @@ static convoy_status visit_layer(void *user, size_t node, const char *name, cons
     char group[KERAS_PATH_SIZE];
     if (node == SIZE_MAX || r->model->nodes[node].layer->param_count == 0)
         return CONVOY_OK;
-    snprintf(group, sizeof group, "%s/vars", path);
-    convoy_status status = read_layer(r, &r->model->nodes[node], group, err);
+    convoy_status status = find_group(r, path, group, err);
+    if (status == CONVOY_OK)
+        status = read_layer(r, &r->model->nodes[node], group, err);
     if (status != CONVOY_OK)
         return base_fail_in(err, status, "layer '%s' (%s)", name, r->model->nodes[node].layer->class->name);
     return CONVOY_OK;
@@ -214,56 +77,79 @@ static convoy_status visit_layer(void *user, size_t node, const char *name, cons
 
 /* ---- the optimizer ---- */
 
-static convoy_status make_slots(convoy_model *model, convoy_error *err)
+static convoy_status read_variable(reading *r, const convoy_shape *shape, hid_t memory, void *out, convoy_error *err)
 {
-    size_t count = model_trainable_count(model);
-    const optimizer_class *class = optimizer_class_find(model->optimizer);
-    model->optimizer_slot_count = optimizer_layout_of(class, &model->optimizer_settings).slots;
-    for (int s = 0; s < model->optimizer_slot_count; s++) {
-        model->optimizer_slots[s] = calloc(count ? count : 1, sizeof(float));
-        if (model->optimizer_slots[s] == NULL)
-            return OUT_OF_MEMORY(err);
-        for (size_t i = 0; i < count; i++)
-            model->optimizer_slots[s][i] = optimizer_slot_start(class, &model->optimizer_settings, s);
-    }
-    model->optimizer_scalar = OPTIMIZER_SCALAR_START;
-    return CONVOY_OK;
+    char path[64];
+    snprintf(path, sizeof path, "optimizer/vars/%zu", r->variable++);
+    return hdf5_read_array(r->file->id, path, shape, memory, out, err);
 }
 
-static convoy_status read_slot(void *user, const char *path, const convoy_shape *shape, float *values,
-                               convoy_error *err)
+static convoy_status read_slot(void *user, const char *path, const convoy_shape *shape, float *values, convoy_error *err)
 {
-    const hdf5_file *file = user;
-    array expected = array_of(shape);
-    return read_array(file->id, path, &expected, H5T_NATIVE_FLOAT, values, err);
+    (void)path; /* that of a file with a rate */
+    return read_variable(user, shape, H5T_NATIVE_FLOAT, values, err);
 }
 
-/* As in Keras, an optimizer whose variables are not all there (compiled, never fitted) starts afresh. */
-static convoy_status read_optimizer(hdf5_file *file, convoy_model *model, convoy_error *err)
+/* As in Keras, an optimizer whose variables are not all there (compiled, never fitted) starts afresh. Keras 2 kept no rate. */
+static convoy_status read_optimizer(reading *r, convoy_error *err)
 {
-    const array scalar = {0};
+    const convoy_shape scalar = {0};
+    convoy_model *model = r->model;
     bool has_rate = keras_rate_is_variable(model);
     size_t count = 0;
     float rate = 0;
-    TRY(make_slots(model, err));
-    TRY(count_variables(file->id, "optimizer/vars", &count, err));
+    TRY(model_begin_optimizer(model, err));
+    TRY(hdf5_count(r->file->id, "optimizer/vars", &count, err));
+    if (has_rate && count == 1 + keras_slots_count(model) && !hdf5_is_scalar(r->file->id, "optimizer/vars/1"))
+        has_rate = false;
     if (count != 1 + has_rate + keras_slots_count(model))
         return CONVOY_OK;
-    TRY(read_array(file->id, "optimizer/vars/0", &scalar, H5T_NATIVE_UINT64, &model->optimizer_steps, err));
+    TRY(read_variable(r, &scalar, H5T_NATIVE_UINT64, &model->optimizer_steps, err));
     if (has_rate)
-        TRY(read_array(file->id, "optimizer/vars/1", &scalar, H5T_NATIVE_FLOAT, &rate, err));
+        TRY(read_variable(r, &scalar, H5T_NATIVE_FLOAT, &rate, err));
     if (has_rate && rate != (float)model->optimizer_settings.learning_rate)
         model->optimizer_settings.learning_rate = rate;
-    return keras_slots_visit(model, read_slot, file, err);
+    return keras_slots_visit(model, read_slot, r, err);
+}
+
+static convoy_status read_all(convoy_model *model, const hdf5_file *file, convoy_error *err)
+{
+    reading r = {.file = file, .model = model, .old_layers = hdf5_look(file->id, OLD_LAYERS) == HDF5_PRESENT};
+    TRY(level_walk(model, visit_layer, &r, err));
+    return model->optimizer[0] != '\0' ? read_optimizer(&r, err) : CONVOY_OK;
 }
 
 convoy_status keras_weights_read(convoy_model *model, const char *data, size_t size, convoy_error *err)
 {
     hdf5_file file;
     TRY(hdf5_open_image(data, size, &file, err));
-    convoy_status status = level_walk(model, visit_layer, &(reading){&file, model}, err);
-    if (status == CONVOY_OK && model->optimizer[0] != '\0')
-        status = read_optimizer(&file, model, err);
+    convoy_status status = read_all(model, &file, err);
     hdf5_close(&file);
     return status;
+}
+
+/* ---- files of weights ---- */
+
+/* Whichever of the three forms it is. */
+static convoy_status read_any(convoy_model *model, const hdf5_file *file, convoy_error *err)
+{
+    if (hdf5_has_attribute(file->id, "/", LEGACY_LAYERS "0") || hdf5_has_attribute(file->id, "/", LEGACY_LAYERS))
+        return keras_legacy_weights(model, file, "/", false, err);
+    if (hdf5_look(file->id, LEGACY_WEIGHTS) == HDF5_PRESENT)
+        return keras_legacy_weights(model, file, LEGACY_WEIGHTS, false, err);
+    if (hdf5_look(file->id, "layers") == HDF5_PRESENT || hdf5_look(file->id, OLD_LAYERS) == HDF5_PRESENT)
+        return read_all(model, file, err);
+    return base_fail(err, CONVOY_ERROR_FORMAT, "no weights that Keras wrote: neither the group layers (.weights.h5), nor the "
+                     "attribute " LEGACY_LAYERS ", nor the group " LEGACY_WEIGHTS " (older forms)");
+}
+
+convoy_status keras_weights_load(convoy_model *model, const char *path, convoy_error *err)
+{
+    hdf5_file file;
+    convoy_status status = hdf5_open_path(path, &file, err);
+    if (status == CONVOY_OK) {
+        status = read_any(model, &file, err);
+        hdf5_close(&file);
+    }
+    return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", path);
 }

@@ -1,10 +1,11 @@
-/* Writes the weights of a .keras file, laid out as Keras does. The same weights give the same bytes: no times are
+/* Writes the weights of a .keras file, or of a .weights.h5 file, laid out as Keras does. The same weights give the same bytes: no times are
  * kept. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "model/keras_hdf5.h"
 #include "model/level.h"
 
@@ -130,5 +131,17 @@ convoy_status keras_weights_build(const convoy_model *model, char **out, size_t 
     if (status == CONVOY_OK)
         status = hdf5_take_image(&file, out, size, err);
     hdf5_close(&file);
+    return status;
+}
+
+convoy_status keras_weights_save(const convoy_model *model, const char *path, convoy_error *err)
+{
+    char *data = NULL;
+    size_t size = 0;
+    convoy_status status = keras_weights_build(model, &data, &size, err);
+    if (status != CONVOY_OK)
+        return base_fail_in(err, status, "%s", path);
+    status = file_write(path, data, size, err);
+    free(data);
     return status;
 }

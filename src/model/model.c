@@ -56,19 +56,41 @@ void model_truncate(convoy_model *model, size_t node_count, size_t scope_count)
     model->tip = (int)node_count - 1;
 }
 
-/* The optimizer's slots belong to the weights as they were. */
-static void forget_optimizer(convoy_model *model)
+static void free_slots(convoy_model *model)
 {
     for (size_t i = 0; i < sizeof model->optimizer_slots / sizeof model->optimizer_slots[0]; i++) {
         free(model->optimizer_slots[i]);
         model->optimizer_slots[i] = NULL;
     }
-    model->optimizer[0] = '\0';
-    model->optimizer_refused[0] = '\0';
     model->optimizer_slot_count = 0;
     model->optimizer_steps = 0;
+}
+
+/* The optimizer's slots belong to the weights as they were. */
+static void forget_optimizer(convoy_model *model)
+{
+    free_slots(model);
+    model->optimizer[0] = '\0';
+    model->optimizer_refused[0] = '\0';
     optimizer_settings_clear(&model->optimizer_settings);
     model->compiled = false;
+}
+
+convoy_status model_begin_optimizer(convoy_model *model, convoy_error *err)
+{
+    size_t count = model_trainable_count(model);
+    const optimizer_class *class = optimizer_class_find(model->optimizer);
+    free_slots(model);
+    model->optimizer_slot_count = optimizer_layout_of(class, &model->optimizer_settings).slots;
+    for (int s = 0; s < model->optimizer_slot_count; s++) {
+        model->optimizer_slots[s] = calloc(count ? count : 1, sizeof(float));
+        if (model->optimizer_slots[s] == NULL)
+            return OUT_OF_MEMORY(err);
+        for (size_t i = 0; i < count; i++)
+            model->optimizer_slots[s][i] = optimizer_slot_start(class, &model->optimizer_settings, s);
+    }
+    model->optimizer_scalar = OPTIMIZER_SCALAR_START;
+    return CONVOY_OK;
 }
 
 void convoy_model_destroy(convoy_model *model)

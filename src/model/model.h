@@ -82,6 +82,9 @@ size_t model_trainable_count(const convoy_model *model);
 /* Where those of a node that is a first use begin among them, in the order of the nodes. */
 size_t model_packed_offset(const convoy_model *model, size_t node);
 
+/* The state of the model's optimizer as it is before the first step; what there was is freed. */
+convoy_status model_begin_optimizer(convoy_model *model, convoy_error *err);
+
 /* JSON: a parsed Keras Sequential config -> model; model -> config object (new reference). */
 convoy_status model_from_config(const json_t *config, convoy_model **out, convoy_error *err);
 convoy_status model_to_config(const convoy_model *model, json_t **out, convoy_error *err);
@@ -89,6 +92,16 @@ convoy_status model_to_config(const convoy_model *model, json_t **out, convoy_er
 /* .keras files, given as memory or path. */
 convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err);
 convoy_status keras_file_save(const convoy_model *model, const char *path, convoy_error *err);
+/* A whole model in Keras's older form (.h5). */
+convoy_status keras_legacy_load(const char *path, convoy_model **out, convoy_error *err);
+
+/* Weights alone, into a model that has the layers: those of a .keras file; of an HDF5 file, in Keras's newer form (.weights.h5) or
+ * its older one; of a safetensors file. A failure leaves the model half filled. */
+convoy_status keras_file_load_weights(convoy_model *model, const char *path, convoy_error *err);
+convoy_status keras_weights_load(convoy_model *model, const char *path, convoy_error *err);
+convoy_status keras_weights_save(const convoy_model *model, const char *path, convoy_error *err);
+convoy_status safetensors_load(convoy_model *model, const char *path, convoy_error *err);
+convoy_status safetensors_save(const convoy_model *model, const char *path, convoy_error *err);
 
 /* What would make a built-in model take images of this shape and give so many classes, "lenet5(input_shape=(28, 28, 1),
  * classes=10)"; NULL where the model is not one. */

@@ -1,0 +1,22 @@
+/* Keras's older HDF5 files, which Keras 2 wrote and Keras 3 still does: a whole model (.h5), or its weights alone. */
+#ifndef KERAS_LEGACY_H
+#define KERAS_LEGACY_H
+
+#include "model/keras_hdf5.h"
+
+/* Whole models have their weights in this group; files of weights have them at the root. */
+#define LEGACY_WEIGHTS "model_weights"
+#define LEGACY_LAYERS "layer_names"
+
+/* Fills the model's weights from the groups of a file, one for each layer, in `group` ("/": the root). `by_name`: each layer looks
+ * for the group of its name; else, as in Keras, the layers and the groups that have weights are taken in turn. */
+convoy_status keras_legacy_weights(convoy_model *model, const hdf5_file *file, const char *group, bool by_name,
+                                   convoy_error *err);
+
+/* Fills the optimizer's state, if the model has an optimizer. As in Keras, one that is not whole starts afresh. */
+convoy_status keras_legacy_optimizer(convoy_model *model, const hdf5_file *file, convoy_error *err);
+
+/* {"optimizer_config": ..., "loss": ...} as {"compile_config": {"optimizer": ..., "loss": ...}}: a new reference. */
+json_t *keras_legacy_compile(const json_t *training);
+
+#endif

@@ -1,0 +1,58 @@
+/* The training_config of Keras's older files as the compile_config of today's. */
+#include <string.h>
+
+#include "model/keras_legacy.h"
+
+#define SCHEDULES "keras.optimizers.schedules"
+
+/* Keras 2.11 and later register their own optimizers like custom ones: "Custom>Adam". */
+static json_t *class_of(const json_t *optimizer)
+{
+    const char *name = json_string_value(json_object_get(optimizer, "class_name"));
+    const char *mark = name ? strrchr(name, '>') : NULL;
+    return json_string(mark ? mark + 1 : name ? name : "");
+}
+
+/* Keras's first optimizers had a decay of their own: the rate is divided by 1 + decay * steps. */
+static json_t *decaying(double rate, double decay)
+{
+    return json_pack("{s:s, s:s, s:{s:f, s:i, s:f}}", "module", SCHEDULES, "class_name", "InverseTimeDecay", "config",
+                     "initial_learning_rate", rate, "decay_steps", 1, "decay_rate", decay);
+}
+
+/* What says the rate, in the words of today. */
+static void modernise_rate(json_t *config)
+{
+    json_t *rate = json_object_get(config, "lr");
+    double decay = json_number_value(json_object_get(config, "decay"));
+    if (rate != NULL)
+        json_object_set(config, "learning_rate", rate);
+    json_object_del(config, "lr");
+    rate = json_object_get(config, "learning_rate");
+    if (json_is_object(rate) && json_object_get(rate, "module") == NULL)
+        json_object_set_new(rate, "module", json_string(SCHEDULES));
+    if (json_is_number(rate) && decay > 0)
+        json_object_set_new(config, "learning_rate", decaying(json_number_value(rate), decay));
+}
+
+/* Keras 2's "auto" means the mean over the batch, in all that is not distributed; its fn is what the class says already. A new reference, or NULL where there is no loss. */
+static json_t *modern_loss(const json_t *old)
+{
+    json_t *loss = json_deep_copy(old), *config = json_object_get(loss, "config");
+    const char *reduction = json_string_value(json_object_get(config, "reduction"));
+    if (reduction != NULL && strcmp(reduction, "auto") == 0)
+        json_object_set_new(config, "reduction", json_string("sum_over_batch_size"));
+    json_object_del(config, "fn");
+    return loss;
+}
+
+json_t *keras_legacy_compile(const json_t *training)
+{
+    const json_t *optimizer = json_object_get(training, "optimizer_config");
+    json_t *config = json_deep_copy(json_object_get(optimizer, "config")), *loss = modern_loss(json_object_get(training, "loss"));
+    if (config == NULL)
+        config = json_object();
+    modernise_rate(config);
+    return json_pack("{s:{s:{s:o, s:o}, s:o?}}", "compile_config", "optimizer", "class_name", class_of(optimizer), "config",
+                     config, "loss", loss);
+}
