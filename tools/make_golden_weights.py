@@ -10,8 +10,10 @@ layer (little endian float32). layers_N.h5 holds every layer that Convoy has: la
 inputs and what comes of them. The others were trained for an epoch on the images of images.u8 (divided by 255), whose labels are 0,
 1, 2, 0, 1, ..., in their order, BATCH at a time; NAME.losses.json has the losses of three more epochs, as Keras's history has them:
 of the model that was saved, which goes on. (Loaded again, Keras 3's optimizer fails to find its variables. Keras 2's Nadam is left
-out: its product of momenta goes wrong within the first step, and is not in the file.) Of weights alone there are sequential_2.top.h5 (save_weights of Keras 2), sequential_N.weights.h5 and, with the
-paths of Keras 3's variables as names, NAME_3.safetensors.
+out: its product of momenta goes wrong within the first step, and is not in the file.)
+
+Of weights alone there are sequential_2.top.h5 (save_weights of Keras 2), sequential_N.weights.h5 and, with the paths of Keras 3's
+variables as names, NAME_3.safetensors.
 
 h5py's default form costs kilobytes a group; all files but sequential_N.h5 are packed smaller, and lists of names stored in the other
 ways that Kerases have stored them: as texts of one length, or in pieces.

@@ -34,7 +34,8 @@ static convoy_status read_variable(const slots *s, size_t index, const convoy_sh
     char path[KERAS_PATH_SIZE];
     int n = snprintf(path, sizeof path, GROUP "/%s", s->names->name[index]);
     if (n < 0 || n >= KERAS_PATH_SIZE)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%.100s...: a name of %d bytes; at most %d are read", path, n, KERAS_PATH_SIZE - 1);
+        return base_fail(err, CONVOY_ERROR_FORMAT, "%.100s...: a name of %d bytes; at most %d are read", path, n,
+                         KERAS_PATH_SIZE - 1);
     return hdf5_read_array(s->file, path, shape, memory, out, err);
 }
 

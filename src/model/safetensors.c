@@ -74,8 +74,8 @@ static safetensors_entry *find(const reading *r, const char *path)
     snprintf(longer, sizeof longer, "%s/%s", r->model->name, path);
     if (e == NULL)
         e = safetensors_find(r->file, longer);
-    for (const char *rest = strchr(path, '/'); e == NULL && rest != NULL && strchr(rest + 1, '/') != NULL; rest = strchr(rest + 1, '/'))
-        e = safetensors_find(r->file, rest + 1);
+    for (const char *rest = strchr(path, '/') + 1; e == NULL && strchr(rest, '/') != NULL; rest = strchr(rest, '/') + 1)
+        e = safetensors_find(r->file, rest); /* "kernel" alone says too little */
     return e;
 }
 
