@@ -40,10 +40,10 @@ typedef struct convoy_dataset_options {
  *   - a .npz file with x_train, y_train, x_test and y_test: images (N, H, W, C) or (N, H, W), uint8 or floats, labels (N,) or
  *     (N, 1), integers. Floats that all lie in 0 .. 1 are multiplied by 255; others must lie in 0 .. 255. Both are rounded
  *     to whole numbers, the form in which a data set lives;
- *   - a folder with one folder of images (PNG, JPEG) a class, or with folders train and test (or validation, val) of such
- *     folders. Classes are numbered and named by their folders' names in the order of their bytes. Images are made to fit
- *     as convoy_image_read does. A file that can't be read is left out: convoy_dataset_skipped tells. Needs the size in
- *     the options.
+ *   - a folder with a folder of images (PNG, JPEG) for each of two classes or more, or with folders train and test (or
+ *     validation, val) of such folders. Classes are numbered and named by their folders' names in the order of their
+ *     bytes. Images are made to fit as convoy_image_read does. A file that can't be read is left out:
+ *     convoy_dataset_skipped tells. Needs the size in the options.
  * The decoded images of a folder are kept in $XDG_CACHE_HOME/convoy/images (else ~/.cache/convoy/images) and read from there
  * until the name, size or time of a file changes; what was not used for longest is removed. The folder may be deleted at
  * any time. Where it can't be used or is full, the images are decoded all the same, and on_message is told.
