@@ -256,6 +256,34 @@ static void test_a_bad_value_is_noticed(void **state)
     }
 }
 
+/* Of a softmax Keras takes the logits, whose loss and gradient know no clipping. */
+static void test_a_softmax_is_not_clipped(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"SparseCategoricalCrossentropy()", "CategoricalCrossentropy()"};
+    for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++)
+        for (int softmax = 0; softmax < 2; softmax++) {
+            loss_settings s;
+            loss *l = NULL;
+            rig r = make_rig(2, 1);
+            float z[2] = {1e-20f, 1.0f}, dz[2];
+            int32_t label = 0;
+            double mean;
+            CHECK(loss_parse(texts[t], &s, &err));
+            CHECK(loss_create(ctx, 1, 1, &l, &err));
+            loss_job job = {.how = &s, .outputs = 2, .softmax = softmax, .z = r.z, .labels = r.labels, .dz = r.dz};
+            CHECK(loss_add(l, r.list, &job, &err));
+            play_rig(&r, z, &label, 1, 0, 0);
+            CHECK(loss_read_step(l, 0, 1, &mean, &err));
+            CHECK(rt_buffer_read(r.dz, 0, dz, sizeof dz, &err));
+            double expected = softmax ? -log(1e-20) : -log(1e-7);
+            if (fabs(mean - expected) > 1e-4 || fabs((double)dz[0] * 1e-20 + softmax) > 1e-4)
+                fail_msg("%s, softmax %d: loss %g, gradient %g", texts[t], softmax, mean, (double)dz[0]);
+            drop_rig(&r);
+            loss_destroy(l);
+        }
+}
+
 /* ---- against Keras ---- */
 
 static void check_value(const json_t *row)
@@ -322,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels_compute_what_the_formulas_say),
         cmocka_unit_test(test_a_bad_value_is_noticed),
+        cmocka_unit_test(test_a_softmax_is_not_clipped),
         cmocka_unit_test(test_values_are_those_of_keras),
     };
     return cmocka_run_group_tests_name("losses", tests, setup, teardown);

@@ -23,6 +23,7 @@ static convoy_status build(layer *l, convoy_error *err)
     const activation_state *s = l->state;
     l->output = l->input[0];
     l->backward_reads_output = true;
+    l->gives_softmax = s->act.act == activation_find("softmax");
     l->backward_reads_input = !s->act.act->from_output;
     return CONVOY_OK;
 }

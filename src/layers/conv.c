@@ -29,6 +29,7 @@ void conv_build_activation(layer *l, const activation *act)
 {
     l->backward_reads_output = act != activation_find("linear");
     l->activation = act->elementwise && act->from_output && l->backward_reads_output ? act : NULL;
+    l->gives_softmax = act == activation_find("softmax");
     l->saved_per_image = act->from_output ? 0 : shape_count(&l->output);
 }
 

@@ -61,6 +61,7 @@ static convoy_status build(layer *l, convoy_error *err)
     l->backward_reads_input = true;
     l->backward_reads_output = s->act.act != activation_find("linear");
     l->activation = s->act.act->elementwise && s->act.act->from_output && l->backward_reads_output ? s->act.act : NULL;
+    l->gives_softmax = s->act.act == activation_find("softmax");
     l->saved_per_image = s->act.act->from_output ? 0 : shape_count(&l->output);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
     l->forward_scratch = forward_scratch;

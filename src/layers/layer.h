@@ -219,6 +219,7 @@ struct layer {
     layer_param param[LAYER_MAX_PARAMS];
     bool backward_reads_input, backward_reads_output;
     const struct activation *activation;        /* applied last, or NULL; what a consumer may take the slope of */
+    bool gives_softmax;                         /* the output is a softmax */
     size_t saved_per_image;                     /* floats */
     size_t saved_by_training;                   /* floats in all, besides; only training has them */
     size_t zeros_needed;                        /* floats */

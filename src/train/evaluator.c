@@ -31,7 +31,8 @@ struct evaluator {
 static convoy_status write_pass(evaluator *e, const convoy_model *model, convoy_error *err)
 {
     rt_list *list = plan_list(e->plan);
-    loss_job job = {.how = &e->objective.loss, .outputs = convoy_model_output(model).dim[0], .z = plan_output(e->plan),
+    loss_job job = {.how = &e->objective.loss, .outputs = convoy_model_output(model).dim[0],
+                    .softmax = model->nodes[model_output_node(model, 0)].layer->gives_softmax, .z = plan_output(e->plan),
                     .labels = feed_labels(e->feed), .weights = e->weights};
     TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale > 0.0 ? e->options.scale : 255.0, err));
     TRY(plan_add_forward(e->plan, err));

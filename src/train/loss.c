@@ -64,7 +64,8 @@ static void describe(const loss *l, const loss_job *job, char *out, size_t size)
     const loss_settings *how = job->how;
     int used = snprintf(out, size, "-DC=%d -DFROM_LOGITS=%d -DGRADIENT=%d -DPENALTY=%d -DWEIGHTS=%d", job->outputs,
                         how->from_logits, job->dz != NULL, l->penalty != NULL, weights_kind(job->weights));
-    snprintf(out + used, size - (size_t)used, " -DSMOOTHING=%.9ef -DDELTA=%.9ef", how->label_smoothing, how->delta);
+    snprintf(out + used, size - (size_t)used, " -DSOFTMAX=%d -DSMOOTHING=%.9ef -DDELTA=%.9ef", job->softmax,
+             how->label_smoothing, how->delta);
 }
 
 /* Buffers that are not there are not touched; another one of their kind holds their place. */

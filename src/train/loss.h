@@ -18,6 +18,7 @@ void loss_set_penalty(loss *l, const rt_buffer *penalty);
 typedef struct loss_job {
     const loss_settings *how;
     int outputs;
+    bool softmax;            /* z is what a softmax gives */
     const rt_buffer *z;      /* (batch, outputs) */
     const rt_buffer *labels; /* int, one an image */
     const rt_buffer *dz;     /* as z; NULL: no gradient wanted */

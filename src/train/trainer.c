@@ -32,7 +32,8 @@ struct trainer {
 static convoy_status write_step(trainer *t, const convoy_fit_options *o, convoy_error *err)
 {
     rt_list *list = plan_list(t->plan);
-    loss_job job = {.how = &t->objective.loss, .outputs = convoy_model_output(t->model).dim[0], .z = plan_output(t->plan),
+    loss_job job = {.how = &t->objective.loss, .outputs = convoy_model_output(t->model).dim[0],
+                    .softmax = t->model->nodes[model_output_node(t->model, 0)].layer->gives_softmax, .z = plan_output(t->plan),
                     .labels = feed_labels(t->feed), .dz = plan_d_output(t->plan), .weights = t->weights};
     TRY(feed_add(t->feed, list, plan_input(t->plan), o->train_scale > 0.0 ? o->train_scale : 255.0, err));
     TRY(plan_add_forward(t->plan, err));
