@@ -1,5 +1,6 @@
 /* Dense: y = activation(x . kernel + bias) over the last axis: a 1x1 convolution of as many pixels as there are rows, by CLBlast's
  * GEMM or by the direct kernels (ops/conv2d_gemm.c). */
+#include "layers/conv.h"
 #include "layers/onnx.h"
 #include "ops/conv2d.h"
 #include "ops/elementwise.h"
@@ -59,10 +60,7 @@ static convoy_status build(layer *l, convoy_error *err)
         layer_add_rules(l, &s->bias_rules);
     }
     l->backward_reads_input = true;
-    l->backward_reads_output = s->act.act != activation_find("linear");
-    l->activation = s->act.act->elementwise && s->act.act->from_output && l->backward_reads_output ? s->act.act : NULL;
-    l->gives_softmax = s->act.act == activation_find("softmax");
-    l->saved_per_image = s->act.act->from_output ? 0 : shape_count(&l->output);
+    conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
     l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;

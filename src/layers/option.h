@@ -16,6 +16,13 @@ bool option_is_written(const option *row);
 /* Fills `state` from a config by a table of rows that ends with a row without a name: the defaults, then what the config has.
  * Unknown keys, bad values and missing options are refused by name. `config` may be NULL: the defaults alone. */
 convoy_status options_read(const option *rows, const json_t *config, void *state, convoy_error *err);
+/* The rows that are written, as an object; a new reference, NULL when out of memory. */
+json_t *options_write(const option *rows, const void *state);
+
+/* What Keras serialises in place of an object it has a name for: a word, {"class_name": "function", "config": word}, or
+ * {"class_name": NAME, "config": OPTIONS}. Gives the name, NULL when it is none of these; *config gets the options, NULL for a word. */
+const char *option_serialised(const json_t *json, const json_t **config);
+
 /* Reads "Name" or "Name(keyword=value, ...)" into the name and the config, a new reference (NULL: no brackets). `what` says in
  * messages what the text is for. */
 convoy_status options_parse_call(const char *what, const char *call, char *name, size_t size, json_t **config,

@@ -49,6 +49,33 @@ convoy_status options_read(const option *rows, const json_t *config, void *state
     return CONVOY_OK;
 }
 
+json_t *options_write(const option *rows, const void *state)
+{
+    json_t *config = json_object();
+    int failed = config == NULL;
+    for (const option *row = rows; row->name != NULL; row++)
+        if (option_is_written(row))
+            failed |= json_object_set_new(config, row->name, option_write(row, state));
+    if (!failed)
+        return config;
+    json_decref(config);
+    return NULL;
+}
+
+const char *option_serialised(const json_t *json, const json_t **config)
+{
+    const char *class_name = json_string_value(json_object_get(json, "class_name"));
+    *config = NULL;
+    if (class_name == NULL)
+        return json_string_value(json);
+    *config = json_object_get(json, "config");
+    if (strcmp(class_name, "function") != 0 || !json_is_string(*config))
+        return class_name;
+    class_name = json_string_value(*config);
+    *config = NULL;
+    return class_name;
+}
+
 /* The parser of keyword arguments reads it as the value of one. */
 convoy_status options_parse_call(const char *what, const char *call, char *name, size_t size, json_t **config,
                                  convoy_error *err)

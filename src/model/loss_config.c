@@ -101,30 +101,16 @@ convoy_status loss_parse(const char *text, loss_settings *out, convoy_error *err
 convoy_status loss_from_json(const json_t *json, loss_settings *out, convoy_error *err)
 {
     char found[200];
-    const char *class_name = json_string_value(json_object_get(json, "class_name"));
-    const json_t *config = json_object_get(json, "config");
-    if (json_is_string(json))
-        return read_settings(json_string_value(json), NULL, out, err);
-    if (class_name != NULL && strcmp(class_name, "function") == 0 && json_is_string(config))
-        return read_settings(json_string_value(config), NULL, out, err);
-    if (class_name != NULL)
-        return read_settings(class_name, config, out, err);
+    const json_t *config;
+    const char *name = option_serialised(json, &config);
+    if (name != NULL)
+        return read_settings(name, config, out, err);
     return base_fail(err, CONVOY_ERROR_MODEL, "loss %s; expected a name or a serialised object",
                      option_value_text(json, found, sizeof found));
 }
 
-/* ---- writing ---- */
-
 json_t *loss_to_json(const loss_settings *s)
 {
-    json_t *config = json_object();
-    int failed = config == NULL;
-    for (const option *row = s->class->options; row->name != NULL; row++)
-        if (option_is_written(row))
-            failed |= json_object_set_new(config, row->name, option_write(row, s));
-    if (failed) {
-        json_decref(config);
-        return NULL;
-    }
-    return json_pack("{s:s, s:s, s:o}", "module", "keras.losses", "class_name", s->class->class_name, "config", config);
+    return json_pack("{s:s, s:s, s:o}", "module", "keras.losses", "class_name", s->class->class_name, "config",
+                     options_write(s->class->options, s));
 }

@@ -171,15 +171,12 @@ convoy_status metric_list_parse(const char *const *texts, metric_list *out, conv
 
 static convoy_status read_json(const json_t *json, metric_settings *out)
 {
-    const char *class_name = json_string_value(json_object_get(json, "class_name"));
-    const json_t *config = json_object_get(json, "config");
-    if (json_is_string(json))
-        return read_settings(json_string_value(json), NULL, out, NULL);
-    if (class_name != NULL && strcmp(class_name, "function") == 0 && json_is_string(config))
-        return read_settings(json_string_value(config), NULL, out, NULL);
-    if (class_name == NULL || !json_is_object(config) || strcmp(class_name, "Accuracy") == 0)
+    const json_t *config;
+    const char *name = option_serialised(json, &config);
+    bool is_word = config == NULL && (json_is_string(json) || json_is_string(json_object_get(json, "config")));
+    if (name == NULL || (!is_word && (!json_is_object(config) || strcmp(name, "Accuracy") == 0)))
         return CONVOY_ERROR_MODEL; /* an Accuracy object is not what the word stands for */
-    return read_settings(class_name, config, out, NULL);
+    return read_settings(name, config, out, NULL);
 }
 
 void metric_list_read(const json_t *json, metric_list *out)
@@ -212,16 +209,8 @@ static json_t *write_one(const metric_settings *s)
         return json_string(word_of(s));
     text_copy(r.name, sizeof r.name, s->name);
     r.thresholds = (option_values){.count = isnan(s->threshold) ? 0 : 1, .value = {s->threshold}};
-    json_t *config = json_object();
-    int failed = config == NULL;
-    for (const option *row = s->class->options; row->name != NULL; row++)
-        if (option_is_written(row))
-            failed |= json_object_set_new(config, row->name, option_write(row, &r));
-    if (failed) {
-        json_decref(config);
-        return NULL;
-    }
-    return json_pack("{s:s, s:s, s:o}", "module", "keras.metrics", "class_name", s->class->class_name, "config", config);
+    return json_pack("{s:s, s:s, s:o}", "module", "keras.metrics", "class_name", s->class->class_name, "config",
+                     options_write(s->class->options, &r));
 }
 
 json_t *metric_list_write(const metric_list *list)

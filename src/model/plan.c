@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/conv2d.h"
 #include "ops/elementwise.h"
 
 /* ---- the graph ---- */
@@ -79,11 +78,10 @@ static void link_pooling(plan *p)
     for (size_t i = 0; i < p->count; i++) {
         plan_node *n = &p->nodes[i], *reader = &p->nodes[n->reader];
         const layer *l = n->node->layer;
-        conv_pool pool;
         if (n->root != i || l->class->pools == NULL || n->reader_count != 1 || n->is_output ||
-            reader->node->layer->class->pooling == NULL || !reader->node->layer->class->pooling(reader->node->layer, &pool))
+            reader->node->layer->class->pooling == NULL || !reader->node->layer->class->pooling(reader->node->layer, &n->pool))
             continue;
-        n->pools_for_reader = reader->is_pooled = l->class->pools(l, p->ctx, p->options.batch, &pool);
+        n->pools_for_reader = reader->is_pooled = l->class->pools(l, p->ctx, p->options.batch, &n->pool);
     }
 }
 
@@ -203,11 +201,8 @@ convoy_status plan_add_forward(plan *p, convoy_error *err)
         p->nodes[i].first = rt_list_length(p->list);
         if (l->class->forward && !plan_is_alias(p, p->nodes[i].node) && !p->nodes[i].is_pooled) {
             layer_io io = io_of(p, i, false);
-            conv_pool pool;
             if (p->nodes[i].pools_for_reader) {
-                const layer *reader = p->nodes[p->nodes[i].reader].node->layer;
-                (void)reader->class->pooling(reader, &pool);
-                io.pool = &pool;
+                io.pool = &p->nodes[i].pool;
                 io.output = output_of(p, p->nodes[i].reader);
             }
             TRY(l->class->forward(l, &io, p->list, err));

@@ -4,6 +4,7 @@
 
 #include "model/arena.h"
 #include "model/plan.h"
+#include "ops/conv2d.h"
 
 /* The tensors of a node, as indices into plan->tensors. T_D_INPUT + k: the gradient of input k, where it is added to what other
  * readers of the same tensor have written; T_D_PARAM + k: the same for a parameter that several nodes share. */
@@ -28,8 +29,9 @@ typedef struct plan_node {
     /* Of a root: who reads its memory, aliases left out. */
     size_t reader_count, reader; /* inputs of nodes; the node, where there is one */
     bool is_output;              /* of the model */
-    bool pools_for_reader;       /* inference: its forward pass does its only reader's pooling too, ... */
+    bool pools_for_reader;       /* inference: its forward pass does its only reader's pooling too, `pool`, ... */
     bool is_pooled;              /* ... which then has no launches */
+    conv_pool pool;
     bool is_written;             /* somebody's backward pass, or the loss, writes its gradient */
     size_t first, last;   /* forward launches */
     /* Of a layer's first use; later ones look there. */

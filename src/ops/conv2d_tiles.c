@@ -47,6 +47,8 @@ bool tile_suits_winograd(const conv_shape *s)
 
 bool tile_is_winograd(int m) { return m == 2 || m == 4; }
 
+int tile_positions(int m) { return (m + 2) * (m + 2); }
+
 int tile_patches(int pixels, int m) { return (pixels + m - 1) / m; }
 
 size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params)

@@ -23,6 +23,8 @@ int tile_images(int batch, int width, int vectors);
 bool tile_suits_winograd(const conv_shape *s);
 /* The sizes of what one patch gives: M of cl/winograd.clh. */
 bool tile_is_winograd(int m);
+/* Products for a patch and a pair of channels: N N there. */
+int tile_positions(int m);
 /* Patches of m pixels in a row or column. */
 int tile_patches(int pixels, int m);
 /* Appends the transformation of weights (3, 3, in, out) into the job's scratch, behind as many floats as the convolution has weights,

@@ -24,8 +24,7 @@ static bool fits(const convoy_context *ctx, const conv_problem *p, const int *pa
 {
     conv_shape c = computed_shape(p);
     int m = params[M];
-    long positions = (m + 2L) * (m + 2);
-    long private_bytes = 4 * positions * params[IMAGES] * ((long)params[TILES] * c.in + params[VECTORS] * params[VW]);
+    long private_bytes = 4L * tile_positions(m) * params[IMAGES] * ((long)params[TILES] * c.in + params[VECTORS] * params[VW]);
     return tile_suits_winograd(p->shape) && tile_is_winograd(m) && tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch &&
            params[TILES] <= tile_patches(c.out_width, m) && private_bytes <= MOST_PRIVATE;
 }
@@ -42,8 +41,8 @@ static void defaults(const convoy_context *ctx, const conv_problem *p, int *para
 static size_t scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     (void)ctx;
-    size_t pairs = (size_t)p->shape->in * (size_t)p->shape->out, n = (size_t)params[M] + 2;
-    return (n * n + (p->pass == CONV_FORWARD ? 0 : 9)) * pairs;
+    size_t pairs = (size_t)p->shape->in * (size_t)p->shape->out;
+    return (size_t)(tile_positions(params[M]) + (p->pass == CONV_FORWARD ? 0 : 9)) * pairs;
 }
 
 convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_weights w, const rt_buffer *from, convoy_error *err)
@@ -64,7 +63,7 @@ convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_
     l.launch.global[1] = RT_FIXED((size_t)w.in);
     l.launch.local[0] = l.launch.local[1] = 1;
     l.launch.flops_per_image = l.launch.bytes_per_image = 0;
-    l.launch.bytes = 4.0 * (9 + (w.m + 2) * (w.m + 2)) / 9 * (double)weights;
+    l.launch.bytes = 4.0 * (9 + tile_positions(w.m)) / 9 * (double)weights;
     return rt_list_add(list, &l.launch, err);
 }
 

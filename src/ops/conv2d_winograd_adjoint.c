@@ -6,13 +6,11 @@ enum { VW, VECTORS, IMAGES, M };
 /* Bytes of private memory that a work-item may ask for. */
 #define MOST_PRIVATE (512 * 1024)
 
-static int positions(const int *params) { return (params[M] + 2) * (params[M] + 2); }
-
 /* Images may not overlap, because patches are added to what is there, and neither may vectors of channels. */
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     const conv_shape *s = p->shape;
-    long private_bytes = 4L * positions(params) * params[IMAGES] * ((long)s->out + params[VECTORS] * params[VW]);
+    long private_bytes = 4L * tile_positions(params[M]) * params[IMAGES] * ((long)s->out + params[VECTORS] * params[VW]);
     return tile_suits_winograd(s) && tile_is_winograd(params[M]) && tile_fits_channels(ctx, s->in, params[VW], params[VECTORS]) &&
            s->in % (params[VW] * params[VECTORS]) == 0 && params[IMAGES] > 0 && p->batch % params[IMAGES] == 0 &&
            private_bytes <= MOST_PRIVATE;
@@ -31,7 +29,7 @@ static void defaults(const convoy_context *ctx, const conv_problem *p, int *para
 static size_t scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     (void)ctx;
-    return (size_t)(9 + positions(params)) * (size_t)p->shape->in * (size_t)p->shape->out;
+    return (size_t)(9 + tile_positions(params[M])) * (size_t)p->shape->in * (size_t)p->shape->out;
 }
 
 static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)

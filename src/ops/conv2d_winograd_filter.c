@@ -6,14 +6,12 @@ enum { VW, VECTORS, ROWS, IMAGES, CHUNK, M };
 /* Bytes of private memory that a work-item may ask for: transformed patches and pieces. */
 #define MOST_PRIVATE (768 * 1024)
 
-static int positions(const int *params) { return (params[M] + 2) * (params[M] + 2); }
-
 /* Register tiles must not overlap, because their sums are kept in memory between rows of an image. */
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     const conv_shape *s = p->shape;
     int m = params[M];
-    long private_bytes = 4L * positions(params) * params[IMAGES] * tile_patches(s->out_width, m) * (s->in + s->out);
+    long private_bytes = 4L * tile_positions(params[M]) * params[IMAGES] * tile_patches(s->out_width, m) * (s->in + s->out);
     return tile_suits_winograd(s) && tile_is_winograd(m) && tile_fits_channels(ctx, s->out, params[VW], params[VECTORS]) &&
            s->out % (params[VW] * params[VECTORS]) == 0 && params[ROWS] > 0 && s->in % params[ROWS] == 0 &&
            params[IMAGES] > 0 && params[CHUNK] > 0 && params[CHUNK] <= p->batch && private_bytes <= MOST_PRIVATE;
@@ -51,7 +49,7 @@ static int chunk_count(const convoy_context *ctx, const conv_problem *p, const i
 static size_t scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     size_t in = (size_t)p->shape->in, out = (size_t)p->shape->out;
-    return (size_t)chunk_count(ctx, p, params) * ((size_t)positions(params) * in * out + out);
+    return (size_t)chunk_count(ctx, p, params) * ((size_t)tile_positions(params[M]) * in * out + out);
 }
 
 static void add_options(conv_launch *l, const convoy_context *ctx, const conv_job *job)
@@ -81,7 +79,7 @@ static convoy_status add_finish(rt_list *list, const convoy_context *ctx, const 
     l.launch.global[1] = RT_FIXED((size_t)s->in);
     l.launch.local[0] = l.launch.local[1] = 1;
     l.launch.flops_per_image = l.launch.bytes_per_image = 0;
-    l.launch.bytes = 4.0 * ((double)positions(job->params) * chunks / 9 + 1) * (double)conv_weights(s);
+    l.launch.bytes = 4.0 * ((double)tile_positions(job->params[M]) * chunks / 9 + 1) * (double)conv_weights(s);
     return rt_list_add(list, &l.launch, err);
 }
 
