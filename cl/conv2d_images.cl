@@ -18,25 +18,10 @@
 #ifndef VECTORS
 #define VECTORS 2 // vectors of channels in a register tile
 #endif
-#ifndef UNROLL
-#define UNROLL 4 // input channels in one turn of the innermost loop
-#endif
+#include "multiply_add.clh"
 
 #define TILE_START(CHANNELS) min((int)get_global_id(1) * VECTORS * VW, (CHANNELS) - VECTORS * VW)
 #define FIRST_IMAGE max(min((int)get_global_id(2) * IMAGES, batch - IMAGES), 0)
-
-// acc[j][v] += from[j * IMAGE + k] * weights[k * STRIDE + v], k < LENGTH.
-#define MULTIPLY_ADD(from, IMAGE, weights, STRIDE, LENGTH)                                                             \
-    PRAGMA(unroll UNROLL)                                                                                              \
-    for (int k = 0; k < (LENGTH); k++) {                                                                               \
-        FV b[VECTORS];                                                                                                 \
-        UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD((weights) + k * (STRIDE) + v * VW);                    \
-        UNROLLED for (int j = 0; j < IMAGES; j++)                                                                      \
-        {                                                                                                              \
-            FV a = (FV)((from)[j * (IMAGE) + k]);                                                                      \
-            UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = fma(a, b[v], acc[j][v]);                            \
-        }                                                                                                              \
-    }
 
 #ifdef FORWARD
 #ifndef PH // no pooling is pooling of single pixels

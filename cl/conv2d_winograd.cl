@@ -22,9 +22,7 @@
 #ifndef TILES
 #define TILES 1 // patches transformed at once; they share the loads of u
 #endif
-#ifndef UNROLL
-#define UNROLL 4 // input channels in one turn of the innermost loop
-#endif
+#include "multiply_add.clh"
 
 // Floats from one position to the next: not a power of two, which would make all positions meet in the same set of the cache.
 #define V_STEP (TILES * IMAGES * IC + 16)
@@ -77,16 +75,7 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
                     FV acc[IMAGES][VECTORS];
                     UNROLLED for (int j = 0; j < IMAGES; j++)
                         UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = (FV)0.0f;
-                    PRAGMA(unroll UNROLL)
-                    for (int k = 0; k < IC; k++) {
-                        FV b[VECTORS];
-                        UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD(weights + k * OC + v * VW);
-                        UNROLLED for (int j = 0; j < IMAGES; j++)
-                        {
-                            FV a = (FV)(from[j * IC + k]);
-                            UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = fma(a, b[v], acc[j][v]);
-                        }
-                    }
+                    MULTIPLY_ADD(from, IC, weights, OC, IC)
                     UNROLLED for (int j = 0; j < IMAGES; j++)
                         UNROLLED for (int v = 0; v < VECTORS; v++)
                             VSTORE(acc[j][v], v_out + ((p * IMAGES + j) * VECTORS + v) * VW);

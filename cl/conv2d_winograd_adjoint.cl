@@ -18,20 +18,7 @@
 #ifndef VECTORS
 #define VECTORS 2 // vectors of input channels in a register tile
 #endif
-#ifndef UNROLL
-#define UNROLL 4 // output channels in one turn of the innermost loop
-#endif
-
-// Output channels go in vectors of OVW (OC >= OVW).
-#if OVW == 1
-typedef float OFV;
-#define OVLOAD(p) (*(p))
-#define OVSTORE(v, p) (*(p) = (v))
-#else
-typedef CAT(float, OVW) OFV;
-#define OVLOAD(p) CAT(vload, OVW)(0, (p))
-#define OVSTORE(v, p) CAT(vstore, OVW)((v), 0, (p))
-#endif
+#include "multiply_add.clh"
 
 #define ROWS ((OH + M - 1) / M)
 #define COLUMNS ((OW + M - 1) / M)
@@ -58,8 +45,8 @@ typedef CAT(float, OVW) OFV;
 #else
 #define TRANSFORM_PIECE(out, d)                                                                                        \
     {                                                                                                                  \
-        OFV even = d[0] + AA * d[2], odd = PA * d[1] + PA * AA * d[3];                                                 \
-        OFV even2 = d[0] + BB * d[2], odd2 = PB * d[1] + PB * BB * d[3];                                               \
+        IFV even = d[0] + AA * d[2], odd = PA * d[1] + PA * AA * d[3];                                                 \
+        IFV even2 = d[0] + BB * d[2], odd2 = PB * d[1] + PB * BB * d[3];                                               \
         out[0] = d[0];                                                                                                 \
         out[1] = even + odd;                                                                                           \
         out[2] = even - odd;                                                                                           \
@@ -82,22 +69,22 @@ typedef CAT(float, OVW) OFV;
 // to[position * Z_STEP + channel] = A dz A' of the piece at (oy, ox), all channels; outside of the image dz is 0.
 inline void transform_piece(global const float *dz, int oy, int ox, private float *to)
 {
-    for (int c = 0; c < OC; c += OVW) {
-        OFV t[M][N]; // t[j] = A times column j
-        int channel = min(c, OC - OVW);
+    for (int c = 0; c < OC; c += IVW) {
+        IFV t[M][N]; // t[j] = A times column j
+        int channel = min(c, OC - IVW);
         PATCH_LOOP for (int j = 0; j < M; j++)
         {
-            OFV d[M];
+            IFV d[M];
             UNROLLED for (int i = 0; i < M; i++)
-                d[i] = oy + i < OH && ox + j < OW ? OVLOAD(dz + ((oy + i) * OW + ox + j) * OC + channel) : (OFV)0.0f;
+                d[i] = oy + i < OH && ox + j < OW ? IVLOAD(dz + ((oy + i) * OW + ox + j) * OC + channel) : (IFV)0.0f;
             TRANSFORM_PIECE(t[j], d)
         }
         PATCH_LOOP for (int i = 0; i < N; i++)
         {
-            OFV row[M], out[N];
+            IFV row[M], out[N];
             UNROLLED for (int j = 0; j < M; j++) row[j] = t[j][i];
             TRANSFORM_PIECE(out, row)
-            UNROLLED for (int j = 0; j < N; j++) OVSTORE(out[j], to + (i * N + j) * Z_STEP + channel);
+            UNROLLED for (int j = 0; j < N; j++) IVSTORE(out[j], to + (i * N + j) * Z_STEP + channel);
         }
     }
 }
@@ -159,16 +146,7 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
                 FV acc[IMAGES][VECTORS];
                 UNROLLED for (int j = 0; j < IMAGES; j++)
                     UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = (FV)0.0f;
-                PRAGMA(unroll UNROLL)
-                for (int k = 0; k < OC; k++) {
-                    FV b[VECTORS];
-                    UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD(weights + k * IC + v * VW);
-                    UNROLLED for (int j = 0; j < IMAGES; j++)
-                    {
-                        FV a = (FV)(from[j * OC + k]);
-                        UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = fma(a, b[v], acc[j][v]);
-                    }
-                }
+                MULTIPLY_ADD(from, OC, weights, IC, OC)
                 UNROLLED for (int j = 0; j < IMAGES; j++)
                     UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(acc[j][v], s + ((p * IMAGES + j) * VECTORS + v) * VW);
             }

@@ -45,7 +45,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     TRY(winograd_add_weights(list, job, (winograd_weights){.in = s->out, .out = s->in, .width = v[VW], .m = v[M]}, b->scratch, err));
     conv_launch_begin(&l, job, "backward data", "conv2d_winograd_adjoint", "winograd_adjoint");
     conv_launch_activation(&l, job);
-    conv_launch_option(&l, TILE_OPTIONS " -DOVW=%d -DIMAGES=%d -DM=%d", v[VW], v[VECTORS], output_width, v[IMAGES], v[M]);
+    conv_launch_option(&l, TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DM=%d", v[VW], v[VECTORS], output_width, v[IMAGES], v[M]);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
     rt_push(&l.launch, RT_INT((int)conv_weights(s)));
