@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "assert_ok.h"
 #include "base/file.h"
 #include "config.h"
 #include "convoy/convoy.h"
@@ -14,13 +15,6 @@
 
 #define GRAPHS TEST_GOLDEN_DIR "/graph"
 #define MOST ((size_t)1 << 24)
-
-#define ASSERT_OK(call)                                                                                                \
-    do {                                                                                                               \
-        convoy_error err = {0};                                                                                        \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s", err.message);                                                                               \
-    } while (0)
 
 static inline char *read_golden(const char *name, size_t *size)
 {

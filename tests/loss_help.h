@@ -64,6 +64,22 @@ static inline convoy_dataset *bare_data(const int32_t *labels, size_t rows, int 
     return data;
 }
 
+/* ---- Keras's values ---- */
+
+static json_t *root; /* of losses.json */
+
+static inline int open_golden(void **state)
+{
+    root = golden("losses.json");
+    return make_context(state);
+}
+
+static inline int close_golden(void **state)
+{
+    json_decref(root);
+    return drop_context(state);
+}
+
 /* ---- outputs and labels on the device ---- */
 
 typedef struct rig {

@@ -17,15 +17,9 @@
 
 #include <cmocka.h>
 
+#include "assert_ok.h"
 #include "base/file.h"
 #include "convoy/convoy.h"
-
-#define ASSERT_OK(call)                                                                                                \
-    do {                                                                                                               \
-        convoy_error err = {0};                                                                                        \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s", err.message);                                                                               \
-    } while (0)
 
 #define PAGE_LIMIT ((size_t)3 << 20)
 

@@ -19,17 +19,7 @@
 static struct rlimit unlimited;
 
 /* Private memory that may be written: what RLIMIT_DATA counts. */
-static size_t data_bytes(void)
-{
-    char line[128];
-    unsigned long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL && sscanf(line, "VmData: %lu kB", &kib) != 1)
-        ;
-    if (f != NULL)
-        fclose(f);
-    return (size_t)kib << 10;
-}
+static size_t data_bytes(void) { return own_memory("VmData:"); }
 
 static void limit(size_t bytes)
 {

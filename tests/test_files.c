@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "assert_ok.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "config.h"
@@ -25,13 +26,6 @@
 #define MOST ((size_t)1 << 24)
 
 static char folder[64]; /* of our own, gone at the end */
-
-#define ASSERT_OK(call)                                                                                                \
-    do {                                                                                                               \
-        convoy_error err = {0};                                                                                        \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s", err.message);                                                                               \
-    } while (0)
 
 static char *read_text(const char *format, ...)
 {

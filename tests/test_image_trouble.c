@@ -3,8 +3,8 @@
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "config.h"
 #include "convoy/image.h"
 #include "data/data.h"
@@ -376,25 +376,8 @@ static void test_long_side(void **state)
 
 /* ---- many files ---- */
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Not getrusage's, which begins with what the program that started this one had. */
-static size_t peak_memory(void)
-{
-    char line[128];
-    unsigned long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL && sscanf(line, "VmHWM: %lu kB", &kib) != 1)
-        ;
-    if (f != NULL)
-        fclose(f);
-    return (size_t)kib << 10;
-}
+static size_t peak_memory(void) { return own_memory("VmHWM:"); }
 
 /* 20,000 files, half of them good (links to one): what opening takes, and what a million would by that measure. */
 static void test_many_files(void **state)
@@ -417,9 +400,9 @@ static void test_many_files(void **state)
     size_t before = peak_memory();
     for (int run = 0; run < 3; run++) { /* without the cache; into it; from it */
         how.no_image_cache = run == 0;
-        double start = seconds();
+        double start = clock_seconds();
         convoy_dataset *set = opened(folder, "train");
-        took[run] = seconds() - start;
+        took[run] = clock_seconds() - start;
         assert_int_equal(set->decoded == 0, run == 2);
         assert_in_range(convoy_dataset_count(set) + convoy_dataset_skipped(set, NULL), 19500, FILES + 6);
         assert_in_range(convoy_dataset_skipped(set, NULL), 9700, 10000);

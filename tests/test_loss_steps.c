@@ -7,7 +7,6 @@
 
 enum { STEP_ROWS = 37, BATCH = 8, PIXELS = 9 };
 
-static json_t *root;
 static float sample_weights[STEP_ROWS];
 
 /* ---- what the script's formulas give ---- */
@@ -235,15 +234,8 @@ static void test_no_weight_no_gradient(void **state)
 
 static int setup(void **state)
 {
-    root = golden("losses.json");
     fill_weights(sample_weights, STEP_ROWS);
-    return make_context(state);
-}
-
-static int teardown(void **state)
-{
-    json_decref(root);
-    return drop_context(state);
+    return open_golden(state);
 }
 
 int main(void)
@@ -253,5 +245,5 @@ int main(void)
         cmocka_unit_test(test_weights_follow_their_images),
         cmocka_unit_test(test_no_weight_no_gradient),
     };
-    return cmocka_run_group_tests_name("loss_steps", tests, setup, teardown);
+    return cmocka_run_group_tests_name("loss_steps", tests, setup, close_golden);
 }

@@ -6,8 +6,6 @@
 
 enum { MOST_ROWS = 64, MOST_OUTPUTS = 130, CELLS = 5 }; /* more outputs than rows: weights have room for both */
 
-static json_t *root;
-
 /* ---- the reference ---- */
 
 #define TINY ((double)1e-7f)
@@ -333,18 +331,6 @@ static void test_values_are_those_of_keras(void **state)
         check_value(row);
 }
 
-static int setup(void **state)
-{
-    root = golden("losses.json");
-    return make_context(state);
-}
-
-static int teardown(void **state)
-{
-    json_decref(root);
-    return drop_context(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,5 +339,5 @@ int main(void)
         cmocka_unit_test(test_a_softmax_is_not_clipped),
         cmocka_unit_test(test_values_are_those_of_keras),
     };
-    return cmocka_run_group_tests_name("losses", tests, setup, teardown);
+    return cmocka_run_group_tests_name("losses", tests, open_golden, close_golden);
 }

@@ -9,8 +9,6 @@
 
 enum { MOST_ROWS = 40, MOST_OUTPUTS = 33 };
 
-static json_t *root;
-
 /* ---- the reference ---- */
 
 static int rank_of(const float *z, int outputs, int i)
@@ -271,18 +269,6 @@ static void test_evaluate_counts_classes(void **state)
     convoy_dataset_destroy(data);
 }
 
-static int setup(void **state)
-{
-    root = golden("losses.json");
-    return make_context(state);
-}
-
-static int teardown(void **state)
-{
-    json_decref(root);
-    return drop_context(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,5 +279,5 @@ int main(void)
         cmocka_unit_test(test_confusion),
         cmocka_unit_test(test_evaluate_counts_classes),
     };
-    return cmocka_run_group_tests_name("metrics", tests, setup, teardown);
+    return cmocka_run_group_tests_name("metrics", tests, open_golden, close_golden);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "assert_ok.h"
 #include "base/philox.h"
 #include "convoy/convoy.h"
 #include "runtime/runtime.h"
@@ -17,13 +18,6 @@
 #define SEED 41
 #define BATCH 8
 #define IMAGES 21 /* the last batch is not a whole one */
-
-#define MUST(call)                                                                                                     \
-    do {                                                                                                               \
-        convoy_error err = {0};                                                                                        \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s", err.message);                                                                               \
-    } while (0)
 
 typedef struct pooled_case {
     const char *conv, *pool, *record; /* record: what computes the convolution; NULL: what does so untuned */
@@ -55,9 +49,9 @@ static const pooled_case cases[] = {
 static convoy_context *open_context(const char *variant, const char *record)
 {
     convoy_context *ctx = NULL;
-    MUST(convoy_context_create(&(convoy_context_options){.variant = variant}, &ctx, &err));
+    ASSERT_OK(convoy_context_create(&(convoy_context_options){.variant = variant}, &ctx, &err));
     if (record != NULL)
-        MUST(rt_record_set(ctx, "conv2d forward", record, &err));
+        ASSERT_OK(rt_record_set(ctx, "conv2d forward", record, &err));
     return ctx;
 }
 
@@ -67,16 +61,16 @@ static convoy_model *make_model(const pooled_case *c, bool split)
     convoy_model *model = NULL;
     char input[64];
     snprintf(input, sizeof input, "shape=(%d, %d, %d), name=x", c->input.dim[0], c->input.dim[1], c->input.dim[2]);
-    MUST(convoy_model_create(NULL, &model, &err));
-    MUST(convoy_model_add(model, "InputLayer", input, &err));
-    MUST(convoy_model_add(model, "Conv2D", c->conv, &err));
-    MUST(convoy_model_add(model, "MaxPooling2D", c->pool, &err));
+    ASSERT_OK(convoy_model_create(NULL, &model, &err));
+    ASSERT_OK(convoy_model_add(model, "InputLayer", input, &err));
+    ASSERT_OK(convoy_model_add(model, "Conv2D", c->conv, &err));
+    ASSERT_OK(convoy_model_add(model, "MaxPooling2D", c->pool, &err));
     if (split) {
-        MUST(convoy_model_add(model, "GlobalMaxPooling2D", "name=a", &err));
-        MUST(convoy_model_connect(model, "GlobalMaxPooling2D", "name=b", convoy_model_layer_name(model, 1), &err));
-        MUST(convoy_model_connect(model, "Concatenate", NULL, "a, b", &err));
+        ASSERT_OK(convoy_model_add(model, "GlobalMaxPooling2D", "name=a", &err));
+        ASSERT_OK(convoy_model_connect(model, "GlobalMaxPooling2D", "name=b", convoy_model_layer_name(model, 1), &err));
+        ASSERT_OK(convoy_model_connect(model, "Concatenate", NULL, "a, b", &err));
     }
-    MUST(convoy_model_initialize(model, SEED, &err));
+    ASSERT_OK(convoy_model_initialize(model, SEED, &err));
     return model;
 }
 
@@ -93,11 +87,11 @@ static float *predict(convoy_context *ctx, convoy_model *model, const pooled_cas
     assert_true(x != NULL && y != NULL);
     for (size_t i = 0; i < IMAGES * in; i++)
         x[i] = 2.0f * philox_uniform(SEED, PHILOX_TEST, 1, i) - 1.0f;
-    MUST(convoy_predictor_create(ctx, model, BATCH, &p, &err));
+    ASSERT_OK(convoy_predictor_create(ctx, model, BATCH, &p, &err));
     uint64_t before = convoy_context_counters(ctx).launches;
-    MUST(convoy_predictor_run(p, x, BATCH, y, &err));
+    ASSERT_OK(convoy_predictor_run(p, x, BATCH, y, &err));
     *launches = convoy_context_counters(ctx).launches - before;
-    MUST(convoy_predictor_run(p, x, IMAGES, y, &err));
+    ASSERT_OK(convoy_predictor_run(p, x, IMAGES, y, &err));
     convoy_predictor_destroy(p);
     free(x);
     return y;

@@ -16,19 +16,13 @@
 
 #include <cmocka.h>
 
+#include "assert_ok.h"
 #include "base/file.h"
 #include "config.h"
 #include "model/level.h"
 
 #define WEIGHTS TEST_GOLDEN_DIR "/weights/"
 #define MOST ((size_t)1 << 24)
-
-#define ASSERT_OK(call)                                                                                                \
-    do {                                                                                                               \
-        convoy_error err = {0};                                                                                        \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s", err.message);                                                                               \
-    } while (0)
 
 static char folder[64]; /* gone at the end */
 
