@@ -1,4 +1,5 @@
 /* Optimizers against Keras: numbers of each kind and option on given gradients, states in .keras files, and resumed runs. */
+#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -198,6 +199,41 @@ static void test_launches_of_a_step(void **state)
                          before.reads + before.writes + before.waits + before.allocations + before.builds);
         bench_end(&b);
     }
+}
+
+static convoy_status check_not_subnormal(void *user, const char *path, const convoy_shape *shape, float *values, convoy_error *err)
+{
+    (void)err;
+    int *seen = user;
+    for (size_t i = 0; i < shape_count(shape); i++, ++*seen)
+        if (fpclassify(values[i]) == FP_SUBNORMAL)
+            fail_msg("%s, value %zu is subnormal: %.9g", path, i, values[i]);
+    return CONVOY_OK;
+}
+
+/* A unit that died gets no gradient any more, and its moments shrink for ever: as subnormal numbers they would slow down
+ * a CPU's steps several times. TensorFlow flushes them to zero, too. */
+static void test_moments_vanish_without_subnormals(void **state)
+{
+    (void)state;
+    convoy_error err = {0};
+    const char *platform = convoy_context_device(ctx)->platform_name;
+    optimizer_options options = {.name = "adam(beta_1=0.5)"};
+    float gradient[MOST] = {0};
+    int seen = 0;
+    if (strcmp(platform, "Portable Computing Language") != 0 && strstr(platform, "Intel") == NULL)
+        skip(); /* OpenCL leaves it to the device whether it flushes */
+    bench b = bench_of("units=2", &options);
+    for (size_t i = 0; i < b.count; i++)
+        gradient[i] = 1.0f;
+    bench_step(&b, gradient);
+    memset(gradient, 0, sizeof gradient);
+    for (int step = 0; step < 140; step++) /* 2^-141, of which float32 has only subnormal ones */
+        bench_step(&b, gradient);
+    must(optimizer_download(b.optimizer, b.plan, b.model, &err), &err);
+    must(keras_slots_visit(b.model, check_not_subnormal, &seen, &err), &err);
+    assert_true((size_t)seen >= 2 * b.count);
+    bench_end(&b);
 }
 
 static void test_a_raised_flag_stops_everything(void **state)
@@ -493,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_numbers_are_those_of_keras),
         cmocka_unit_test(test_norms_of_long_variables),
         cmocka_unit_test(test_launches_of_a_step),
+        cmocka_unit_test(test_moments_vanish_without_subnormals),
         cmocka_unit_test(test_a_raised_flag_stops_everything),
         cmocka_unit_test(test_bad_texts),
         cmocka_unit_test(test_files_of_keras_go_on),

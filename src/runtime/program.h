@@ -4,7 +4,9 @@
 
 #include "runtime/internal.h"
 
-#define FIXED_OPTIONS "-cl-std=CL1.2 -w -cl-kernel-arg-info" /* the latter for the checks of rt_list_add */
+/* -cl-kernel-arg-info is for the checks of rt_list_add. Subnormal numbers cost a CPU a hundred cycles each, and the moments of
+ * units that died are full of them. */
+#define FIXED_OPTIONS "-cl-std=CL1.2 -w -cl-kernel-arg-info -cl-denorms-are-zero"
 
 /* Fails with CONVOY_ERROR_BUILD: what was built and for which device, the compiler's log, the lines of `text` it names. */
 convoy_status build_fail(const convoy_context *ctx, const char *source, const char *options, const char *text,
