@@ -10,6 +10,7 @@
 
 #include "convoy/convoy.h"
 #include "runtime/internal.h"
+#include "train/evaluator.h"
 #include "train/trainer.h"
 
 enum { SEED = 3, BATCH = 8 };
@@ -197,6 +198,43 @@ static void test_losses_and_metrics_are_launches_only(void **state)
     assert_int_equal(launches[1], launches[0] + 3 + 1);
 }
 
+/* Weights that were transformed once serve the whole evaluation, and no longer: training changes them, and uses their memory. */
+static void test_evaluations_transform_weights_once(void **state)
+{
+    (void)state;
+    /* In a batch: gather; 3 convolutions, that pool, and 2 dense layers; loss and metrics. */
+    enum { STEPS = 3, TRANSFORMATIONS = 3, LAUNCHES = 1 + 5 + 2 };
+    convoy_error err = {0};
+    convoy_context *own = NULL;
+    convoy_model *m = tutorial();
+    convoy_dataset *data = images(STEPS * BATCH);
+    trainer *t = NULL;
+    evaluator *shared = NULL;
+    convoy_fit_options fit = {.batch_size = BATCH};
+    convoy_evaluate_options options = {.batch_size = BATCH};
+    convoy_metrics first, second, alone;
+    must(convoy_context_create(&(convoy_context_options){.variant = "vec", .tuning = "off"}, &own, &err), &err);
+    must(rt_record_set(own, "conv2d forward", "vec_winograd VW=4 VECTORS=2 IMAGES=4 TILES=1 M=4", &err), &err);
+    must(trainer_create(own, m, data, &fit, &t, &err), &err);
+    must(evaluator_create(own, m, data, &options, trainer_plan(t), &shared, &err), &err);
+    must(evaluator_run(shared, &first, &err), &err);
+    must(trainer_begin_epoch(t, SEED, true, &err), &err);
+    for (size_t step = 0; step < STEPS; step++)
+        must(trainer_step(t, step * BATCH, BATCH, NULL, &err), &err);
+    convoy_counters before = convoy_context_counters(own);
+    must(evaluator_run(shared, &second, &err), &err);
+    assert_int_equal(difference(before, convoy_context_counters(own)).launches, STEPS * LAUNCHES + TRANSFORMATIONS);
+    must(trainer_download(t, &err), &err);
+    must(convoy_evaluate(own, m, data, &options, &alone, &err), &err);
+    assert_true(second.loss != first.loss);
+    assert_true(second.loss == alone.loss);
+    evaluator_destroy(shared);
+    trainer_destroy(t);
+    convoy_context_destroy(own);
+    convoy_model_destroy(m);
+    convoy_dataset_destroy(data);
+}
+
 /* Setting up does not depend on the data's size either: the same buffers, however large. */
 static void test_setting_up_costs_the_same_however_much_data(void **state)
 {
@@ -227,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_a_step_is_launches_only),
         cmocka_unit_test(test_an_epoch_costs_the_same_however_long),
         cmocka_unit_test(test_losses_and_metrics_are_launches_only),
+        cmocka_unit_test(test_evaluations_transform_weights_once),
         cmocka_unit_test(test_setting_up_costs_the_same_however_much_data),
     };
     return cmocka_run_group_tests_name("cost", tests, make_context, drop_context);

@@ -46,6 +46,11 @@ static size_t forward_scratch(const layer *l, const convoy_context *ctx, int bat
     return ops_conv2d_forward_scratch(ctx, &((const conv2d_state *)l->state)->shape, batch);
 }
 
+static bool keeps_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_conv2d_scratch_of_weights(ctx, &((const conv2d_state *)l->state)->shape, batch);
+}
+
 static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
     const conv2d_state *s = l->state;
@@ -92,6 +97,7 @@ static convoy_status build(layer *l, convoy_error *err)
     conv_build_activation(l, s->act.act);
     l->zeros_needed = s->groups == 1 ? ops_conv2d_zeros(c) : 0;
     l->forward_scratch = s->groups == 1 ? forward_scratch : NULL;
+    l->keeps_scratch = s->groups == 1 ? keeps_scratch : NULL;
     l->backward_scratch = backward_scratch;
     return CONVOY_OK;
 }
@@ -119,7 +125,7 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
     bool fused = is_fused(s);
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
-                      .scratch = io->scratch, .zeros = io->zeros, .pool = io->pool};
+                      .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay, .pool = io->pool};
     const activation *act = fused ? s->act.act : activation_find("linear");
     if (s->groups > 1)
         TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, act, &b, err));

@@ -123,6 +123,7 @@ typedef struct layer_io {
     convoy_context *ctx;
     int batch;                             /* the largest; launches must follow RT_BATCH */
     bool training;                         /* forward of a training plan: Keras's training=True */
+    bool weights_stay;                     /* parameters, and scratch that keeps_scratch speaks of, last from play to play */
     const rt_buffer *input[LAYER_MAX_INPUTS];
     const rt_buffer *output;
     const rt_buffer *saved;                /* written by forward, kept until backward */
@@ -224,6 +225,8 @@ struct layer {
     size_t saved_by_training;                   /* floats in all, besides; only training has them */
     size_t zeros_needed;                        /* floats */
     size_t (*forward_scratch)(const layer *l, const convoy_context *ctx, int batch);  /* floats; NULL: none */
+    /* Does the forward scratch follow from the parameters alone? Then it may be kept: layer_io.weights_stay. NULL: no. */
+    bool (*keeps_scratch)(const layer *l, const convoy_context *ctx, int batch);
     size_t (*backward_scratch)(const layer *l, const convoy_context *ctx, int batch);
 };
 

@@ -39,8 +39,9 @@ static void want_forward(plan *p, size_t i)
         want(p, i, T_SAVED, saved * sizeof(float), now, back);
     if (saved && p->options.training && l->class->update)
         prolong(p, i, T_SAVED, 2 * end + 1);
+    bool keeps = !p->options.training && l->keeps_scratch && l->keeps_scratch(l, p->ctx, batch);
     if (l->forward_scratch)
-        want(p, i, T_FORWARD_SCRATCH, l->forward_scratch(l, p->ctx, batch) * sizeof(float), now, now);
+        want(p, i, T_FORWARD_SCRATCH, l->forward_scratch(l, p->ctx, batch) * sizeof(float), keeps ? 0 : now, keeps ? end : now);
 }
 
 /* The gradient of an output lives from the moment of its first writer, which is its last reader or the loss, to its own

@@ -162,6 +162,13 @@ size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s
     return scratch_of(ctx, CONV_FORWARD, s, batch);
 }
 
+bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch)
+{
+    conv_choice choice;
+    conv_choose(ctx, &(conv_problem){CONV_FORWARD, s, batch}, &choice);
+    return choice.variant->scratch_of_weights;
+}
+
 /* The filter gradient is done with the scratch before the data gradient begins. */
 size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch)
 {

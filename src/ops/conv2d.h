@@ -2,6 +2,8 @@
 #ifndef OPS_CONV2D_H
 #define OPS_CONV2D_H
 
+#include <stdbool.h>
+
 #include "ops/activation.h"
 #include "runtime/runtime.h"
 
@@ -27,6 +29,7 @@ typedef struct conv_buffers {
     const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
     const rt_buffer *scratch;                /* ops_conv2d_forward_scratch or _backward_scratch floats */
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
+    bool weights_stay;                       /* forward: the scratch is kept from play to play, and so are the weights */
     const conv_pool *pool;                   /* forward: what y holds is the maximum over such windows; NULL: all of it */
 } conv_buffers;
 
@@ -42,6 +45,8 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
 bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const conv_pool *pool);
 
 size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
+/* Is there anything but the images in that scratch, which conv_buffers.weights_stay would save? */
+bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_zeros(const conv_shape *s);
 

@@ -45,6 +45,8 @@ typedef struct conv_variant {
     bool (*smaller)(const convoy_context *ctx, const conv_problem *p, int *params);
     /* Floats of conv_buffers.scratch. NULL: none. */
     size_t (*scratch)(const convoy_context *ctx, const conv_problem *p, const int *params);
+    /* Forward: does it follow from the weights alone? Then `add` heeds conv_buffers.weights_stay. */
+    bool scratch_of_weights;
     convoy_status (*add)(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err);
     /* Forward: does `add` heed conv_buffers.pool when it is this one? NULL: never. */
     bool (*pools)(const conv_problem *p, const int *params, const conv_pool *pool);

@@ -18,8 +18,6 @@ static conv_shape computed_shape(const conv_problem *p)
                         .pad = {2 - s->pad[0], 2 - s->pad[1]}, .bias = s->bias};
 }
 
-
-
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     conv_shape c = computed_shape(p);
@@ -63,6 +61,7 @@ convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_
     l.launch.global[1] = RT_FIXED((size_t)w.in);
     l.launch.local[0] = l.launch.local[1] = 1;
     l.launch.flops_per_image = l.launch.bytes_per_image = 0;
+    l.launch.once = forward && job->buffers->weights_stay;
     l.launch.bytes = 4.0 * (9 + tile_positions(w.m)) / 9 * (double)weights;
     return rt_list_add(list, &l.launch, err);
 }
@@ -123,7 +122,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
 /* Its rounding differs from a direct convolution's, so it runs where the tuner has measured it to be faster and right. */
 const conv_variant conv_winograd_variants[] = {
     {.name = "vec_winograd", .family = "vec", .pass = CONV_FORWARD, .params = PARAMS, .fits = fits, .defaults = defaults,
-     .scratch = scratch, .add = add, .pools = pools, .only_tuned = true},
+     .scratch = scratch, .scratch_of_weights = true, .add = add, .pools = pools, .only_tuned = true},
     {.name = "vec_winograd", .family = "vec", .pass = CONV_BACKWARD_DATA, .params = PARAMS, .fits = fits,
      .defaults = defaults, .scratch = scratch, .add = add, .only_tuned = true},
     {0},

@@ -169,6 +169,7 @@ static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_l
     memcpy(item->extent, launch->global, sizeof item->extent);
     memcpy(item->local, launch->local, sizeof item->local);
     item->arg_count = launch->arg_count;
+    item->once = launch->once;
     item->flops = launch->flops;
     item->bytes = launch->bytes;
     item->flops_per_image = launch->flops_per_image;
@@ -318,11 +319,20 @@ static convoy_status play_item(rt_list *list, list_item *item, cl_event *event, 
     return CONVOY_OK;
 }
 
+void rt_list_renew(rt_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        list->items[i].done = false;
+}
+
 convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err)
 {
     bool profile = list->ctx->profile;
     for (size_t i = first; i < last; i++) {
         list_item *item = &list->items[i];
+        if (item->done)
+            continue;
+        item->done = item->once;
         if (profile)
             TRY(profile_collect(list, item, err));
         convoy_status status = play_item(list, item, profile ? &item->event : NULL, err);

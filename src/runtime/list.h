@@ -23,6 +23,7 @@ typedef struct list_item {
     rt_extent extent[3];
     size_t global[3], local[3];
     cl_uint dims;
+    bool once, done; /* done: since the last renewal */
     /* ITEM_GEMM */
     gemm_item gemm;
     /* ITEM_COPY */

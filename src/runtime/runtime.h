@@ -173,6 +173,7 @@ typedef struct rt_launch {
     rt_extent global[3]; /* unused dimensions stay zero */
     size_t local[3];     /* zero: the runtime chooses */
     double flops_per_image, flops, bytes_per_image, bytes; /* work done, for bench */
+    bool once;           /* what it gives lasts: only the first play after rt_list_renew runs it */
 } rt_launch;
 
 /* Appends an argument. */
@@ -227,6 +228,8 @@ size_t rt_list_length(const rt_list *list);
 /* Takes the launches from `length` on out again. */
 void rt_list_cut(rt_list *list, size_t length);
 const char *rt_list_label(const rt_list *list, size_t i);
+/* Before a play: what launches that run once give is no longer so, because the parameters changed or somebody used the memory. */
+void rt_list_renew(rt_list *list);
 /* Enqueues launches [first, last): no allocation, build, copy or wait. */
 convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err);
 

@@ -153,6 +153,7 @@ convoy_status evaluator_run(evaluator *e, convoy_metrics *out, convoy_error *err
     pace p = {.ctx = e->ctx, .last_report = start};
     if (e->confusion)
         TRY(confusion_clear(e->confusion, err));
+    rt_list_renew(plan_list(e->plan));
     convoy_status status = run_steps(e, &p, start, err);
     pace_end(&p);
     TRY(status);
