@@ -190,6 +190,19 @@ def memory(bench):
     return {"rows": rows}
 
 
+def streaming(bench):
+    """Images that stay on the host and go over batch by batch, as those do that a device can't hold, against the same ones resident."""
+    plain, rows = bench.convoy, {}
+    streamed = Convoy(plain.path, plain.environment["CONVOY_DEVICE"], options=("--stream",))
+
+    def measure():
+        pairs = alternate(lambda: bench.train_rate(64, streamed), lambda: bench.train_rate(64), bench.pairs)
+        return {"mode": "the same, resident", **told("streaming", summary(pairs))}
+
+    attempt(rows, "stream-64", measure)
+    return {"rows": rows}
+
+
 def batches(bench):
     """Rates at many batch sizes, and the time of epochs that grow: rounds go up and down in turn."""
     sizes = bench.sizes
@@ -257,4 +270,4 @@ def runtimes(bench):
 
 
 PARTS = {"training": training, "prediction": prediction, "resnet20": resnet20, "epoch": epoch, "start": start, "memory": memory,
-         "batches": batches, "runtimes": runtimes}
+         "streaming": streaming, "batches": batches, "runtimes": runtimes}

@@ -28,6 +28,7 @@ ROWS = (
     ("prediction", "best-64", "prediction, batch 64, images/s", "the best of all", count),
     ("resnet20", "keras-64", "training of resnet20, batch 64, images/s", "Keras", count),
     ("resnet20", "torch-64", "training of resnet20, batch 64, images/s", "PyTorch", count),
+    ("streaming", "stream-64", "training with images kept on the host, batch 64, images/s", "the same, resident", count),
     ("epoch", "seconds", "one epoch of CIFAR-10 with test and saving, from start to exit, s", "Keras", seconds),
     ("epoch", "host_bytes", "host memory at the end of that epoch, its peak, MB", "Keras", megabytes),
     ("start", "empty", "from start to the end of the first step, kernel caches empty, s", "Keras", seconds),
