@@ -58,8 +58,9 @@ convoy_status convoy_run_save(convoy_run *run, const convoy_fit_result *result, 
 /* The run is done. `test` is what the model does on test images; NULL: it was not tested. */
 convoy_status convoy_run_finish(convoy_run *run, const convoy_metrics *test, convoy_error *err);
 
-/* Measures the launches of a training step on random images, as convoy_bench_training does, and writes launches.json. In the
- * options (NULL: all of these) zero means: the run's batch size, 5 steps, 1 repetition. */
+/* Measures the launches of a training step on random images, as convoy_bench_training does, and writes launches.json; then
+ * builds the kernels that a report runs, so that making one takes a second. In the options (NULL: all of these) zero means: the
+ * run's batch size, 5 steps, 1 repetition. */
 convoy_status convoy_run_profile(convoy_run *run, const convoy_bench_options *options, convoy_error *err);
 
 /* A run that ended with neither an epoch done nor a call of convoy_run_save leaves nothing behind. NULL is allowed. */

@@ -122,6 +122,18 @@ done:
     return status;
 }
 
+convoy_status rt_context_again(const convoy_context *ctx, convoy_context **out, convoy_error *err)
+{
+    char device[32];
+    snprintf(device, sizeof device, "%d:%d", ctx->info.platform, ctx->info.device);
+    return convoy_context_create(&(convoy_context_options){.device = device, .cache_dir = ctx->cache_dir,
+                                                           .gemm = ctx->gemm_forced ? ctx->gemm : NULL,
+                                                           .variant = ctx->variant_forced ? ctx->variant : NULL,
+                                                           .vector_width = ctx->vector_width,
+                                                           .tuning = ctx->tuning ? "on" : "off"},
+                                 out, err);
+}
+
 void convoy_context_destroy(convoy_context *ctx)
 {
     if (ctx == NULL)

@@ -31,6 +31,9 @@ void rt_message(convoy_context *ctx, const char *format, ...) __attribute__((for
  * driver, vector width and version of Convoy (in "tune" in the cache folder); the file that ships for the class of device (in "tune"
  * in the data folder). With tuning off only the first counts. */
 
+/* Opens the device once more, with the same options: what is built there is what another process would build. */
+convoy_status rt_context_again(const convoy_context *ctx, convoy_context **out, convoy_error *err);
+
 /* The class of device that shipped records are for: "cpu-16" (a CPU, by the width of its vectors in floats: 4, 8 or 16),
  * "gpu-nvidia", "gpu-amd", "gpu-intel", "gpu" (of another vendor). */
 const char *rt_device_class(const convoy_context *ctx);

@@ -26,7 +26,7 @@ typedef struct fit {
     callback_run run; /* what callbacks see */
     size_t rows, steps;
     int epochs, batch;
-    double start;
+    double start, last_report; /* in epochs that are shorter than the interval the reports of several count */
 } fit;
 
 convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
@@ -140,10 +140,11 @@ static convoy_status train_epoch(fit *f, int epoch, double start, convoy_epoch *
 {
     convoy_error own = {0};
     bool lenient = callbacks_terminate_on_nan(f->callbacks);
-    pace p = {.ctx = f->ctx, .last_report = start};
+    pace p = {.ctx = f->ctx, .last_report = f->last_report};
     TRY(trainer_begin_epoch(f->trainer, f->options->seed, !f->options->no_shuffle, err));
     convoy_status status = run_steps(f, epoch, &p, start, lenient ? &own : err);
     pace_end(&p);
+    f->last_report = p.last_report;
     if (status == CONVOY_OK)
         status = trainer_metrics(f->trainer, epoch, f->steps, f->rows, &out->train, lenient ? &own : err);
     if (lenient && status == CONVOY_ERROR_NOT_FINITE)
@@ -189,6 +190,7 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
     static const convoy_fit_options none;
     fit f = {.ctx = ctx, .options = options ? options : &none, .start = clock_seconds()};
     convoy_status status = convoy_fit_check(f.options, err);
+    f.last_report = f.start;
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);
     if (status == CONVOY_OK) {

@@ -211,6 +211,22 @@ convoy_status convoy_run_finish(convoy_run *run, const convoy_metrics *test, con
     return write_json(run, "run.json", run->root, err);
 }
 
+/* A report looks at every layer's output, with kernels that nothing else runs. Building them takes seconds: better now than while
+ * somebody waits for the page. Best effort. */
+static void build_for_report(const convoy_run *run)
+{
+    convoy_context *ctx = NULL;
+    convoy_predictor *p = NULL;
+    convoy_shape in = convoy_model_input(run->model), out = convoy_model_output(run->model);
+    float *values = calloc(shape_count(&in) + shape_count(&out), sizeof *values);
+    if (values && rt_context_again(run->ctx, &ctx, NULL) == CONVOY_OK &&
+        convoy_predictor_create_keeping(ctx, run->model, run->batch, &p, NULL) == CONVOY_OK)
+        (void)convoy_predictor_run(p, values, 1, values + shape_count(&in), NULL);
+    convoy_predictor_destroy(p);
+    convoy_context_destroy(ctx);
+    free(values);
+}
+
 convoy_status convoy_run_profile(convoy_run *run, const convoy_bench_options *options, convoy_error *err)
 {
     convoy_bench_options how = options ? *options : (convoy_bench_options){0};
@@ -223,6 +239,8 @@ convoy_status convoy_run_profile(convoy_run *run, const convoy_bench_options *op
     convoy_bench_clear(&result);
     convoy_status status = write_json(run, "launches.json", root, err);
     json_decref(root);
+    if (status == CONVOY_OK)
+        build_for_report(run);
     return status;
 }
 
