@@ -3,7 +3,6 @@ import os
 import shlex
 import tempfile
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 MISSING = "not measured"
 
 
@@ -54,12 +53,15 @@ def line(cells):
 def compared(results):
     lines = [line(["", "against", "Convoy", "peer", "Convoy / peer"]), "| --- | --- | ---: | ---: | ---: |"]
     for part, name, what, peer, written in ROWS:
+        if part not in results["parts"]:
+            continue
         row = row_of(results, part, name)
         if row is None:
             lines.append(line([what, peer, MISSING, MISSING, MISSING]))
         else:
             lines.append(line([what, row["mode"], written(row["convoy"]), written(row["peer"]), ratio(row)]))
-    return lines + [memory_line(results, "memory", "a training run"), memory_line(results, "resnet20", "resnet20")]
+    return lines + [memory_line(results, part, whose) for part, whose in (("memory", "a training run"), ("resnet20", "resnet20"))
+                    if part in results["parts"]]
 
 
 def memory_line(results, part, whose):
@@ -89,11 +91,13 @@ def share_line(figures, name, sizes):
 
 
 def by_batch(results):
+    if "batches" not in results["parts"]:
+        return []
     rates = {name: row_of(results, "batches", name) for name in ("training", "prediction")}
     if not any(rates.values()):
-        return [f"Batch sizes: {MISSING}."]
+        return ["", f"Batch sizes: {MISSING}."]
     sizes = sorted({size for figures in rates.values() for size in figures or ()}, key=int)
-    lines = [line(["images/s (of the best) at batch", *sizes]), "| --- |" + " ---: |" * len(sizes)]
+    lines = ["", line(["images/s (of the best) at batch", *sizes]), "| --- |" + " ---: |" * len(sizes)]
     lines += [share_line(figures, name, sizes) for name, figures in rates.items()]
     epochs = row_of(results, "batches", "epoch_seconds")
     if epochs is not None:
@@ -152,20 +156,21 @@ def postscript(results):
 
 def render(results):
     """Markdown, without the markers."""
-    lines = preamble(results) + compared(results) + [""] + by_batch(results) + by_runtime(results)
+    lines = preamble(results) + compared(results) + by_batch(results) + by_runtime(results)
     lines += postscript(results) + not_in(results)
     return "\n".join(lines) + "\n"
 
 
-def write_readme(path, text):
-    """Puts `text` between the markers of the file, and touches nothing else."""
+def write_readme(path, block, text):
+    """Puts `text` between the markers of a block of the file, and touches nothing else."""
+    begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
     old = path.read_text(encoding="utf-8")
-    if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(BEGIN) > old.index(END):
-        raise ValueError(f"{path}: expected {BEGIN} and, below it, {END}, once each; put them where the table belongs")
-    before, rest = old.split(BEGIN)
-    after = rest.split(END)[1]
+    if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
+        raise ValueError(f"{path}: expected {begin} and, below it, {end}, once each; put them where the table belongs")
+    before, rest = old.split(begin)
+    after = rest.split(end)[1]
     # Its first paragraph is set off by an empty line: a line of HTML would make it part of the HTML.
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-        file.write(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+        file.write(f"{before}{begin}\n\n{text}\n{end}{after}")
     os.chmod(file.name, path.stat().st_mode & 0o7777)
     os.replace(file.name, path)
