@@ -34,6 +34,8 @@ const rt_buffer *plan_input_at(const plan *p, size_t k);
 const rt_buffer *plan_output_at(const plan *p, size_t k);
 const rt_buffer *plan_d_output_at(const plan *p, size_t k);
 
+/* Outside of training, launches that only transform parameters run once: after parameters have changed, or another plan has used the
+ * arena that it shares, rt_list_renew makes them run again. */
 convoy_status plan_add_forward(plan *p, convoy_error *err);
 convoy_status plan_add_backward(plan *p, convoy_error *err);
 /* What training changes besides the trained parameters (moving statistics), unless the int *bad is set. */

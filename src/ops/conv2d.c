@@ -141,19 +141,24 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
     return b->dx ? add_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err) : CONVOY_OK;
 }
 
-static size_t scratch_of(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch)
+static conv_choice choice_for(const convoy_context *ctx, const conv_problem *problem)
 {
     conv_choice choice;
+    conv_choose(ctx, problem, &choice);
+    return choice;
+}
+
+static size_t scratch_of(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch)
+{
     conv_problem problem = {pass, s, batch};
-    conv_choose(ctx, &problem, &choice);
+    conv_choice choice = choice_for(ctx, &problem);
     return choice.variant->scratch ? choice.variant->scratch(ctx, &problem, choice.params) : 0;
 }
 
 bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const conv_pool *pool)
 {
-    conv_choice choice;
     conv_problem problem = {CONV_FORWARD, s, batch};
-    conv_choose(ctx, &problem, &choice);
+    conv_choice choice = choice_for(ctx, &problem);
     return choice.variant->pools && choice.variant->pools(&problem, choice.params, pool);
 }
 
@@ -164,9 +169,7 @@ size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s
 
 bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch)
 {
-    conv_choice choice;
-    conv_choose(ctx, &(conv_problem){CONV_FORWARD, s, batch}, &choice);
-    return choice.variant->scratch_of_weights;
+    return choice_for(ctx, &(conv_problem){CONV_FORWARD, s, batch}).variant->scratch_of_weights;
 }
 
 /* The filter gradient is done with the scratch before the data gradient begins. */

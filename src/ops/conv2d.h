@@ -45,7 +45,7 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
 bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const conv_pool *pool);
 
 size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
-/* Is there anything but the images in that scratch, which conv_buffers.weights_stay would save? */
+/* Does that scratch follow from the weights alone, so that it may be kept: conv_buffers.weights_stay? */
 bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_zeros(const conv_shape *s);

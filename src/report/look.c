@@ -9,8 +9,7 @@
 #include "convoy/train.h"
 #include "runtime/runtime.h"
 #include "train/check_fit.h"
-
-#define MOST_BATCH 1024
+#include "train/run.h"
 
 static double test_scale(const report_run *r)
 {
@@ -131,8 +130,7 @@ done:
 static convoy_status create_predictor(convoy_context *ctx, const report_run *r, size_t count, convoy_predictor **out,
                                       size_t *batch, convoy_error *err)
 {
-    double wanted = run_number(r, "fit.batch_size");
-    *batch = wanted >= 1 && wanted <= MOST_BATCH ? (size_t)wanted : 32;
+    *batch = (size_t)run_report_batch(run_number(r, "fit.batch_size"));
     *batch = *batch < count ? *batch : count;
     for (;; *batch /= 2) {
         convoy_status status = convoy_predictor_create_keeping(ctx, r->model, (int)*batch, out, err);

@@ -26,7 +26,8 @@ typedef struct fit {
     callback_run run; /* what callbacks see */
     size_t rows, steps;
     int epochs, batch;
-    double start, last_report; /* in epochs that are shorter than the interval the reports of several count */
+    double start;
+    pace pace; /* of all epochs: short ones share a report */
 } fit;
 
 convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
@@ -108,7 +109,7 @@ static convoy_status report(fit *f, int epoch, size_t done, double start, convoy
     return CONVOY_OK;
 }
 
-static convoy_status run_steps(fit *f, int epoch, pace *p, double start, convoy_error *err)
+static convoy_status run_steps(fit *f, int epoch, double start, convoy_error *err)
 {
     double interval = f->options->on_progress ? 0.05 : 0.5;
     for (size_t step = 0; step < f->steps; step++) {
@@ -119,8 +120,8 @@ static convoy_status run_steps(fit *f, int epoch, pace *p, double start, convoy_
         }
         if (step + 1 < f->steps)
             TRY(trainer_prefetch(f->trainer, (step + 1) * (size_t)f->batch, batch_at(f, step + 1), err));
-        TRY(pace_step(p, err));
-        if (pace_report_due(p, interval))
+        TRY(pace_step(&f->pace, err));
+        if (pace_report_due(&f->pace, interval))
             TRY(report(f, epoch, step + 1, start, err));
     }
     return CONVOY_OK;
@@ -140,11 +141,9 @@ static convoy_status train_epoch(fit *f, int epoch, double start, convoy_epoch *
 {
     convoy_error own = {0};
     bool lenient = callbacks_terminate_on_nan(f->callbacks);
-    pace p = {.ctx = f->ctx, .last_report = f->last_report};
     TRY(trainer_begin_epoch(f->trainer, f->options->seed, !f->options->no_shuffle, err));
-    convoy_status status = run_steps(f, epoch, &p, start, lenient ? &own : err);
-    pace_end(&p);
-    f->last_report = p.last_report;
+    convoy_status status = run_steps(f, epoch, start, lenient ? &own : err);
+    pace_end(&f->pace);
     if (status == CONVOY_OK)
         status = trainer_metrics(f->trainer, epoch, f->steps, f->rows, &out->train, lenient ? &own : err);
     if (lenient && status == CONVOY_ERROR_NOT_FINITE)
@@ -190,7 +189,7 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
     static const convoy_fit_options none;
     fit f = {.ctx = ctx, .options = options ? options : &none, .start = clock_seconds()};
     convoy_status status = convoy_fit_check(f.options, err);
-    f.last_report = f.start;
+    f.pace = (pace){.ctx = ctx, .last_report = f.start};
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);
     if (status == CONVOY_OK) {

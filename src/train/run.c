@@ -12,7 +12,7 @@
 #include "model/model.h"
 #include "train/check_fit.h"
 
-enum { PROFILE_STEPS = 5 };
+enum { PROFILE_STEPS = 5, MOST_REPORT_BATCH = 1024 };
 
 /* ---- files ---- */
 
@@ -211,6 +211,8 @@ convoy_status convoy_run_finish(convoy_run *run, const convoy_metrics *test, con
     return write_json(run, "run.json", run->root, err);
 }
 
+int run_report_batch(double batch) { return batch >= 1 && batch <= MOST_REPORT_BATCH ? (int)batch : 32; }
+
 /* A report looks at every layer's output, with kernels that nothing else runs. Building them takes seconds: better now than while
  * somebody waits for the page. Best effort. */
 static void build_for_report(const convoy_run *run)
@@ -220,7 +222,7 @@ static void build_for_report(const convoy_run *run)
     convoy_shape in = convoy_model_input(run->model), out = convoy_model_output(run->model);
     float *values = calloc(shape_count(&in) + shape_count(&out), sizeof *values);
     if (values && rt_context_again(run->ctx, &ctx, NULL) == CONVOY_OK &&
-        convoy_predictor_create_keeping(ctx, run->model, run->batch, &p, NULL) == CONVOY_OK)
+        convoy_predictor_create_keeping(ctx, run->model, run_report_batch(run->batch), &p, NULL) == CONVOY_OK)
         (void)convoy_predictor_run(p, values, 1, values + shape_count(&in), NULL);
     convoy_predictor_destroy(p);
     convoy_context_destroy(ctx);

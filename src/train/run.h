@@ -36,6 +36,8 @@ convoy_status run_json_begin(convoy_run *run, const convoy_run_options *options,
 void run_json_epoch(convoy_run *run, const convoy_epoch *epoch);
 void run_json_first_step(convoy_run *run, double seconds);
 void run_json_finish(convoy_run *run, const convoy_metrics *test);
+/* Images that a report predicts at once, keeping what every layer gives: the run's batch, where that is not too large. */
+int run_report_batch(double batch);
 /* launches.json; a new reference, NULL when out of memory. */
 json_t *run_json_launches(const convoy_bench_result *result);
 

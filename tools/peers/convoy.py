@@ -14,6 +14,10 @@ class Convoy:
         self.environment = {"CONVOY_DEVICE": device, **(environment or {})}
         self.options = list(options)
 
+    def variation(self, **changes):
+        """The same command on the same device, with other options or another model."""
+        return Convoy(self.path, self.environment["CONVOY_DEVICE"], **changes)
+
     def json_of(self, arguments, extra=None, mark=None):
         finished = run([self.path, *arguments, "--json"], {**self.environment, **(extra or {})}, mark)
         try:

@@ -110,8 +110,8 @@ def prediction(bench):
 
 def resnet20(bench):
     """The residual network against each peer's best mode, on a quarter of the images: it takes some ten times as long."""
-    plain, rows = bench.convoy, {}
-    convoy = Convoy(plain.path, plain.environment["CONVOY_DEVICE"], model="resnet20")
+    rows = {}
+    convoy = bench.convoy.variation(model="resnet20")
     for peer in ("keras", "torch"):
         attempt(rows, f"{peer}-64", lambda p=peer: bench.contest(
             f"resnet20, {p}", lambda: bench.train_rate(64, convoy, 4), bench.modes("train", [p], 64, "resnet20", 4)))
@@ -192,8 +192,8 @@ def memory(bench):
 
 def streaming(bench):
     """Images that stay on the host and go over batch by batch, as those do that a device can't hold, against the same ones resident."""
-    plain, rows = bench.convoy, {}
-    streamed = Convoy(plain.path, plain.environment["CONVOY_DEVICE"], options=("--stream",))
+    rows = {}
+    streamed = bench.convoy.variation(options=("--stream",))
 
     def measure():
         pairs = alternate(lambda: bench.train_rate(64, streamed), lambda: bench.train_rate(64), bench.pairs)
@@ -260,10 +260,8 @@ def runtimes(bench):
     def intel(options=()):
         return Convoy(bench.convoy.path, "cpu", intel_environment(bench), options)
 
-    plain = bench.convoy
-    attempt(rows, "ordinary", lambda: measure(plain))
-    attempt(rows, "ordinary-8", lambda: measure(
-        Convoy(plain.path, plain.environment["CONVOY_DEVICE"], options=narrow)))
+    attempt(rows, "ordinary", lambda: measure(bench.convoy))
+    attempt(rows, "ordinary-8", lambda: measure(bench.convoy.variation(options=narrow)))
     attempt(rows, "intel", lambda: measure(intel()))
     attempt(rows, "intel-8", lambda: measure(intel(narrow)))
     return {"rows": rows}
