@@ -10,6 +10,7 @@
 // partial:  a pair for each chunk, C each: mean and sum of squared deviations, or the two sums of backward
 // VW divides C; a work-item takes VW channels of a chunk, or of BLOCK rows.
 #include "vector.clh"
+#include "activation.clh"
 
 #ifndef CHUNK
 #define CHUNK 256 // rows a work-item sums
@@ -83,8 +84,10 @@ kernel void batch_norm_moments(global const float *partial, global float *saved,
     VSTORE((FV)1.0f / sqrt(variance + EPSILON), saved + 2 * C + c);
 }
 
+// y = act(normalised x + residual), the latter with RESIDUAL.
 kernel void batch_norm_forward(global const float *x, global const float *mean, global const float *spread,
-                               global const float *gamma, global const float *beta, global float *y, int rows)
+                               global const float *gamma, global const float *beta, global const float *residual, global float *y,
+                               int rows)
 {
     int c = get_global_id(0) * VW;
     int first = get_global_id(1) * BLOCK;
@@ -96,8 +99,13 @@ kernel void batch_norm_forward(global const float *x, global const float *mean, 
     FV center = VLOAD(mean + c);
     FV scale = INVERSE(c) * GAMMA(c);
     FV shift = BETA(c);
-    for (int r = first; r < min(first + BLOCK, rows); r++)
-        VSTORE((VLOAD(x + r * C + c) - center) * scale + shift, y + r * C + c);
+    for (int r = first; r < min(first + BLOCK, rows); r++) {
+        FV z = (VLOAD(x + r * C + c) - center) * scale + shift;
+#if RESIDUAL
+        z += VLOAD(residual + r * C + c);
+#endif
+        VSTORE(ACTIVATE(z), y + r * C + c);
+    }
 }
 
 // Nothing happens once `bad` is set.

@@ -95,7 +95,8 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
 // wt is w with its last two axes swapped, (KH, KW, OC, IC).
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_data_vec_images(global const float *restrict dz, global const float *restrict wt,
-                                            global const float *restrict x, global float *restrict dx, int batch)
+                                            global const float *restrict x, global const float *restrict addend,
+                                            global float *restrict dx, int batch)
 {
     int ic = TILE_START(IC);
     int iy = get_global_id(0);
@@ -123,6 +124,9 @@ kernel void conv2d_backward_data_vec_images(global const float *restrict dz, glo
             UNROLLED for (int v = 0; v < VECTORS; v++)
             {
                 FV d = acc[j][v];
+#if ADDEND
+                d += VLOAD(addend + at + j * (H * W * IC) + v * VW);
+#endif
 #if INPUT_SLOPE
                 FV out = VLOAD(x + at + j * (H * W * IC) + v * VW);
                 d *= SLOPE(out, out);

@@ -5,7 +5,8 @@
 //   backward_filter  dw[kh][kw][ic][oc] = sum x[n][oy*SH+kh*DH-PT][ox*SW+kw*DW-PL][ic] * dz[n][oy][ox][oc],  db = sum dz
 //
 // Shapes: x (n, H, W, IC), y and dz (n, OH, OW, OC), w (KH, KW, IC, OC). Padding reads as zero.
-// Compile-time: H W IC OH OW OC KH KW SH SW DH DW PT PL USE_BIAS ACTIVATE SLOPE, and INPUT_SLOPE (1: dx *= slope at input x).
+// Compile-time: H W IC OH OW OC KH KW SH SW DH DW PT PL USE_BIAS ACTIVATE SLOPE, ADDEND (1: dx += addend), and then INPUT_SLOPE (1: dx *=
+// slope at input x).
 #define VW 1
 #include "vector.clh"
 #include "activation.clh"
@@ -42,7 +43,7 @@ kernel void conv2d_forward_plain(global const float *x, global const float *w, g
 }
 
 kernel void conv2d_backward_data_plain(global const float *dz, global const float *w, global const float *x,
-                                       global float *dx, int count)
+                                       global const float *addend, global float *dx, int count)
 {
     int i = get_global_id(0);
     if (i >= count)
@@ -66,6 +67,9 @@ kernel void conv2d_backward_data_plain(global const float *dz, global const floa
                 sum += from[oc] * weight[oc];
         }
     }
+#if ADDEND
+    sum += addend[i];
+#endif
 #if INPUT_SLOPE
     sum *= SLOPE(x[i], x[i]);
 #endif

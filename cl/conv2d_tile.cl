@@ -195,7 +195,8 @@ inline void put_blocks(const AV a[A_LOADS], const BV b[B_LOADS], local float *a_
 #ifdef BACKWARD_DATA
 __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 kernel void conv2d_backward_data_tile(global const float *restrict from, global const float *restrict w,
-                                      global const float *restrict also, global float *restrict to, int batch)
+                                      global const float *restrict also, global const float *restrict addend,
+                                      global float *restrict to, int batch)
 #else
 __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 kernel void conv2d_forward_tile(global const float *restrict from, global const float *restrict w,
@@ -254,6 +255,9 @@ kernel void conv2d_forward_tile(global const float *restrict from, global const 
             if (!there || n >= OUT_C)
                 continue;
             FV v = sum[i][j];
+#if !PARTIAL && defined(BACKWARD_DATA) && ADDEND
+            v += LOAD_CHANNELS(addend + at, n);
+#endif
 #if !PARTIAL && defined(BACKWARD_DATA) && INPUT_SLOPE
             FV out = LOAD_CHANNELS(also + at, n);
             v *= SLOPE(out, out);

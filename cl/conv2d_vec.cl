@@ -104,8 +104,8 @@ kernel void conv2d_forward_vec(global const float *restrict x, global const floa
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_data_vec(global const float *restrict dz, global const float *restrict wt,
-                                     global const float *restrict x, global float *restrict dx,
-                                     global const float *restrict zeros, int pixels)
+                                     global const float *restrict x, global const float *restrict addend,
+                                     global float *restrict dx, global const float *restrict zeros, int pixels)
 {
     int ic = TILE_START(get_global_id(1), IC);
     int phase_y = get_global_id(2) / SW;
@@ -148,6 +148,9 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
                 UNROLLED for (int v = 0; v < VECTORS; v++)
                 {
                     FV d = acc[j][v];
+#if ADDEND
+                    d += VLOAD(addend + at + v * VW);
+#endif
 #if INPUT_SLOPE
                     FV out = VLOAD(x + at + v * VW);
                     d *= SLOPE(out, out);
@@ -163,18 +166,18 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 #ifdef BACKWARD_FILTER
 // A tile is ROWS rows of the weights, seen as a matrix of KH*KW*IC rows of OC, x VECTORS vectors. Rows come in groups whose
 // inputs lie behind each other in memory: a row of the kernel (KW*IC) without padding, one tap (IC) with it. A work-item does TILES
-// tiles of a group for BLOCK images, then for the next BLOCK: a block of dz stays in the first cache for all tiles, whose sums
+// tiles for LINES lines of dz, then for the next LINES: these lines and their x stay in the first cache for all tiles, whose sums
 // wait in memory meanwhile. Dimension 0 counts such runs of tiles, 1 tiles of channels, 2 chunks of CHUNK images; each chunk writes
 // its own dw and db, `stride` floats apart, db `bias_at` floats behind dw where both share a buffer.
-// With more than one block in a chunk nobody else may touch a work-item's weights: OC a multiple of VECTORS * VW.
+// With fewer LINES than a chunk has nobody else may touch a work-item's weights: OC a multiple of VECTORS * VW.
 #ifndef ROWS
 #define ROWS 4 // rows of the weights in a register tile
 #endif
 #ifndef CHUNK
 #define CHUNK 8 // images that a work-item sums
 #endif
-#ifndef BLOCK
-#define BLOCK CHUNK // images that a tile sums at once
+#ifndef LINES
+#define LINES (CHUNK * OH) // lines of dz that a tile sums at once
 #endif
 #if !PADDED && DW == 1
 #define GROUP (KW * IC)
@@ -193,18 +196,10 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 #define FIRST_INSIDE(o, S) ((o) >= 0 ? 0 : (-(o) + (S) - 1) / (S))
 #define LAST_INSIDE(o, S, N, COUNT) ((o) > (N) - 1 ? 0 : min((COUNT), ((N) - 1 - (o)) / (S) + 1))
 
-#define RUNS ((GROUP_TILES + TILES - 1) / TILES)
-
-__attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void conv2d_backward_filter_vec(global const float *restrict x, global const float *restrict dz,
-                                       global float *restrict dw, global float *restrict db, int stride,
-                                       int bias_at, int batch)
+// What lines [line, line_end) of dz, counted through the batch, add to the tile of weights at row `start` of a group.
+inline void add_lines(global const float *restrict x, global const float *restrict dz, global float *restrict to, int group,
+                      int start, int known, int line, int line_end, bool first)
 {
-    int group = get_global_id(0) / RUNS;
-    int first_tile = get_global_id(0) % RUNS * TILES;
-    int oc = TILE_START(get_global_id(1), OC);
-    int chunk = get_global_id(2);
-    int image_end = min((chunk + 1) * CHUNK, batch);
     int oy_shift = KH_OF(group) * DH - PT;
     int ox_shift = KW_OF(group) * DW - PL;
     int oy_first = FIRST_INSIDE(oy_shift, SH);
@@ -215,49 +210,70 @@ kernel void conv2d_backward_filter_vec(global const float *restrict x, global co
 #else
     int ox_end = LAST_INSIDE(ox_shift, SW, W, OW);
 #endif
-    // A chunk behind the end of a short batch still writes its zeros.
-    for (int block = chunk * CHUNK; block == chunk * CHUNK || block < image_end; block += BLOCK)
-        for (int tile = first_tile; tile < min(first_tile + TILES, GROUP_TILES); tile++) {
-            int start = min(tile * ROWS, max(GROUP - ROWS, 0));
-            int known = tile * ROWS - start; // rows that the tile before has done
-            global float *to = dw + chunk * stride + (group * GROUP + start) * OC + oc;
-            FV acc[ROWS][VECTORS];
+    FV acc[ROWS][VECTORS];
+    UNROLLED for (int r = 0; r < ROWS; r++)
+        UNROLLED for (int v = 0; v < VECTORS; v++)
+            acc[r][v] = first ? (FV)0.0f : VLOAD(to + min(r, GROUP - 1) * OC + v * VW);
+    for (; line < line_end; line++) {
+        int n = line / OH, oy = line % OH;
+        if (oy < oy_first || oy >= oy_end)
+            continue;
+        global const float *from = x + ((n * H + oy * SH + oy_shift) * W + ox_first * SW + ox_shift) * IC + start;
+        global const float *grad = dz + (line * OW + ox_first) * OC;
+        PRAGMA(unroll 2)
+        for (int ox = ox_first; ox < ox_end; ox++) {
+            FV b[VECTORS];
+            UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD(grad + v * VW);
             UNROLLED for (int r = 0; r < ROWS; r++)
-                UNROLLED for (int v = 0; v < VECTORS; v++)
-                    acc[r][v] = block == chunk * CHUNK ? (FV)0.0f : VLOAD(to + min(r, GROUP - 1) * OC + v * VW);
-            for (int n = block; n < min(block + BLOCK, image_end); n++)
-                for (int oy = oy_first; oy < oy_end; oy++) {
-                    global const float *from =
-                        x + ((n * H + oy * SH + oy_shift) * W + ox_first * SW + ox_shift) * IC + start;
-                    global const float *grad = dz + ((n * OH + oy) * OW + ox_first) * OC + oc;
-                    PRAGMA(unroll 2)
-                    for (int ox = ox_first; ox < ox_end; ox++) {
-                        FV b[VECTORS];
-                        UNROLLED for (int v = 0; v < VECTORS; v++) b[v] = VLOAD(grad + v * VW);
-                        UNROLLED for (int r = 0; r < ROWS; r++)
-                        {
-                            FV a = (FV)(from[min(r, GROUP - 1)]);
-                            UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][v] = fma(a, b[v], acc[r][v]);
-                        }
-                        from += SW * IC;
-                        grad += OC;
-                    }
-                }
-            UNROLLED for (int r = 0; r < min(ROWS, GROUP); r++)
-                if (r >= known) {
-                    UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(acc[r][v], to + r * OC + v * VW);
-                }
+            {
+                FV a = (FV)(from[min(r, GROUP - 1)]);
+                UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][v] = fma(a, b[v], acc[r][v]);
+            }
+            from += SW * IC;
+            grad += OC;
         }
-
-#if USE_BIAS
-    if (get_global_id(0) == 0) {
-        FV sum[VECTORS];
-        UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] = (FV)0.0f;
-        for (int p = chunk * CHUNK * OH * OW; p < image_end * OH * OW; p++)
-            UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] += VLOAD(dz + p * OC + oc + v * VW);
-        global float *bias_to = db + bias_at + chunk * stride + oc;
-        UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(sum[v], bias_to + v * VW);
     }
+    UNROLLED for (int r = 0; r < min(ROWS, GROUP); r++)
+        if (r >= known) {
+            UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(acc[r][v], to + r * OC + v * VW);
+        }
+}
+
+// The same for the bias.
+inline void add_bias_lines(global const float *restrict dz, global float *restrict to, int line, int line_end, bool first)
+{
+    FV sum[VECTORS];
+    UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] = first ? (FV)0.0f : VLOAD(to + v * VW);
+    for (int p = line * OW; p < line_end * OW; p++)
+        UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] += VLOAD(dz + p * OC + v * VW);
+    UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(sum[v], to + v * VW);
+}
+
+__attribute__((reqd_work_group_size(1, 1, 1)))
+kernel void conv2d_backward_filter_vec(global const float *restrict x, global const float *restrict dz,
+                                       global float *restrict dw, global float *restrict db, int stride,
+                                       int bias_at, int batch)
+{
+    int first_tile = get_global_id(0) * TILES;
+    int last_tile = min(first_tile + TILES, GROUPS * GROUP_TILES);
+    int oc = TILE_START(get_global_id(1), OC);
+    int chunk = get_global_id(2);
+    int begin = chunk * CHUNK * OH;
+    int end = min((chunk + 1) * CHUNK, batch) * OH;
+    dz += oc;
+    dw += chunk * stride + oc;
+    // A chunk behind the end of a short batch still writes its zeros.
+    for (int line = begin; line == begin || line < end; line += LINES) {
+        int line_end = min(line + LINES, end);
+        for (int tile = first_tile; tile < last_tile; tile++) {
+            int group = tile / GROUP_TILES, first_row = tile % GROUP_TILES * ROWS;
+            int start = min(first_row, max(GROUP - ROWS, 0)); // the tile before has done the rows between
+            add_lines(x, dz, dw + (group * GROUP + start) * OC, group, start, first_row - start, line, line_end, line == begin);
+        }
+#if USE_BIAS
+        if (get_global_id(0) == 0)
+            add_bias_lines(dz, db + bias_at + chunk * stride + oc, line, line_end, line == begin);
 #endif
+    }
 }
 #endif

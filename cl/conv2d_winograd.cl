@@ -8,7 +8,8 @@
 //
 // A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels.
 // x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC), `u_at` floats into the scratch; PT and PL zeros lead. The data gradient is the
-// same with dz as x, the kernel turned around and its channels swapped; with INPUT_SLOPE y is multiplied by the slope at `other`.
+// same with dz as x, the kernel turned around and its channels swapped; with ADDEND that is added to y, with INPUT_SLOPE y is then
+// multiplied by the slope at `other`.
 #include "vector.clh"
 #include "activation.clh"
 #include "winograd.clh"
@@ -47,7 +48,8 @@
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_winograd(global const float *restrict x, global const float *restrict scratch, int u_at,
-                            global const float *restrict other, global float *restrict y, int batch)
+                            global const float *restrict other, global const float *restrict addend, global float *restrict y,
+                            int batch)
 {
     global const float *u = scratch + u_at;
     private float v_in[NN * V_STEP];       // V: position, patch, image, channel
@@ -124,6 +126,9 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
                                 if (oy + r >= OH || ox + q >= OW)
                                     continue;
                                 int at = ((j * OH + oy + r) * OW + ox + q) * OC + oc + v * VW;
+#if ADDEND
+                                out[q] += VLOAD(addend + first * (OH * OW * OC) + at);
+#endif
 #if INPUT_SLOPE
                                 FV there = VLOAD(other + first * (OH * OW * OC) + at);
                                 out[q] *= SLOPE(there, there);

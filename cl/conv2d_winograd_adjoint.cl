@@ -6,8 +6,8 @@
 // Patches overlap, so their gradients are added. Its patches are as many as dz has pieces of M x M, which are fewer than the pieces
 // of dx where images are small: 4x4 pixels of dz are one patch, the 6x6 pixels of dx under them would be four.
 //
-// dz (n, OH, OW, OC), dx (n, H, W, IC), u (N N, OC, IC) `u_at` floats into the scratch; with INPUT_SLOPE dx is multiplied by the
-// slope at x. A work-item is a whole work-group and takes IMAGES images; the buffers hold a multiple of that, whatever the batch.
+// dz (n, OH, OW, OC), dx (n, H, W, IC), u (N N, OC, IC) `u_at` floats into the scratch; with ADDEND that is added to dx, with
+// INPUT_SLOPE dx is then multiplied by the slope at x. A work-item is a whole work-group and takes IMAGES images; the buffers hold a multiple of that, whatever the batch.
 #include "vector.clh"
 #include "activation.clh"
 #include "winograd_points.clh"
@@ -19,6 +19,9 @@
 #define VECTORS 2 // vectors of input channels in a register tile
 #endif
 #include "multiply_add.clh"
+#ifndef ADDEND
+#define ADDEND 0
+#endif
 
 #define ROWS ((OH + M - 1) / M)
 #define COLUMNS ((OW + M - 1) / M)
@@ -90,7 +93,8 @@ inline void transform_piece(global const float *dz, int oy, int ox, private floa
 }
 
 // The patch at (iy, ix) of dx: stored when it is the only one, else added. `x` is where the slope is taken.
-inline void put_patch(private const float *from, int step, int iy, int ix, global const float *x, global float *dx)
+inline void put_patch(private const float *from, int step, int iy, int ix, global const float *x, global const float *addend,
+                      global float *dx)
 {
     FV t[N][N]; // t[j] = B times column j
     PATCH_LOOP for (int j = 0; j < N; j++)
@@ -111,7 +115,10 @@ inline void put_patch(private const float *from, int step, int iy, int ix, globa
             int at = ((iy + i) * W + ix + j) * IC;
 #if !ALONE
             out[j] += VLOAD(dx + at);
-#elif INPUT_SLOPE
+#elif ADDEND
+            out[j] += VLOAD(addend + at);
+#endif
+#if ALONE && INPUT_SLOPE
             FV there = VLOAD(x + at);
             out[j] *= SLOPE(there, there);
 #endif
@@ -122,7 +129,8 @@ inline void put_patch(private const float *from, int step, int iy, int ix, globa
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void winograd_adjoint(global const float *restrict dz, global const float *restrict scratch, int u_at,
-                             global const float *restrict x, global float *restrict dx, int batch)
+                             global const float *restrict x, global const float *restrict addend, global float *restrict dx,
+                             int batch)
 {
     global const float *u = scratch + u_at;
     private float z[NN * Z_STEP];                   // position, image, channel
@@ -132,9 +140,10 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
         return;
     dz += first * (OH * OW * OC);
     x += first * (H * W * IC);
+    addend += first * (H * W * IC);
     dx += first * (H * W * IC);
 #if !ALONE
-    for (int i = 0; i < IMAGES * H * W * IC; i++) dx[i] = 0.0f;
+    for (int i = 0; i < IMAGES * H * W * IC; i++) dx[i] = ADDEND ? addend[i] : 0.0f;
 #endif
     for (int tile = 0; tile < ROWS * COLUMNS; tile++) {
         int oy = tile / COLUMNS * M, ox = tile % COLUMNS * M;
@@ -153,7 +162,8 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
             for (int j = 0; j < IMAGES; j++)
                 for (int v = 0; v < VECTORS; v++)
                     put_patch(s + (j * VECTORS + v) * VW, IMAGES * VECTORS * VW, oy - PT, ox - PL,
-                              x + j * (H * W * IC) + c + v * VW, dx + j * (H * W * IC) + c + v * VW);
+                              x + j * (H * W * IC) + c + v * VW, addend + j * (H * W * IC) + c + v * VW,
+                              dx + j * (H * W * IC) + c + v * VW);
         }
     }
 #if !ALONE && INPUT_SLOPE

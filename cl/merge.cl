@@ -1,9 +1,10 @@
 // N tensors joined value by value, (batch, shape...) each, VW values a work-item:
-//   forward:  y = x0 OP x1 OP ... (OP 0: +, 1: -, 2: *, 3: mean, 4: maximum, 5: minimum)
+//   forward:  y = act(x0 OP x1 OP ...) (OP 0: +, 1: -, 2: *, 3: mean, 4: maximum, 5: minimum)
 //   backward: dx_K = dy * dy/dx_K; of equal maxima the first takes the gradient, and dx_K is summed over where x_K was repeated.
 // SAME: all shapes are equal. Else input j is repeated along its axes of length 1: D0 .. D3 is the output's shape, S<j><axis> the
 // step of input j along an axis (0: repeated), P<j> its values an image, E0 .. E3 the shape of input K, and VW is 1.
 #include "vector.clh"
+#include "activation.clh"
 #ifndef OP
 #define OP 0
 #endif
@@ -79,16 +80,16 @@ kernel void merge_forward(INPUTS, global float *y, int count)
 #if OP == 3
     u /= (float)N;
 #endif
-    store_part(u, y + i, count - i);
+    store_part(ACTIVATE(u), y + i, count - i);
 }
 
 // dy/dx_K at one place.
 #if OP == 2 || OP == 4 || OP == 5
 #define TIMES(j) if (j != K) s *= FACTOR(j);
-#define SLOPE(s) FV s = (FV)1.0f; TIMES(0) CAT(ALL, N)(TIMES)
+#define FACTORS(s) FV s = (FV)1.0f; TIMES(0) CAT(ALL, N)(TIMES)
 #define READ INPUTS,
 #else
-#define SLOPE(s) FV s = (FV)(OP == 1 && K == 1 ? -1.0f : OP == 3 ? 1.0f / N : 1.0f);
+#define FACTORS(s) FV s = (FV)(OP == 1 && K == 1 ? -1.0f : OP == 3 ? 1.0f / N : 1.0f);
 #define READ
 #endif
 
@@ -98,7 +99,7 @@ kernel void merge_backward(READ global const float *dy, global float *dx, int co
     if (i >= count)
         return;
 #if SAME
-    SLOPE(s)
+    FACTORS(s)
     store_part(load_part(dy + i, count - i) * s, dx + i, count - i);
 #else
     int d0 = i % E3, c0 = i / E3 % E2, b0 = i / (E3 * E2) % E1, a0 = i / (E3 * E2 * E1) % E0, n = i / (E3 * E2 * E1 * E0);
@@ -108,7 +109,7 @@ kernel void merge_backward(READ global const float *dy, global float *dx, int co
         for (int b = b0; b < (E1 == D1 ? b0 + 1 : D1); b++)
             for (int c = c0; c < (E2 == D2 ? c0 + 1 : D2); c++)
                 for (int d = d0; d < (E3 == D3 ? d0 + 1 : D3); d++) {
-                    SLOPE(s)
+                    FACTORS(s)
                     sum += dy[(((n * D0 + a) * D1 + b) * D2 + c) * D3 + d] * s;
                 }
     dx[i] = sum;

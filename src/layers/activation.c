@@ -25,6 +25,8 @@ static convoy_status build(layer *l, convoy_error *err)
     l->backward_reads_output = true;
     l->gives_softmax = s->act.act == activation_find("softmax");
     l->backward_reads_input = !s->act.act->from_output;
+    if (s->act.act->elementwise && s->act.act->from_output && s->act.act != activation_find("linear"))
+        l->is_activation = s->act.act;
     return CONVOY_OK;
 }
 

@@ -27,13 +27,13 @@ typedef struct pair {
 
 enum { P_INPUT, P_D_INPUT = P_INPUT + LAYER_MAX_INPUTS, P_OUTPUT = P_D_INPUT + LAYER_MAX_INPUTS, P_D_OUTPUT, P_PARAM,
        P_D_PARAM = P_PARAM + LAYER_MAX_PARAMS, P_SAVED = P_D_PARAM + LAYER_MAX_PARAMS, P_SCRATCH_F, P_SCRATCH_B, P_ZEROS, P_BAD,
-       P_COUNT };
+       P_ADDEND, P_RESIDUAL, P_COUNT };
 
 typedef struct check {
     convoy_context *ctx;
     layer *layer;
     int max_batch, batch;
-    bool fused; /* d_output has the slope already, and the input's slope is wanted */
+    bool fused; /* with all that neighbours may ask for: layer_io's input_slope, addend, activation, residual, d_output_has_slope */
     bool training; /* else forward alone is compared */
     uint64_t seed;
     pair pairs[P_COUNT];
@@ -61,6 +61,16 @@ static convoy_status make(check *c, int which, const char *name, size_t count, s
     return rt_buffer_fill(p->buffer, which == P_ZEROS || which == P_BAD ? 0.0f : NAN, err);
 }
 
+/* What layers beside this one leave for it to add. */
+static convoy_status make_neighbours(check *c, convoy_error *err)
+{
+    const layer *l = c->layer;
+    size_t in = l->sums_gradients ? shape_count(&l->input[0]) : 0, most = (size_t)c->max_batch, batch = (size_t)c->batch;
+    size_t out = l->class->applies_residual ? shape_count(&l->output) : 0;
+    TRY(make(c, P_ADDEND, "gradient to be added", c->fused ? in * most : 0, in * batch, err));
+    return make(c, P_RESIDUAL, "residual", c->fused ? out * most : 0, out * batch, err);
+}
+
 static convoy_status make_all(check *c, convoy_error *err)
 {
     const layer *l = c->layer;
@@ -85,6 +95,7 @@ static convoy_status make_all(check *c, convoy_error *err)
     TRY(make(c, P_SCRATCH_B, "scratch", l->backward_scratch ? l->backward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
     TRY(make(c, P_ZEROS, "zeros", l->zeros_needed, 0, err));
     TRY(make(c, P_BAD, "flag", 1, 0, err));
+    TRY(make_neighbours(c, err));
     c->scratch = malloc(3 * out * most * sizeof *c->scratch);
     return c->scratch ? CONVOY_OK : OUT_OF_MEMORY(err);
 }
@@ -149,6 +160,9 @@ static convoy_status play(check *c, convoy_error *err)
     if (c->fused) {
         back.d_output_has_slope = c->layer->activation != NULL;
         back.input_slope = class->applies_input_slope ? activation_find("relu") : NULL;
+        back.addend = c->pairs[P_ADDEND].buffer;
+        io.activation = class->applies_activation ? activation_find("relu") : NULL;
+        io.residual = c->pairs[P_RESIDUAL].buffer;
     }
     TRY(rt_list_create(c->ctx, c->max_batch, &c->forward, err));
     TRY(rt_list_create(c->ctx, c->max_batch, &c->backward, err));
@@ -181,6 +195,17 @@ static void mask_by_output(check *c)
             dy->reference[i] = 0.0;
 }
 
+/* What a layer does to its output for those behind it. */
+static void end_output(check *c)
+{
+    const pair *y = &c->pairs[P_OUTPUT], *residual = &c->pairs[P_RESIDUAL];
+    for (size_t i = 0; i < residual->count && i < y->played; i++)
+        y->reference[i] += residual->reference[i];
+    if (c->fused && c->layer->class->applies_activation)
+        for (size_t i = 0; i < y->played; i++)
+            y->reference[i] = fmax(y->reference[i], 0.0);
+}
+
 static void run_reference(check *c)
 {
     const layer_class *class = c->layer->class;
@@ -200,6 +225,9 @@ static void run_reference(check *c)
     if (c->fused && c->layer->activation)
         mask_by_output(c);
     class->reference_backward(c->layer, &r);
+    end_output(c);
+    for (size_t i = 0; i < p[P_ADDEND].count; i++)
+        p[P_D_INPUT].reference[i] += p[P_ADDEND].reference[i];
     if (c->fused && class->applies_input_slope)
         for (size_t i = 0; i < p[P_D_INPUT].played; i++)
             if (p[P_INPUT].reference[i] <= 0.0)
@@ -249,7 +277,7 @@ static convoy_status compare(check *c, int which, convoy_error *err)
         if (!(error <= 1.0) && c->row->message[0] == '\0')
             snprintf(c->row->message, sizeof c->row->message, "%s%s: value %zu of %zu is %.9g, the reference says %.9g "
                      "(batch %d of %d%s%s)", which >= P_D_PARAM ? "gradient of " : "", p->name, i, p->played,
-                     (double)values[i], p->reference[i], c->batch, c->max_batch, c->fused ? ", slopes fused" : "",
+                     (double)values[i], p->reference[i], c->batch, c->max_batch, c->fused ? ", fused" : "",
                      c->training ? "" : ", inference");
     }
     free(values);
@@ -290,6 +318,9 @@ static convoy_status run(check *c, convoy_error *err)
     for (int k = 0; k < c->layer->input_count; k++)
         TRY(send(c, P_INPUT + k, err));
     TRY(send(c, P_D_OUTPUT, err));
+    for (int which = P_ADDEND; which <= P_RESIDUAL; which++)
+        if (c->pairs[which].count > 0)
+            TRY(send(c, which, err));
     for (int k = 0; k < c->layer->param_count; k++)
         TRY(send(c, P_PARAM + k, err));
     run_reference(c);
@@ -299,7 +330,7 @@ static convoy_status run(check *c, convoy_error *err)
     return c->training ? compare_training(c, err) : CONVOY_OK;
 }
 
-/* A full batch; a part of a larger one; one with the slopes of neighbours fused in; and inference where that differs. */
+/* A full batch; a part of a larger one; one with what neighbours ask for; and inference where that differs. */
 static convoy_status check_layer(convoy_context *ctx, layer *l, uint64_t seed, convoy_check_row *row, convoy_error *err)
 {
     static const struct { int max_batch, batch; bool fused, inference; } ways[] = {

@@ -28,6 +28,7 @@ convoy_status conv_build(const layer *l, const int kernel_size[2], const int str
 void conv_build_activation(layer *l, const activation *act)
 {
     l->backward_reads_output = act != activation_find("linear");
+    l->keeps_d_output = !l->backward_reads_output;
     l->activation = act->elementwise && act->from_output && l->backward_reads_output ? act : NULL;
     l->gives_softmax = act == activation_find("softmax");
     l->saved_per_image = act->from_output ? 0 : shape_count(&l->output);

@@ -94,6 +94,7 @@ static convoy_status build(layer *l, convoy_error *err)
         layer_add_rules(l, &s->bias_rules);
     }
     l->backward_reads_input = true;
+    l->sums_gradients = s->groups == 1;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = s->groups == 1 ? ops_conv2d_zeros(c) : 0;
     l->forward_scratch = s->groups == 1 ? forward_scratch : NULL;
@@ -145,7 +146,7 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
                                     io->output, io->d_output, io->d_output,
                                     s->shape.out_height * s->shape.out_width, s->filters, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
-                      .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch, .zeros = io->zeros};
+                      .dw = io->d_param[0], .dbias = io->d_param[1], .addend = io->addend, .scratch = io->scratch, .zeros = io->zeros};
     if (s->groups > 1)
         return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, s->groups, io->input_slope, &b, io->batch, err);
     return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);

@@ -142,6 +142,13 @@ typedef struct layer_io {
     /* Not NULL: backward multiplies d_input[0] by this activation's slope, taken from input[0], on behalf of the producer.
      * Only classes with applies_input_slope get it. */
     const struct activation *input_slope;
+    /* Not NULL: backward adds this to d_input[0], before the slope. Only layers that sum_gradients get it. */
+    const rt_buffer *addend;
+    /* Not NULL: forward applies this activation last; backward is given a gradient that has its slope. Only classes with
+     * applies_activation get it. */
+    const struct activation *activation;
+    /* Not NULL: forward adds this tensor to its output, before `activation`. Only classes with applies_residual get it. */
+    const rt_buffer *residual;
 } layer_io;
 
 /* The same for the reference, in double on the host. */
@@ -175,6 +182,8 @@ typedef struct layer_class {
     bool alias;                   /* the output is the input's memory, reshaped: no launches */
     bool alias_in_inference;      /* the same outside of training plans */
     bool applies_input_slope;     /* backward honours layer_io.input_slope */
+    bool applies_activation;      /* forward honours layer_io.activation */
+    bool applies_residual;        /* forward honours layer_io.residual */
     bool trains_apart;            /* inference has launches, others than training */
     bool merges;                  /* reads a list of one or more tensors; others read one, InputLayer none */
     const layer_sample *samples;  /* ends with options == NULL */
@@ -220,6 +229,10 @@ struct layer {
     layer_param param[LAYER_MAX_PARAMS];
     bool backward_reads_input, backward_reads_output;
     const struct activation *activation;        /* applied last, or NULL; what a consumer may take the slope of */
+    const struct activation *is_activation;     /* the layer is this one and nothing else; its slope follows from the output */
+    bool sums_gradients;                        /* backward honours layer_io.addend */
+    bool passes_gradient;                       /* the sum of its inputs: d_output is the gradient of each, which has its shape */
+    bool keeps_d_output;                        /* backward doesn't overwrite it */
     bool gives_softmax;                         /* the output is a softmax */
     size_t saved_per_image;                     /* floats */
     size_t saved_by_training;                   /* floats in all, besides; only training has them */

@@ -1,6 +1,7 @@
 /* Add, Subtract, Multiply, Average, Maximum and Minimum: tensors joined value by value. Shapes are aligned at their last axis; axes
  * of length 1, and missing ones, are repeated. Kernels and formulas: cl/merge.cl. */
 #include <stdio.h>
+#include <string.h>
 
 #include "layers/onnx.h"
 #include "ops/elementwise.h"
@@ -68,6 +69,8 @@ static convoy_status build(layer *l, convoy_error *err)
     for (int k = 0; k < l->input_count; k++)
         for (int i = CONVOY_MAX_RANK - 1, step = 1; i >= 0; step *= s->in_shape[k][i], i--)
             s->step[k][i] = s->in_shape[k][i] == 1 ? 0 : step;
+    l->passes_gradient = s->same && op == OP_ADD;
+    l->keeps_d_output = true;
     l->backward_reads_input = op == OP_MULTIPLY || op == OP_MAXIMUM || op == OP_MINIMUM;
     return CONVOY_OK;
 }
@@ -88,8 +91,14 @@ static void write_options(const layer *l, unsigned width, int to, char *out, siz
     }
 }
 
-/* The longest: eight inputs with five numbers each. */
-#define OPTIONS_SIZE 1536
+/* The longest: eight inputs with five numbers each, and an activation. */
+#define OPTIONS_SIZE 1664
+
+static void add_activation(const activation *act, char *out, size_t size)
+{
+    size_t used = strlen(out);
+    snprintf(out + used, size - used, ACTIVATION_OPTIONS, act->name, act->name);
+}
 
 static convoy_status add(const layer *l, const layer_io *io, int to, bool forward, rt_list *list, convoy_error *err)
 {
@@ -98,6 +107,8 @@ static convoy_status add(const layer *l, const layer_io *io, int to, bool forwar
     unsigned width = s->same ? ops_width(io->ctx) : 1;
     size_t values = shape_count(forward ? &l->output : &l->input[to]);
     write_options(l, width, to, text, sizeof text);
+    if (forward && io->activation)
+        add_activation(io->activation, text, sizeof text);
     snprintf(label, sizeof label, "%s %s", l->name, forward ? "forward" : "backward");
     rt_launch launch = {.label = label, .source = "merge", .kernel = forward ? "merge_forward" : "merge_backward",
                         .options = text};
@@ -253,6 +264,7 @@ static const convoy_shape more_inputs[][LAYER_MAX_INPUTS - 1] = {
         .name = class_name,                                                                                            \
         .snake = snake_name,                                                                                           \
         .state_size = sizeof(merge_state),                                                                             \
+        .applies_activation = true,                                                                                    \
         .merges = true,                                                                                                \
         .samples = its_samples,                                                                                        \
         .more_inputs = more_inputs,                                                                                    \

@@ -20,18 +20,21 @@ static const option options[] = {
     {0},
 };
 
-static convoy_status build(layer *l, convoy_error *err)
-{
-    (void)err;
-    l->output = l->input[0];
-    l->backward_reads_input = true;
-    return CONVOY_OK;
-}
-
 /* Keras computes this case as its leaky_relu, whose slope at 0 is the left one, ... */
 static bool is_leaky(const relu_state *s) { return isnan(s->max_value) && s->threshold == 0.0; }
 /* ... and this one as its relu6, whose slope at 6 is the right one. */
 static bool is_relu6(const relu_state *s) { return s->max_value == 6.0 && s->threshold == 0.0; }
+
+static convoy_status build(layer *l, convoy_error *err)
+{
+    (void)err;
+    const relu_state *s = l->state;
+    l->output = l->input[0];
+    l->backward_reads_input = true;
+    if (s->negative_slope == 0.0 && (is_leaky(s) || is_relu6(s)))
+        l->is_activation = activation_find(is_relu6(s) ? "relu6" : "relu");
+    return CONVOY_OK;
+}
 
 static convoy_status add(const layer *l, const layer_io *io, const char *kernel, const rt_buffer *const *buffers,
                          int count, rt_list *list, convoy_error *err)

@@ -26,7 +26,7 @@ static void want_forward(plan *p, size_t i)
 {
     const plan_node *n = &p->nodes[i];
     const layer *l = n->node->layer;
-    int now = (int)i, end = (int)p->count, back = n->backward ? 2 * end - now : now, batch = p->options.batch;
+    int now = n->is_sum ? (int)n->root : (int)i, end = (int)p->count, back = n->backward ? 2 * end - (int)i : now, batch = p->options.batch;
     int made = n->node->input_count == 0 ? 0 : n->is_pooled ? (int)p->nodes[n->node->input[0]].root : now;
     if (n->root == i && !n->pools_for_reader)
         want(p, i, T_OUTPUT, output_bytes(p, i), made, n->is_output || p->options.keep_outputs ? end : now);
@@ -44,28 +44,48 @@ static void want_forward(plan *p, size_t i)
         want(p, i, T_FORWARD_SCRATCH, l->forward_scratch(l, p->ctx, batch) * sizeof(float), keeps ? 0 : now, keeps ? end : now);
 }
 
-/* The gradient of an output lives from the moment of its first writer, which is its last reader or the loss, to its own
- * node's backward pass. What is added to it lives for a moment only. */
+/* The gradient of input k of node i. That of an output lives from the moment of its first writer, which is its last reader or the
+ * loss, to its own node's backward pass, or longer where it is passed on. What is added to it lives until then only. */
+static void want_d_input(plan *p, size_t i, int k)
+{
+    const plan_node *n = &p->nodes[i];
+    size_t root = p->nodes[n->node->input[k]].root;
+    const plan_node *from = &p->nodes[root];
+    int end = (int)p->count, now = 2 * end - (int)i, until = 2 * end - (int)root, summed = 2 * end - (int)from->last_writer;
+    size_t passed = p->nodes[n->root].gradient;
+    switch (n->way[k]) {
+    case GRADIENT_WHOLE:
+    case GRADIENT_SUMMED: want(p, root, T_D_OUTPUT, output_bytes(p, root), now, until); break;
+    case GRADIENT_ADDED: want(p, i, T_D_INPUT + k, output_bytes(p, root), now, now); break;
+    case GRADIENT_HELD: want(p, i, T_D_INPUT + k, output_bytes(p, root), now, summed); break;
+    case GRADIENT_PASSED:
+        prolong(p, passed / T_KINDS, (int)(passed % T_KINDS), from->writer_count == 1 ? until : summed);
+        break;
+    case GRADIENT_NONE: break;
+    }
+}
+
+/* The loss writes it. */
+static void want_output_gradient(plan *p, size_t i)
+{
+    int end = (int)p->count;
+    if (p->nodes[i].root == i && p->nodes[i].is_output && p->nodes[i].needs_gradient)
+        want(p, i, T_D_OUTPUT, output_bytes(p, i), end, 2 * end - (int)i);
+}
+
 static void want_backward(plan *p, size_t i)
 {
     const plan_node *n = &p->nodes[i];
     const layer *l = n->node->layer;
-    int end = (int)p->count, now = 2 * end - (int)i;
-    if (n->root == i && n->is_output && n->needs_gradient)
-        want(p, i, T_D_OUTPUT, output_bytes(p, i), end, now);
+    int now = 2 * (int)p->count - (int)i;
+    if (n->ending && !plan_slope_is_taken(p, i))
+        prolong(p, i, T_OUTPUT, 2 * (int)p->count - (int)n->ending_node);
     if (!n->backward)
         return;
     if (l->backward_scratch)
         want(p, i, T_BACKWARD_SCRATCH, l->backward_scratch(l, p->ctx, p->options.batch) * sizeof(float), now, now);
-    for (int k = 0; k < n->node->input_count; k++) {
-        size_t root = p->nodes[n->node->input[k]].root;
-        if (!p->nodes[root].needs_gradient)
-            continue;
-        if (n->adds_input[k])
-            want(p, i, T_D_INPUT + k, output_bytes(p, root), now, now);
-        else
-            want(p, root, T_D_OUTPUT, output_bytes(p, root), now, 2 * end - (int)root);
-    }
+    for (int k = 0; k < n->node->input_count; k++)
+        want_d_input(p, i, k);
     for (int k = 0; n->adds_params && k < l->param_count; k++)
         want(p, i, T_D_PARAM + k, l->param[k].count * sizeof(float), now, now);
 }
@@ -85,9 +105,10 @@ convoy_status plan_create_arena(plan *p, convoy_error *err)
     size_t bytes = 0, least = 0;
     for (size_t i = 0; i < p->count; i++)
         want_forward(p, i);
+    for (size_t i = 0; p->options.training && i < p->count; i++)
+        want_output_gradient(p, i);
     for (size_t i = p->count; p->options.training && i-- > 0;)
-        if (!plan_is_alias(p, p->nodes[i].node))
-            want_backward(p, i);
+        want_backward(p, i);
     TRY(arena_place(p->tensors, p->count * T_KINDS, rt_alignment(p->ctx), &bytes, &least, err));
     rt_buffer *arena = p->options.share ? p->options.share->arena : NULL;
     if (arena == NULL || rt_buffer_bytes(arena) < bytes) {

@@ -1,6 +1,7 @@
 #include "ops/batch_norm.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "ops/elementwise.h"
 
@@ -31,7 +32,7 @@ size_t ops_batch_norm_scratch(const convoy_context *ctx, const batch_norm *n, in
 /* A launch and the texts that it points to. */
 typedef struct pass {
     rt_launch launch;
-    char label[160], options[320];
+    char label[160], options[448];
     size_t vectors;
     int block;
 } pass;
@@ -78,6 +79,14 @@ static convoy_status add_channels(pass *p, rt_list *list, const convoy_context *
     return rt_list_add(list, &p->launch, err);
 }
 
+/* What the forward pass does to a normalised value. */
+static void add_ending(pass *p, const batch_norm_buffers *b)
+{
+    size_t used = strlen(p->options);
+    const char *act = b->activation ? b->activation->name : "linear";
+    snprintf(p->options + used, sizeof p->options - used, " -DRESIDUAL=%d" ACTIVATION_OPTIONS, b->residual != NULL, act, act);
+}
+
 convoy_status ops_batch_norm_forward(rt_list *list, convoy_context *ctx, const char *layer, const batch_norm *n,
                                      const batch_norm_buffers *b, int batch, convoy_error *err)
 {
@@ -94,9 +103,10 @@ convoy_status ops_batch_norm_forward(rt_list *list, convoy_context *ctx, const c
         TRY(add_channels(&p, list, ctx, 0, err));
     }
     begin(&p, ctx, layer, n, batch, "forward", "batch_norm_forward");
+    add_ending(&p, b);
     push(&p, (const rt_buffer *[]){b->x, n->moving ? b->mean : b->saved, n->moving ? b->variance : b->saved, b->gamma,
-                                   b->beta, b->y}, 6);
-    return add_rows(&p, list, ctx, n, 2, err);
+                                   b->beta, b->residual, b->y}, 7);
+    return add_rows(&p, list, ctx, n, b->residual ? 3 : 2, err);
 }
 
 static convoy_status backward_moving(rt_list *list, convoy_context *ctx, const char *layer, const batch_norm *n,

@@ -55,6 +55,8 @@ void conv_launch_begin(conv_launch *l, const conv_job *job, const char *what, co
 
 void conv_launch_activation(conv_launch *l, const conv_job *job)
 {
+    if (job->buffers->addend)
+        conv_launch_option(l, " -DADDEND=1");
     if (job->act == NULL)
         return;
     conv_launch_option(l, ACTIVATION_OPTIONS, job->act->name, job->act->name);

@@ -27,6 +27,7 @@ typedef struct conv_pool {
 typedef struct conv_buffers {
     const rt_buffer *x, *w, *bias, *y;       /* forward */
     const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
+    const rt_buffer *addend;                 /* backward: dx gets this added, before the slope; NULL: nothing. Not dx itself */
     const rt_buffer *scratch;                /* ops_conv2d_forward_scratch or _backward_scratch floats */
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
     bool weights_stay;                       /* forward: the scratch is kept from play to play, and so are the weights */
@@ -37,7 +38,7 @@ typedef struct conv_buffers {
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                  const activation *act, const conv_buffers *b, int batch, convoy_error *err);
 
-/* dx (times `slope`'s slope at x, unless NULL), dw and dbias from dz. */
+/* dx (plus b->addend, then times `slope`'s slope at x, unless NULL), dw and dbias from dz. */
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                   const activation *slope, const conv_buffers *b, int batch, convoy_error *err);
 

@@ -55,6 +55,8 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     rt_gemm_launch gemm = {.label = label, .a = b->dz, .b = b->w, .c = b->dx, .transpose_b = true, .m = -1, .n = s->in,
                            .k = s->out};
     TRY(rt_list_add_gemm(list, &gemm, err));
+    if (b->addend)
+        TRY(ops_accumulate(list, ctx, label, b->addend, b->dx, (size_t)s->in, 0, err));
     return job->act ? ops_activation_backward(list, ctx, label, job->act, b->x, b->x, b->dx, b->dx, 1, s->in, err)
                     : CONVOY_OK;
 }

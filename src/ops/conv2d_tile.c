@@ -54,6 +54,7 @@ static convoy_status add_finish(rt_list *list, convoy_context *ctx, const conv_j
     conv_launch_activation(&l, job);
     rt_push(&l.launch, RT_BUFFER(job->buffers->scratch));
     rt_push(&l.launch, RT_BUFFER(also));
+    rt_push(&l.launch, RT_BUFFER(job->buffers->addend ? job->buffers->addend : also));
     rt_push(&l.launch, RT_BUFFER(to));
     rt_push(&l.launch, RT_INT(job->params[SPLITS]));
     rt_push(&l.launch, RT_BATCH((int)values));
@@ -102,6 +103,7 @@ static convoy_status add_data_by(rt_list *list, convoy_context *ctx, const conv_
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->w));
     rt_push(&l.launch, RT_BUFFER(x));
+    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->dz));
     rt_push(&l.launch, RT_BUFFER(split ? b->scratch : b->dx));
     set_block(&l, job, data_padded(job->problem.shape), pixel_blocks(job));
     TRY(rt_list_add(list, &l.launch, err));

@@ -101,7 +101,7 @@ void conv_launch_begin(conv_launch *l, const conv_job *job, const char *what, co
 void conv_launch_option(conv_launch *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* -DPH ... -DPOW, where the job has a pool. */
 void conv_launch_pool(conv_launch *l, const conv_job *job);
-/* -DACTIVATE and -DSLOPE, and -DINPUT_SLOPE=1 for a backward pass that has an activation. */
+/* -DACTIVATE and -DSLOPE, and for a backward pass -DINPUT_SLOPE=1 where it has an activation, -DADDEND=1 where it has an addend. */
 void conv_launch_activation(conv_launch *l, const conv_job *job);
 
 size_t conv_weights(const conv_shape *s);       /* values of w */

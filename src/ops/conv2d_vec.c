@@ -75,6 +75,7 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
     rt_push(&l.launch, RT_BUFFER(job->act ? b->x : b->dz)); /* only read for the slope */
+    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->dx));
     push_pixels(&l, job);
     l.launch.global[2] = RT_FIXED((size_t)s->stride[0] * s->stride[1]);
@@ -82,9 +83,9 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     return rt_list_add(list, &l.launch, err);
 }
 
-/* ---- filter gradient: a tile is ROWS rows of the weights, summed over a chunk of images, block by block ---- */
+/* ---- filter gradient: a tile is ROWS rows of the weights, summed over a chunk of images, some lines at a time ---- */
 
-enum { ROWS = 2, CHUNK, BLOCK, RUN };
+enum { ROWS = 2, CHUNK, LINES, RUN };
 
 /* Rows of the weights whose inputs lie behind each other in memory. */
 static int group_rows(const conv_shape *s)
@@ -98,8 +99,8 @@ static bool fits_rows(const convoy_context *ctx, const conv_problem *p, const in
 {
     bool apart = p->shape->out % (params[VW] * params[VECTORS]) == 0;
     return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) &&
-           params[ROWS] <= group_rows(p->shape) && params[CHUNK] <= p->batch && params[BLOCK] <= params[CHUNK] &&
-           (apart || params[BLOCK] == params[CHUNK]);
+           params[ROWS] <= group_rows(p->shape) && params[CHUNK] <= p->batch &&
+           (apart || params[LINES] >= params[CHUNK] * p->shape->out_height);
 }
 
 /* Enough chunks to keep the device busy and a chunk's inputs in cache, but no more, because each writes a whole gradient. */
@@ -131,9 +132,9 @@ static double best_rows(int group, int width, int vectors, int *rows)
     return best;
 }
 
-static int group_tiles(const conv_problem *p, const int *params)
+static int tile_count(const conv_problem *p, const int *params)
 {
-    return (group_rows(p->shape) + params[ROWS] - 1) / params[ROWS];
+    return group_count(p->shape) * ((group_rows(p->shape) + params[ROWS] - 1) / params[ROWS]);
 }
 
 static int channel_tiles(const conv_problem *p, const int *params)
@@ -142,18 +143,27 @@ static int channel_tiles(const conv_problem *p, const int *params)
     return (p->shape->out + channels - 1) / channels;
 }
 
-/* Blocks of some 256 pixels, so that loading and storing the sums does not count, and all tiles of a group in one work-item: where
- * that leaves work-items enough, and where no two of them share weights. */
-static void default_blocks(const convoy_context *ctx, const conv_problem *p, int *params)
+/* Bytes of dz and x that lines of an output bring into the first cache, which has 32 KiB at least. */
+#define CACHED_LINES (24 * 1024)
+/* Pixels from which on loading and storing the sums does not count. */
+enum { LEAST_PIXELS = 128 };
+
+/* So many lines that they stay in the first cache, and all tiles in one work-item: where that leaves work-items enough, and where no
+ * two of them share weights. */
+static void default_lines(const convoy_context *ctx, const conv_problem *p, int *params)
 {
     const conv_shape *s = p->shape;
-    int pixels = s->out_height * s->out_width, images = (255 + pixels) / pixels;
+    int channels = params[VW] * params[VECTORS], most = params[CHUNK] * s->out_height;
+    int least = (LEAST_PIXELS + s->out_width - 1) / s->out_width;
+    int cached = CACHED_LINES / (4 * (s->stride[0] * s->width * s->in + s->out_width * channels));
     int chunks = (p->batch + params[CHUNK] - 1) / params[CHUNK];
-    int items = group_count(s) * channel_tiles(p, params) * chunks;
-    bool apart = s->out % (params[VW] * params[VECTORS]) == 0;
-    bool pays = apart && images < params[CHUNK] && items >= 4 * (int)convoy_context_device(ctx)->compute_units;
-    params[BLOCK] = pays ? images : params[CHUNK];
-    params[RUN] = pays ? group_tiles(p, params) : 1;
+    int units = (int)convoy_context_device(ctx)->compute_units, tiles = tile_count(p, params);
+    bool apart = s->out % channels == 0;
+    int runs = (4 * units + channel_tiles(p, params) * chunks - 1) / (channel_tiles(p, params) * chunks);
+    bool pays = apart && least < most && runs < tiles;
+    params[LINES] = !pays ? most : cached > least ? cached : least;
+    params[LINES] = params[LINES] < most ? params[LINES] : most;
+    params[RUN] = pays ? (tiles + runs - 1) / runs : 1;
 }
 
 static void default_rows(const convoy_context *ctx, const conv_problem *p, int *params)
@@ -168,7 +178,7 @@ static void default_rows(const convoy_context *ctx, const conv_problem *p, int *
         params[ROWS] = rows;
     }
     params[CHUNK] = default_chunk(ctx, p);
-    default_blocks(ctx, p, params);
+    default_lines(ctx, p, params);
 }
 
 static int chunk_count(const conv_problem *p, const int *params)
@@ -191,10 +201,10 @@ static convoy_status add_backward_filter(rt_list *list, convoy_context *ctx, con
     const conv_shape *s = job->problem.shape;
     const int *v = job->params;
     int chunks = chunk_count(&job->problem, v), weights = (int)conv_weights(s);
-    int runs = (group_tiles(&job->problem, v) + v[RUN] - 1) / v[RUN];
+    int runs = (tile_count(&job->problem, v) + v[RUN] - 1) / v[RUN];
     conv_launch_begin(&l, job, "backward filter", "conv2d_vec", "conv2d_backward_filter_vec");
-    conv_launch_option(&l, " -DBACKWARD_FILTER" TILE_OPTIONS " -DROWS=%d -DCHUNK=%d -DBLOCK=%d -DTILES=%d", v[VW], v[VECTORS],
-                       v[ROWS], v[CHUNK], v[BLOCK], v[RUN]);
+    conv_launch_option(&l, " -DBACKWARD_FILTER" TILE_OPTIONS " -DROWS=%d -DCHUNK=%d -DLINES=%d -DTILES=%d", v[VW], v[VECTORS],
+                       v[ROWS], v[CHUNK], v[LINES], v[RUN]);
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(chunks > 1 ? b->scratch : b->dw));
@@ -202,7 +212,7 @@ static convoy_status add_backward_filter(rt_list *list, convoy_context *ctx, con
     rt_push(&l.launch, RT_INT(weights + s->out));
     rt_push(&l.launch, RT_INT(chunks > 1 ? weights : 0));
     rt_push(&l.launch, RT_BATCH(1));
-    l.launch.global[0] = RT_FIXED((size_t)group_count(s) * (size_t)runs);
+    l.launch.global[0] = RT_FIXED((size_t)runs);
     l.launch.global[1] = RT_FIXED((size_t)channel_tiles(&job->problem, v));
     l.launch.global[2] = RT_FIXED((size_t)chunks);
     l.launch.local[0] = l.launch.local[1] = l.launch.local[2] = 1;
@@ -220,7 +230,7 @@ const conv_variant conv_vec_variants[] = {
      .defaults = default_pixels, .scratch = tile_transposed_scratch, .add = add_backward_data},
     {.name = "vec", .family = "vec", .pass = CONV_BACKWARD_FILTER,
      .params = {TILE_CHANNEL_PARAMS, {"ROWS", {3, 4, 6, 8, 9, 12, 13, 14}}, {"CHUNK", {1, 2, 4, 8, 16, 32, 64}},
-                {"BLOCK", {1, 2, 4, 8, 16, 32, 64}}, {"TILES", {1, 2, 4, 8, 16}}},
+                {"LINES", {4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 4096}}, {"TILES", {1, 2, 4, 8, 9, 16, 18, 36, 72}}},
      .fits = fits_rows, .defaults = default_rows, .scratch = scratch_rows, .add = add_backward_filter},
     {0},
 };

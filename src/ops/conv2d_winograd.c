@@ -109,6 +109,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     rt_push(&l.launch, RT_BUFFER(b->scratch));
     rt_push(&l.launch, RT_INT(forward ? 0 : (int)conv_weights(&c)));
     rt_push(&l.launch, RT_BUFFER(forward ? (b->bias ? b->bias : b->w) : job->act ? b->x : b->dz)); /* only read for bias or slope */
+    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->scratch));
     rt_push(&l.launch, RT_BUFFER(forward ? b->y : b->dx));
     rt_push(&l.launch, RT_BATCH(1));
     l.launch.global[0] = RT_FIXED((size_t)patches_of(c.out_height, b->pool ? b->pool->out_height : 0, m));

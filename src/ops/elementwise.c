@@ -162,6 +162,23 @@ convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *
     return rt_list_add(list, &launch, err);
 }
 
+convoy_status ops_accumulate(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *part, const rt_buffer *sum,
+                             size_t per_image, size_t fixed, convoy_error *err)
+{
+    char options[32];
+    snprintf(options, sizeof options, "-DVW=%u", ops_width(ctx));
+    rt_launch launch = {.label = label, .source = "accumulate", .kernel = "accumulate", .options = options};
+    rt_push(&launch, RT_BUFFER(part));
+    rt_push(&launch, RT_BUFFER(sum));
+    rt_push(&launch, fixed ? RT_INT((int)fixed) : RT_BATCH((int)per_image));
+    ops_range(&launch, ctx, per_image, fixed, ops_width(ctx));
+    launch.bytes_per_image = 12.0 * (double)per_image;
+    launch.bytes = 12.0 * (double)fixed;
+    launch.flops_per_image = (double)per_image;
+    launch.flops = (double)fixed;
+    return rt_list_add(list, &launch, err);
+}
+
 convoy_status ops_fold_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial, int count,
                               int chunks, int stride, int block, convoy_error *err)
 {

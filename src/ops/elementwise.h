@@ -24,6 +24,10 @@ unsigned ops_row_width(const convoy_context *ctx, int channels);
  * `rows` rows of `values` floats. */
 void ops_row_range(rt_launch *launch, const convoy_context *ctx, unsigned width, int rows, int values);
 
+/* sum += part: floats an image, or `fixed` in all. */
+convoy_status ops_accumulate(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *part, const rt_buffer *sum,
+                             size_t per_image, size_t fixed, convoy_error *err);
+
 /* y = act(z), any activation; (batch, rows, channels) tensors, channels being the last axis. y may be z. */
 convoy_status ops_activation_forward(rt_list *list, convoy_context *ctx, const char *label, const activation *act,
                                      const rt_buffer *z, const rt_buffer *y, int rows, int channels, convoy_error *err);
