@@ -164,6 +164,8 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 #endif
 
 #ifdef BACKWARD_FILTER
+#include "bias_lines.clh"
+
 // A tile is ROWS rows of the weights, seen as a matrix of KH*KW*IC rows of OC, x VECTORS vectors. Rows come in groups whose
 // inputs lie behind each other in memory: a row of the kernel (KW*IC) without padding, one tap (IC) with it. A work-item does TILES
 // tiles for LINES lines of dz, then for the next LINES: these lines and their x stay in the first cache for all tiles, whose sums
@@ -237,16 +239,6 @@ inline void add_lines(global const float *restrict x, global const float *restri
         if (r >= known) {
             UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(acc[r][v], to + r * OC + v * VW);
         }
-}
-
-// The same for the bias.
-inline void add_bias_lines(global const float *restrict dz, global float *restrict to, int line, int line_end, bool first)
-{
-    FV sum[VECTORS];
-    UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] = first ? (FV)0.0f : VLOAD(to + v * VW);
-    for (int p = line * OW; p < line_end * OW; p++)
-        UNROLLED for (int v = 0; v < VECTORS; v++) sum[v] += VLOAD(dz + p * OC + v * VW);
-    UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(sum[v], to + v * VW);
 }
 
 __attribute__((reqd_work_group_size(1, 1, 1)))

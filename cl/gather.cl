@@ -1,5 +1,7 @@
 // Picks the rows of a batch and makes them float: x[n][k] = images[order[first + n]][k] / SCALE, and their labels.
 // images (rows, ROW) uint8, order (rows) int; a work-item takes CHUNK values of one row.
+#define VW 16
+#include "vector.clh"
 #ifndef CHUNK
 #define CHUNK 16 // values a work-item converts
 #endif
@@ -19,7 +21,7 @@ kernel void gather(global const uchar *images, global const int *labels, global 
         batch_labels[n] = labels[row];
     if (k + CHUNK <= ROW) {
         for (int j = 0; j < CHUNK; j += 16)
-            vstore16(convert_float16(vload16(0, from + k + j)) / SCALE, 0, x + n * ROW + k + j);
+            VSTORE(convert_float16(vload16(0, from + k + j)) / SCALE, x + n * ROW + k + j);
     } else {
         for (; k < ROW; k++)
             x[n * ROW + k] = convert_float(from[k]) / SCALE;
