@@ -13,9 +13,7 @@ inline float sum_parts(global const float *partial, int i, int count, int parts)
     return sum;
 }
 
-// `unused` gives both kernels the same arguments.
-kernel void finish_forward(global const float *partial, global const float *bias, global const float *unused, global float *y,
-                           int parts, int count)
+kernel void finish_forward(global const float *partial, global const float *bias, global float *y, int parts, int count)
 {
     int i = get_global_id(0);
     if (i >= count)

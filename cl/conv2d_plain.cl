@@ -5,8 +5,8 @@
 //   backward_filter  dw[kh][kw][ic][oc] = sum x[n][oy*SH+kh*DH-PT][ox*SW+kw*DW-PL][ic] * dz[n][oy][ox][oc],  db = sum dz
 //
 // Shapes: x (n, H, W, IC), y and dz (n, OH, OW, OC), w (KH, KW, IC, OC). Padding reads as zero.
-// Compile-time: H W IC OH OW OC KH KW SH SW DH DW PT PL USE_BIAS ACTIVATE SLOPE, ADDEND (1: dx += addend), and then INPUT_SLOPE (1: dx *=
-// slope at input x).
+// Compile-time: H W IC OH OW OC KH KW SH SW DH DW PT PL USE_BIAS ACTIVATE SLOPE, and for dx ADDEND (1: addend is
+// added), then INPUT_SLOPE (1: dx *= slope at input x).
 #define VW 1
 #include "vector.clh"
 #include "activation.clh"

@@ -6,7 +6,7 @@
 // before. So ROWS values and VECTORS vectors are loaded for ROWS * KW * VECTORS products, where conv2d_vec.cl loads ROWS values for
 // ROWS * VECTORS: what counts where the loads are the limit, that is, with few channels.
 //
-// A work-item is a whole work-group; runs of TILES tiles, LINES and chunks of CHUNK images as in conv2d_vec.cl.
+// A work-item is a whole work-group; what it sums: filter_chunks.clh.
 #include "vector.clh"
 
 #ifndef ROWS
@@ -15,18 +15,9 @@
 #ifndef VECTORS
 #define VECTORS 1 // vectors of output channels in a register tile (OC >= VECTORS * VW)
 #endif
-#ifndef CHUNK
-#define CHUNK 8 // images that a work-item sums
-#endif
-#ifndef LINES
-#define LINES (CHUNK * OH) // lines of dz that a tile sums at once
-#endif
-#ifndef TILES
-#define TILES 1 // tiles that a work-item does
-#endif
-#include "bias_lines.clh"
 
 #define CHANNEL_TILES ((IC + ROWS - 1) / ROWS)
+#define TILE_COUNT (KH * CHANNEL_TILES)
 
 // Tap kw of pixel `ix` of x meets pixel ix + PL - kw of dz. From pixel FIRST_FULL to LAST_FULL all taps meet one, and so does the first
 // tap of the next pixel; before and behind, only some do. No tap does from END on.
@@ -52,11 +43,12 @@
     if ((IX) + PL + 1 < OW)                                                                                            \
         UNROLLED for (int v = 0; v < VECTORS; v++) d[0][v] = VLOAD(grad + ((IX) + PL + 1) * OC + v * VW);
 
-// What lines [line, line_end) of dz, counted through the batch, add to the tile of channels from `ic` on of row `kh` of the kernel; `known`
-// of them another tile has done.
-inline void add_lines(global const float *restrict x, global const float *restrict dz, global float *restrict dw, int kh, int ic,
-                      int known, int line, int line_end, bool first)
+// For filter_chunks.clh. The last tile of channels is moved back to end with the last one: `known` of its channels another has done.
+inline void add_tile(global const float *restrict x, global const float *restrict dz, global float *restrict dw, int tile, int line,
+                     int line_end, bool first)
 {
+    int kh = tile / CHANNEL_TILES, channel = tile % CHANNEL_TILES * ROWS;
+    int ic = min(channel, IC - ROWS), known = channel - ic;
     global float *to = dw + (kh * KW * IC + ic) * OC;
     FV acc[ROWS][KW][VECTORS];
     UNROLLED for (int r = 0; r < ROWS; r++)
@@ -99,29 +91,12 @@ inline void add_lines(global const float *restrict x, global const float *restri
                 UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(acc[r][k][v], to + (k * IC + r) * OC + v * VW);
 }
 
+#include "filter_chunks.clh"
+
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_filter_taps(global const float *restrict x, global const float *restrict dz,
                                         global float *restrict dw, global float *restrict db, int stride, int bias_at,
                                         int batch)
 {
-    int first_tile = get_global_id(0) * TILES;
-    int last_tile = min(first_tile + TILES, KH * CHANNEL_TILES);
-    int oc = min((int)get_global_id(1) * VECTORS * VW, OC - VECTORS * VW);
-    int chunk = get_global_id(2);
-    int begin = chunk * CHUNK * OH;
-    int end = min((chunk + 1) * CHUNK, batch) * OH;
-    dz += oc;
-    dw += chunk * stride + oc;
-    // A chunk behind the end of a short batch still writes its zeros.
-    for (int line = begin; line == begin || line < end; line += LINES) {
-        int line_end = min(line + LINES, end);
-        for (int tile = first_tile; tile < last_tile; tile++) {
-            int channel = tile % CHANNEL_TILES * ROWS, ic = min(channel, IC - ROWS);
-            add_lines(x, dz, dw, tile / CHANNEL_TILES, ic, channel - ic, line, line_end, line == begin);
-        }
-#if USE_BIAS
-        if (get_global_id(0) == 0)
-            add_bias_lines(dz, db + bias_at + chunk * stride + oc, line, line_end, line == begin);
-#endif
-    }
+    sum_chunk(x, dz, dw, db, stride, bias_at, batch);
 }

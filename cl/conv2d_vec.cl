@@ -164,22 +164,11 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 #endif
 
 #ifdef BACKWARD_FILTER
-#include "bias_lines.clh"
-
 // A tile is ROWS rows of the weights, seen as a matrix of KH*KW*IC rows of OC, x VECTORS vectors. Rows come in groups whose
-// inputs lie behind each other in memory: a row of the kernel (KW*IC) without padding, one tap (IC) with it. A work-item does TILES
-// tiles for LINES lines of dz, then for the next LINES: these lines and their x stay in the first cache for all tiles, whose sums
-// wait in memory meanwhile. Dimension 0 counts such runs of tiles, 1 tiles of channels, 2 chunks of CHUNK images; each chunk writes
-// its own dw and db, `stride` floats apart, db `bias_at` floats behind dw where both share a buffer.
-// With fewer LINES than a chunk has nobody else may touch a work-item's weights: OC a multiple of VECTORS * VW.
+// inputs lie behind each other in memory: a row of the kernel (KW*IC) without padding, one tap (IC) with it. What a work-item sums:
+// filter_chunks.clh.
 #ifndef ROWS
 #define ROWS 4 // rows of the weights in a register tile
-#endif
-#ifndef CHUNK
-#define CHUNK 8 // images that a work-item sums
-#endif
-#ifndef LINES
-#define LINES (CHUNK * OH) // lines of dz that a tile sums at once
 #endif
 #if !PADDED && DW == 1
 #define GROUP (KW * IC)
@@ -193,15 +182,19 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
 #define KH_OF(g) ((g) / KW)
 #endif
 #define GROUP_TILES ((GROUP + ROWS - 1) / ROWS)
+#define TILE_COUNT (GROUPS * GROUP_TILES)
 
 // First and one past the last output whose tap at offset o lies inside an axis of N.
 #define FIRST_INSIDE(o, S) ((o) >= 0 ? 0 : (-(o) + (S) - 1) / (S))
 #define LAST_INSIDE(o, S, N, COUNT) ((o) > (N) - 1 ? 0 : min((COUNT), ((N) - 1 - (o)) / (S) + 1))
 
-// What lines [line, line_end) of dz, counted through the batch, add to the tile of weights at row `start` of a group.
-inline void add_lines(global const float *restrict x, global const float *restrict dz, global float *restrict to, int group,
-                      int start, int known, int line, int line_end, bool first)
+// For filter_chunks.clh. The last tile of a group is moved back to end with it: `known` of its rows another has done.
+inline void add_tile(global const float *restrict x, global const float *restrict dz, global float *restrict dw, int tile, int line,
+                     int line_end, bool first)
 {
+    int group = tile / GROUP_TILES, row = tile % GROUP_TILES * ROWS;
+    int start = min(row, max(GROUP - ROWS, 0)), known = row - start;
+    global float *to = dw + (group * GROUP + start) * OC;
     int oy_shift = KH_OF(group) * DH - PT;
     int ox_shift = KW_OF(group) * DW - PL;
     int oy_first = FIRST_INSIDE(oy_shift, SH);
@@ -241,31 +234,13 @@ inline void add_lines(global const float *restrict x, global const float *restri
         }
 }
 
+#include "filter_chunks.clh"
+
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_filter_vec(global const float *restrict x, global const float *restrict dz,
-                                       global float *restrict dw, global float *restrict db, int stride,
-                                       int bias_at, int batch)
+                                       global float *restrict dw, global float *restrict db, int stride, int bias_at,
+                                       int batch)
 {
-    int first_tile = get_global_id(0) * TILES;
-    int last_tile = min(first_tile + TILES, GROUPS * GROUP_TILES);
-    int oc = TILE_START(get_global_id(1), OC);
-    int chunk = get_global_id(2);
-    int begin = chunk * CHUNK * OH;
-    int end = min((chunk + 1) * CHUNK, batch) * OH;
-    dz += oc;
-    dw += chunk * stride + oc;
-    // A chunk behind the end of a short batch still writes its zeros.
-    for (int line = begin; line == begin || line < end; line += LINES) {
-        int line_end = min(line + LINES, end);
-        for (int tile = first_tile; tile < last_tile; tile++) {
-            int group = tile / GROUP_TILES, first_row = tile % GROUP_TILES * ROWS;
-            int start = min(first_row, max(GROUP - ROWS, 0)); // the tile before has done the rows between
-            add_lines(x, dz, dw + (group * GROUP + start) * OC, group, start, first_row - start, line, line_end, line == begin);
-        }
-#if USE_BIAS
-        if (get_global_id(0) == 0)
-            add_bias_lines(dz, db + bias_at + chunk * stride + oc, line, line_end, line == begin);
-#endif
-    }
+    sum_chunk(x, dz, dw, db, stride, bias_at, batch);
 }
 #endif

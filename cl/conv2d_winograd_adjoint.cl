@@ -7,7 +7,8 @@
 // of dx where images are small: 4x4 pixels of dz are one patch, the 6x6 pixels of dx under them would be four.
 //
 // dz (n, OH, OW, OC), dx (n, H, W, IC), u (N N, OC, IC) `u_at` floats into the scratch; with ADDEND that is added to dx, with
-// INPUT_SLOPE dx is then multiplied by the slope at x. A work-item is a whole work-group and takes IMAGES images; the buffers hold a multiple of that, whatever the batch.
+// INPUT_SLOPE dx is then multiplied by the slope at x. A work-item is a whole work-group and takes IMAGES images; the buffers hold a
+// multiple of that, whatever the batch.
 #include "vector.clh"
 #include "activation.clh"
 #include "winograd_points.clh"

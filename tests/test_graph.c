@@ -1,11 +1,9 @@
 /* Functional models: built from C, trained and run; what Keras computes and trains with the same models. */
+#include "context_help.h"
 #include "graph_models.h"
 #include "model/plan.h"
-#include "runtime/internal.h"
 
 enum { IMAGES = 5, CLASSES = 3 };
-
-static convoy_context *ctx;
 
 /* ---- building ---- */
 
@@ -245,23 +243,6 @@ static void test_c_builds_what_keras_built(void **state)
     }
 }
 #endif
-
-static int make_context(void **state)
-{
-    convoy_error err = {0};
-    (void)state;
-    return convoy_context_create(NULL, &ctx, &err) != CONVOY_OK;
-}
-
-static int drop_context(void **state)
-{
-    (void)state;
-    rt_programs_destroy(ctx);
-    assert_int_equal(convoy_context_counters(ctx).live_objects, 0);
-    assert_int_equal(convoy_context_counters(ctx).bytes, 0);
-    convoy_context_destroy(ctx);
-    return 0;
-}
 
 int main(void)
 {

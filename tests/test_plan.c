@@ -1,9 +1,7 @@
 /* Plans of functional models: which nodes are joined, where tensors live, and the gradients that come of it. */
+#include "context_help.h"
 #include "graph_models.h"
 #include "model/plan_inside.h"
-#include "runtime/internal.h"
-
-static convoy_context *ctx;
 
 /* Residual blocks: sums and activations that their normalizations do, gradients that are summed on the way, passed on, or added. The
  * normalizations are frozen, so that training computes what inference does. */
@@ -216,23 +214,6 @@ static void test_gradients_of_several_outputs(void **state)
     check_gradients(two_outputs());
     check_gradients(siamese());
     check_gradients(joined());
-}
-
-static int make_context(void **state)
-{
-    convoy_error err = {0};
-    (void)state;
-    return convoy_context_create(NULL, &ctx, &err) != CONVOY_OK;
-}
-
-static int drop_context(void **state)
-{
-    (void)state;
-    rt_programs_destroy(ctx);
-    assert_int_equal(convoy_context_counters(ctx).live_objects, 0);
-    assert_int_equal(convoy_context_counters(ctx).bytes, 0);
-    convoy_context_destroy(ctx);
-    return 0;
 }
 
 int main(void)

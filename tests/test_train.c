@@ -9,13 +9,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "context_help.h"
 #include "convoy/convoy.h"
-#include "runtime/internal.h"
 #include "train/trainer.h"
 
 enum { SEED = 7, ROWS = 75, SIDE = 9 };
-
-static convoy_context *ctx;
 
 static void must(convoy_status status, const convoy_error *err)
 {
@@ -95,24 +93,6 @@ static convoy_model *fitted(const convoy_fit_options *options)
     must(convoy_fit(ctx, m, data, options, NULL, &err), &err);
     convoy_dataset_destroy(data);
     return m;
-}
-
-static int make_context(void **state)
-{
-    convoy_error err = {0};
-    (void)state;
-    must(convoy_context_create(NULL, &ctx, &err), &err);
-    return 0;
-}
-
-static int drop_context(void **state)
-{
-    (void)state;
-    rt_programs_destroy(ctx);
-    assert_int_equal(convoy_context_counters(ctx).live_objects, 0);
-    assert_int_equal(convoy_context_counters(ctx).bytes, 0);
-    convoy_context_destroy(ctx);
-    return 0;
 }
 
 static void test_same_seed_same_bits(void **state)

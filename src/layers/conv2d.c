@@ -146,7 +146,8 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
                                     io->output, io->d_output, io->d_output,
                                     s->shape.out_height * s->shape.out_width, s->filters, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
-                      .dw = io->d_param[0], .dbias = io->d_param[1], .addend = io->addend, .scratch = io->scratch, .zeros = io->zeros};
+                      .dw = io->d_param[0], .dbias = io->d_param[1], .addend = io->addend, .scratch = io->scratch,
+                      .zeros = io->zeros};
     if (s->groups > 1)
         return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, s->groups, io->input_slope, &b, io->batch, err);
     return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);

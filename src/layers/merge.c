@@ -1,7 +1,6 @@
 /* Add, Subtract, Multiply, Average, Maximum and Minimum: tensors joined value by value. Shapes are aligned at their last axis; axes
  * of length 1, and missing ones, are repeated. Kernels and formulas: cl/merge.cl. */
 #include <stdio.h>
-#include <string.h>
 
 #include "layers/onnx.h"
 #include "ops/elementwise.h"
@@ -94,12 +93,6 @@ static void write_options(const layer *l, unsigned width, int to, char *out, siz
 /* The longest: eight inputs with five numbers each, and an activation. */
 #define OPTIONS_SIZE 1664
 
-static void add_activation(const activation *act, char *out, size_t size)
-{
-    size_t used = strlen(out);
-    snprintf(out + used, size - used, ACTIVATION_OPTIONS, act->name, act->name);
-}
-
 static convoy_status add(const layer *l, const layer_io *io, int to, bool forward, rt_list *list, convoy_error *err)
 {
     const merge_state *s = l->state;
@@ -108,7 +101,7 @@ static convoy_status add(const layer *l, const layer_io *io, int to, bool forwar
     size_t values = shape_count(forward ? &l->output : &l->input[to]);
     write_options(l, width, to, text, sizeof text);
     if (forward && io->activation)
-        add_activation(io->activation, text, sizeof text);
+        activation_append_options(io->activation, text, sizeof text);
     snprintf(label, sizeof label, "%s %s", l->name, forward ? "forward" : "backward");
     rt_launch launch = {.label = label, .source = "merge", .kernel = forward ? "merge_forward" : "merge_backward",
                         .options = text};

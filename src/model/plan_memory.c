@@ -26,7 +26,8 @@ static void want_forward(plan *p, size_t i)
 {
     const plan_node *n = &p->nodes[i];
     const layer *l = n->node->layer;
-    int now = n->is_sum ? (int)n->root : (int)i, end = (int)p->count, back = n->backward ? 2 * end - (int)i : now, batch = p->options.batch;
+    int now = n->is_sum ? (int)n->root : (int)i, end = (int)p->count, batch = p->options.batch;
+    int back = n->backward ? 2 * end - (int)i : now;
     int made = n->node->input_count == 0 ? 0 : n->is_pooled ? (int)p->nodes[n->node->input[0]].root : now;
     if (n->root == i && !n->pools_for_reader)
         want(p, i, T_OUTPUT, output_bytes(p, i), made, n->is_output || p->options.keep_outputs ? end : now);

@@ -150,6 +150,13 @@ void activation_with(const char *name, double argument, activation_choice *out)
     out->act = &out->own;
 }
 
+void activation_append_options(const activation *act, char *options, size_t size)
+{
+    size_t used = strlen(options);
+    const char *name = act ? act->name : "linear";
+    snprintf(options + used, size - used, ACTIVATION_OPTIONS, name, name);
+}
+
 void activation_names(char *out, size_t size)
 {
     size_t used = 0;

@@ -26,6 +26,9 @@ typedef struct activation_choice {
 /* -D options that choose an activation in cl/activation.clh; printf takes the name twice. */
 #define ACTIVATION_OPTIONS " -DACTIVATE=act_%s -DSLOPE=slope_%s"
 
+/* Appends these to options; NULL: linear. */
+void activation_append_options(const activation *act, char *options, size_t size);
+
 /* The row of a name, NULL when unknown. */
 const activation *activation_find(const char *name);
 /* Sets the choice to a known activation with an argument, at least 0: to the row where that is the default. */

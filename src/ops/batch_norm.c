@@ -79,14 +79,6 @@ static convoy_status add_channels(pass *p, rt_list *list, const convoy_context *
     return rt_list_add(list, &p->launch, err);
 }
 
-/* What the forward pass does to a normalised value. */
-static void add_ending(pass *p, const batch_norm_buffers *b)
-{
-    size_t used = strlen(p->options);
-    const char *act = b->activation ? b->activation->name : "linear";
-    snprintf(p->options + used, sizeof p->options - used, " -DRESIDUAL=%d" ACTIVATION_OPTIONS, b->residual != NULL, act, act);
-}
-
 convoy_status ops_batch_norm_forward(rt_list *list, convoy_context *ctx, const char *layer, const batch_norm *n,
                                      const batch_norm_buffers *b, int batch, convoy_error *err)
 {
@@ -103,7 +95,9 @@ convoy_status ops_batch_norm_forward(rt_list *list, convoy_context *ctx, const c
         TRY(add_channels(&p, list, ctx, 0, err));
     }
     begin(&p, ctx, layer, n, batch, "forward", "batch_norm_forward");
-    add_ending(&p, b);
+    if (b->residual)
+        strcat(p.options, " -DRESIDUAL=1");
+    activation_append_options(b->activation, p.options, sizeof p.options);
     push(&p, (const rt_buffer *[]){b->x, n->moving ? b->mean : b->saved, n->moving ? b->variance : b->saved, b->gamma,
                                    b->beta, b->residual, b->y}, 7);
     return add_rows(&p, list, ctx, n, b->residual ? 3 : 2, err);

@@ -64,6 +64,13 @@ void conv_launch_activation(conv_launch *l, const conv_job *job)
         conv_launch_option(l, " -DINPUT_SLOPE=1");
 }
 
+void conv_launch_push_neighbours(conv_launch *l, const conv_job *job)
+{
+    const conv_buffers *b = job->buffers;
+    rt_push(&l->launch, RT_BUFFER(job->act ? b->x : b->dz));
+    rt_push(&l->launch, RT_BUFFER(b->addend ? b->addend : b->dz));
+}
+
 void conv_launch_pool(conv_launch *l, const conv_job *job)
 {
     const conv_pool *pool = job->buffers->pool;

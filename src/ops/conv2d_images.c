@@ -69,8 +69,7 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     add_options(&l, job, "BACKWARD_DATA");
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    rt_push(&l.launch, RT_BUFFER(job->act ? b->x : b->dz)); /* only read for the slope */
-    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->dz));
+    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     set_range(&l, job, job->problem.shape->height);
     return rt_list_add(list, &l.launch, err);

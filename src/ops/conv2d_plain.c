@@ -25,8 +25,7 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     conv_launch_activation(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    rt_push(&l.launch, RT_BUFFER(job->act ? b->x : b->dz)); /* only read for the slope */
-    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->dz));
+    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     rt_push(&l.launch, RT_BATCH((int)conv_inputs(job->problem.shape)));
     ops_range(&l.launch, ctx, conv_inputs(job->problem.shape), 0, 1);

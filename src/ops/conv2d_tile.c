@@ -43,18 +43,24 @@ static rt_extent pixel_blocks(const conv_job *job)
     return RT_PER_IMAGE((size_t)(g.rows / job->problem.batch) * (size_t)tile_items(job->params), (size_t)job->params[TILE_M]);
 }
 
+/* Never read without USE_BIAS. */
+static const rt_buffer *bias_of(const conv_buffers *b) { return b->bias ? b->bias : b->w; }
+
 /* Adds the parts of a split sum, and does to it what an unsplit one has behind it. */
 static convoy_status add_finish(rt_list *list, convoy_context *ctx, const conv_job *job, const char *kernel,
-                                const rt_buffer *also, const rt_buffer *to, convoy_error *err)
+                                const rt_buffer *to, convoy_error *err)
 {
     conv_launch l;
+    const conv_buffers *b = job->buffers;
     size_t values = values_per_image(&job->problem);
     conv_launch_begin(&l, job, job->problem.pass == CONV_FORWARD ? "forward sum" : "backward data sum", "conv2d_finish",
                       kernel);
     conv_launch_activation(&l, job);
-    rt_push(&l.launch, RT_BUFFER(job->buffers->scratch));
-    rt_push(&l.launch, RT_BUFFER(also));
-    rt_push(&l.launch, RT_BUFFER(job->buffers->addend ? job->buffers->addend : also));
+    rt_push(&l.launch, RT_BUFFER(b->scratch));
+    if (job->problem.pass == CONV_FORWARD)
+        rt_push(&l.launch, RT_BUFFER(bias_of(b)));
+    else
+        conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(to));
     rt_push(&l.launch, RT_INT(job->params[SPLITS]));
     rt_push(&l.launch, RT_BATCH((int)values));
@@ -70,18 +76,17 @@ static convoy_status add_forward_by(rt_list *list, convoy_context *ctx, const co
 {
     conv_launch l;
     const conv_buffers *b = job->buffers;
-    const rt_buffer *bias = b->bias ? b->bias : b->w; /* never read without USE_BIAS */
     bool split = job->params[SPLITS] > 1;
     conv_launch_begin(&l, job, "forward", "conv2d_tile", "conv2d_forward_tile");
     conv_launch_activation(&l, job);
     conv_launch_option(&l, " -DBY_IMAGES=%d", by_images);
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    rt_push(&l.launch, RT_BUFFER(bias));
+    rt_push(&l.launch, RT_BUFFER(bias_of(b)));
     rt_push(&l.launch, RT_BUFFER(split ? b->scratch : b->y));
     set_block(&l, job, conv_padded(job->problem.shape), pixel_blocks(job));
     TRY(rt_list_add(list, &l.launch, err));
-    return split ? add_finish(list, ctx, job, "finish_forward", bias, b->y, err) : CONVOY_OK;
+    return split ? add_finish(list, ctx, job, "finish_forward", b->y, err) : CONVOY_OK;
 }
 
 /* Every tap of every pixel of dx meets a pixel of dz: only where there is one tap. */
@@ -95,19 +100,17 @@ static convoy_status add_data_by(rt_list *list, convoy_context *ctx, const conv_
 {
     conv_launch l;
     const conv_buffers *b = job->buffers;
-    const rt_buffer *x = job->act ? b->x : b->dz; /* only read for the slope */
     bool split = job->params[SPLITS] > 1;
     conv_launch_begin(&l, job, "backward data", "conv2d_tile", "conv2d_backward_data_tile");
     conv_launch_activation(&l, job);
     conv_launch_option(&l, " -DBACKWARD_DATA -DBY_IMAGES=%d", by_images);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    rt_push(&l.launch, RT_BUFFER(x));
-    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->dz));
+    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(split ? b->scratch : b->dx));
     set_block(&l, job, data_padded(job->problem.shape), pixel_blocks(job));
     TRY(rt_list_add(list, &l.launch, err));
-    return split ? add_finish(list, ctx, job, "finish_backward_data", x, b->dx, err) : CONVOY_OK;
+    return split ? add_finish(list, ctx, job, "finish_backward_data", b->dx, err) : CONVOY_OK;
 }
 
 static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)

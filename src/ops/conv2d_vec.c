@@ -74,8 +74,7 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
                        job->params[VECTORS], job->params[PIXELS], job->params[TILES]);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    rt_push(&l.launch, RT_BUFFER(job->act ? b->x : b->dz)); /* only read for the slope */
-    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->dz));
+    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     push_pixels(&l, job);
     l.launch.global[2] = RT_FIXED((size_t)s->stride[0] * s->stride[1]);

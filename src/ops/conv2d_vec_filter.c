@@ -1,5 +1,5 @@
-/* The vec and vec_taps variants of the filter gradient: a tile of the weights' gradient in registers, summed over a chunk of images, some
- * lines at a time. Kernels: cl/conv2d_vec.cl, cl/conv2d_taps.cl. */
+/* The vec and vec_taps variants of the filter gradient: a tile of the weights' gradient in registers, summed over a chunk of images,
+ * some lines at a time. Kernels: cl/conv2d_vec.cl, cl/conv2d_taps.cl. */
 #include "ops/conv2d_tiles.h"
 
 /* ROWS: of a tile, without its vectors. RUN: tiles of a work-item; the kernels' TILES. */

@@ -49,8 +49,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
     rt_push(&l.launch, RT_INT((int)conv_weights(s)));
-    rt_push(&l.launch, RT_BUFFER(job->act ? b->x : b->dz)); /* only read for the slope */
-    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->dz));
+    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     rt_push(&l.launch, RT_BATCH(1));
     l.launch.global[0] = RT_PER_IMAGE(1, (size_t)v[IMAGES]);
