@@ -7,7 +7,7 @@
 // The forward pass can pool: with windows of 2 x 2 pixels (PH is defined) y (n, POH, POW, OC) is the maximum over each of them.
 //
 // A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels.
-// x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC), `u_at` floats into the scratch; PT and PL zeros lead. The data gradient is the
+// x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC); PT and PL zeros lead. The data gradient is the
 // same with dz as x, the kernel turned around and its channels swapped; with ADDEND that is added to y, with INPUT_SLOPE y is then
 // multiplied by the slope at `other`.
 #include "vector.clh"
@@ -47,11 +47,10 @@
 #endif
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void conv2d_winograd(global const float *restrict x, global const float *restrict scratch, int u_at,
+kernel void conv2d_winograd(global const float *restrict x, global const float *restrict u,
                             global const float *restrict other, global const float *restrict addend, global float *restrict y,
                             int batch)
 {
-    global const float *u = scratch + u_at;
     private float v_in[NN * V_STEP];       // V: position, patch, image, channel
     private float v_out[NN * IMAGES * VECTORS * VW];    // U V: position, image, channel
     int oy = get_global_id(0) * M;
@@ -73,7 +72,7 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
             for (int t = 0; t < TILES; t++) {
                 for (int p = 0; p < NN; p++) {
                     private const float *from = v_in + p * V_STEP + t * (IMAGES * IC);
-                    global const float *weights = u + p * (IC * OC) + oc;
+                    global const float *weights = u + p * U_STEP(IC, OC) + oc;
                     FV acc[IMAGES][VECTORS];
                     UNROLLED for (int j = 0; j < IMAGES; j++)
                         UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = (FV)0.0f;

@@ -6,7 +6,7 @@
 // Patches overlap, so their gradients are added. Its patches are as many as dz has pieces of M x M, which are fewer than the pieces
 // of dx where images are small: 4x4 pixels of dz are one patch, the 6x6 pixels of dx under them would be four.
 //
-// dz (n, OH, OW, OC), dx (n, H, W, IC), u (N N, OC, IC) `u_at` floats into the scratch; with ADDEND that is added to dx, with
+// dz (n, OH, OW, OC), dx (n, H, W, IC), u (N N, OC, IC); with ADDEND that is added to dx, with
 // INPUT_SLOPE dx is then multiplied by the slope at x. A work-item is a whole work-group and takes IMAGES images; the buffers hold a
 // multiple of that, whatever the batch.
 #include "vector.clh"
@@ -129,11 +129,10 @@ inline void put_patch(private const float *from, int step, int iy, int ix, globa
 }
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void winograd_adjoint(global const float *restrict dz, global const float *restrict scratch, int u_at,
+kernel void winograd_adjoint(global const float *restrict dz, global const float *restrict u,
                              global const float *restrict x, global const float *restrict addend, global float *restrict dx,
                              int batch)
 {
-    global const float *u = scratch + u_at;
     private float z[NN * Z_STEP];                   // position, image, channel
     private float s[NN * IMAGES * VECTORS * VW];    // position, image, channel
     int first = get_global_id(0) * IMAGES;
@@ -152,7 +151,7 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
         for (int c = 0; c < IC; c += VECTORS * VW) {
             for (int p = 0; p < NN; p++) {
                 private const float *from = z + p * Z_STEP;
-                global const float *weights = u + p * (IC * OC) + c;
+                global const float *weights = u + p * U_STEP(OC, IC) + c;
                 FV acc[IMAGES][VECTORS];
                 UNROLLED for (int j = 0; j < IMAGES; j++)
                     UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = (FV)0.0f;

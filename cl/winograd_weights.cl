@@ -1,7 +1,7 @@
 // The weights' transformation in Winograd's minimal filtering F(M x M, 3x3): u[i][j] = (G g G')[i][j] for each pair of channels.
-//   w (3, 3, ic, oc), u (N N, ic, oc) at `u_at` in the scratch; G: winograd_points.clh
+//   w (3, 3, ic, oc), u (N N, ic, oc); G: winograd_points.clh
 // The sizes are arguments, so that all layers share one kernel.
-// FLIP (1): of the kernel turned around by 180 degrees. w may be the beginning of the scratch.
+// FLIP (1): of the kernel turned around by 180 degrees. TURN (1): of w with its channels' axes swapped, for data gradients.
 #include "vector.clh"
 #include "winograd_points.clh"
 
@@ -29,26 +29,62 @@
     }
 #endif
 
-// Dimension 0 counts vectors of output channels (the last one moved back, outputs >= VW), 1 input channels.
-__attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void winograd_weights(global const float *w, global float *scratch, int u_at, int inputs, int outputs)
+// u (positions `step` apart) from the nine weights of a vector of pairs, tap by tap.
+inline void put_weights(private const FV *g, global float *u, int step)
 {
-    global float *u = scratch + u_at;
-    int oc = min((int)get_global_id(0) * VW, outputs - VW);
-    int at = (int)get_global_id(1) * outputs + oc;
-    int step = inputs * outputs;
     FV column[3][N]; // column[kw] = G times column kw of g
     PATCH_LOOP for (int kw = 0; kw < 3; kw++)
     {
-        FV g[3];
-        UNROLLED for (int kh = 0; kh < 3; kh++)
-            g[kh] = VLOAD(w + (FLIP ? 8 - kh * 3 - kw : kh * 3 + kw) * step + at);
-        TRANSFORM(column[kw], g)
+        FV three[3];
+        UNROLLED for (int kh = 0; kh < 3; kh++) three[kh] = g[FLIP ? 8 - kh * 3 - kw : kh * 3 + kw];
+        TRANSFORM(column[kw], three)
     }
     PATCH_LOOP for (int i = 0; i < N; i++)
     {
         FV row[3] = {column[0][i], column[1][i], column[2][i]}, out[N];
         TRANSFORM(out, row)
-        UNROLLED for (int j = 0; j < N; j++) VSTORE(out[j], u + (i * N + j) * step + at);
+        UNROLLED for (int j = 0; j < N; j++) VSTORE(out[j], u + (i * N + j) * step);
     }
 }
+
+#if !TURN
+// Dimension 0 counts vectors of output channels (the last one moved back, outputs >= VW), 1 input channels.
+__attribute__((reqd_work_group_size(1, 1, 1)))
+kernel void winograd_weights(global const float *restrict w, global float *restrict u, int inputs, int outputs)
+{
+    FV g[9];
+    int oc = min((int)get_global_id(0) * VW, outputs - VW);
+    int at = (int)get_global_id(1) * outputs + oc;
+    int step = inputs * outputs;
+    UNROLLED for (int k = 0; k < 9; k++) g[k] = VLOAD(w + k * step + at);
+    put_weights(g, u + at, U_STEP(inputs, outputs));
+}
+#else
+// Of w (3, 3, oc, ic), whose channels change places. Dimension 0 as above, 1 counts COLUMNS input channels, which are taken four at a
+// time (the last four moved back, inputs >= 4, VW >= 4).
+#define COLUMNS 16
+__attribute__((reqd_work_group_size(1, 1, 1)))
+kernel void winograd_weights(global const float *restrict w, global float *restrict u, int inputs, int outputs)
+{
+    FV g[4][9]; // of four input channels
+    int oc = min((int)get_global_id(0) * VW, outputs - VW);
+    int first = get_global_id(1) * COLUMNS;
+    int end = min(first + COLUMNS, inputs);
+    for (int start = first; start < end; start += 4) {
+        int ic = min(start, inputs - 4);
+        for (int k = 0; k < 9; k++)
+            for (int a = 0; a < VW; a += 4) {
+                global const float *from = w + (k * outputs + oc + a) * inputs + ic;
+                float4 r0 = vload4(0, from);
+                float4 r1 = vload4(0, from + inputs);
+                float4 r2 = vload4(0, from + 2 * inputs);
+                float4 r3 = vload4(0, from + 3 * inputs);
+                vstore4((float4)(r0.x, r1.x, r2.x, r3.x), 0, (private float *)&g[0][k] + a);
+                vstore4((float4)(r0.y, r1.y, r2.y, r3.y), 0, (private float *)&g[1][k] + a);
+                vstore4((float4)(r0.z, r1.z, r2.z, r3.z), 0, (private float *)&g[2][k] + a);
+                vstore4((float4)(r0.w, r1.w, r2.w, r3.w), 0, (private float *)&g[3][k] + a);
+            }
+        for (int c = 0; c < 4; c++) put_weights(g[c], u + (ic + c) * outputs + oc, U_STEP(inputs, outputs));
+    }
+}
+#endif

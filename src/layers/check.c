@@ -26,7 +26,7 @@ typedef struct pair {
 } pair;
 
 enum { P_INPUT, P_D_INPUT = P_INPUT + LAYER_MAX_INPUTS, P_OUTPUT = P_D_INPUT + LAYER_MAX_INPUTS, P_D_OUTPUT, P_PARAM,
-       P_D_PARAM = P_PARAM + LAYER_MAX_PARAMS, P_SAVED = P_D_PARAM + LAYER_MAX_PARAMS, P_SCRATCH_F, P_SCRATCH_B, P_ZEROS, P_BAD,
+       P_D_PARAM = P_PARAM + LAYER_MAX_PARAMS, P_SAVED = P_D_PARAM + LAYER_MAX_PARAMS, P_SCRATCH_F, P_SCRATCH_B, P_SCRATCH_A, P_ZEROS, P_BAD,
        P_ADDEND, P_RESIDUAL, P_COUNT };
 
 typedef struct check {
@@ -93,6 +93,7 @@ static convoy_status make_all(check *c, convoy_error *err)
     TRY(make(c, P_SAVED, "saved", l->saved_per_image * most + l->saved_by_training, 0, err));
     TRY(make(c, P_SCRATCH_F, "scratch", l->forward_scratch ? l->forward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
     TRY(make(c, P_SCRATCH_B, "scratch", l->backward_scratch ? l->backward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
+    TRY(make(c, P_SCRATCH_A, "scratch", l->filter_scratch ? l->filter_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
     TRY(make(c, P_ZEROS, "zeros", l->zeros_needed, 0, err));
     TRY(make(c, P_BAD, "flag", 1, 0, err));
     TRY(make_neighbours(c, err));
@@ -128,7 +129,7 @@ static layer_io io_of(const check *c)
     const pair *p = c->pairs;
     layer_io io = {.ctx = c->ctx, .batch = c->max_batch, .training = c->training, .bad = p[P_BAD].buffer,
                    .seed = c->seed, .stream = STREAM, .output = p[P_OUTPUT].buffer, .saved = p[P_SAVED].buffer,
-                   .scratch = p[P_SCRATCH_F].buffer, .d_output = p[P_D_OUTPUT].buffer,
+                   .scratch = p[P_SCRATCH_F].buffer, .filter_scratch = p[P_SCRATCH_A].buffer, .d_output = p[P_D_OUTPUT].buffer,
                    .zeros = p[P_ZEROS].buffer ? p[P_ZEROS].buffer : p[P_INPUT].buffer};
     for (int k = 0; k < c->layer->input_count; k++) {
         io.input[k] = p[P_INPUT + k].buffer;

@@ -58,6 +58,12 @@ static size_t backward_scratch(const layer *l, const convoy_context *ctx, int ba
                           : ops_group_conv_scratch(ctx, &s->shape, s->groups, batch);
 }
 
+static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    const conv2d_state *s = l->state;
+    return s->groups == 1 ? ops_conv2d_filter_scratch(ctx, &s->shape, batch) : 0;
+}
+
 static convoy_status check(const layer *l, convoy_error *err)
 {
     const conv2d_state *s = l->state;
@@ -100,6 +106,7 @@ static convoy_status build(layer *l, convoy_error *err)
     l->forward_scratch = s->groups == 1 ? forward_scratch : NULL;
     l->keeps_scratch = s->groups == 1 ? keeps_scratch : NULL;
     l->backward_scratch = backward_scratch;
+    l->filter_scratch = filter_scratch;
     return CONVOY_OK;
 }
 
@@ -147,7 +154,7 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
                                     s->shape.out_height * s->shape.out_width, s->filters, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
                       .dw = io->d_param[0], .dbias = io->d_param[1], .addend = io->addend, .scratch = io->scratch,
-                      .zeros = io->zeros};
+                      .filter_scratch = io->filter_scratch, .zeros = io->zeros};
     if (s->groups > 1)
         return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, s->groups, io->input_slope, &b, io->batch, err);
     return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);

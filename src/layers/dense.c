@@ -41,6 +41,11 @@ static size_t backward_scratch(const layer *l, const convoy_context *ctx, int ba
     return ops_conv2d_backward_scratch(ctx, &((const dense_state *)l->state)->shape, batch);
 }
 
+static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_conv2d_filter_scratch(ctx, &((const dense_state *)l->state)->shape, batch);
+}
+
 static convoy_status build(layer *l, convoy_error *err)
 {
     (void)err;
@@ -65,6 +70,7 @@ static convoy_status build(layer *l, convoy_error *err)
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
     l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;
+    l->filter_scratch = filter_scratch;
     return CONVOY_OK;
 }
 
@@ -89,7 +95,7 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
                                     io->output, io->d_output, io->d_output, s->shape.width, s->units, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
                       .dw = io->d_param[0], .dbias = io->d_param[1], .addend = io->addend, .scratch = io->scratch,
-                      .zeros = io->zeros};
+                      .filter_scratch = io->filter_scratch, .zeros = io->zeros};
     return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);
 }
 

@@ -67,6 +67,11 @@ static size_t backward_scratch(const layer *l, const convoy_context *ctx, int ba
     return pointwise > depthwise ? pointwise : depthwise;
 }
 
+static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_conv2d_filter_scratch(ctx, &((const separable_state *)l->state)->pointwise, batch);
+}
+
 static convoy_status build(layer *l, convoy_error *err)
 {
     separable_state *s = l->state;
@@ -99,6 +104,7 @@ static convoy_status build(layer *l, convoy_error *err)
     l->zeros_needed = ops_conv2d_zeros(p);
     l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;
+    l->filter_scratch = filter_scratch;
     return CONVOY_OK;
 }
 
@@ -172,7 +178,8 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     TRY(add_slope(l, io, list, err));
     snprintf(name, sizeof name, "%s pointwise", l->name);
     conv_buffers p = {.x = io->saved, .w = io->param[1], .dz = io->d_output, .dx = io->saved, .dw = io->d_param[1],
-                      .dbias = io->d_param[2], .scratch = io->scratch, .zeros = io->zeros};
+                      .dbias = io->d_param[2], .scratch = io->scratch, .filter_scratch = io->filter_scratch,
+                      .zeros = io->zeros};
     TRY(ops_conv2d_backward(list, io->ctx, name, &s->pointwise, NULL, &p, io->batch, err));
     snprintf(name, sizeof name, "%s depthwise", l->name);
     conv_buffers d = {.x = io->input[0], .w = io->param[0], .dz = io->saved, .dx = io->d_input[0], .dw = io->d_param[0],

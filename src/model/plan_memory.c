@@ -85,6 +85,8 @@ static void want_backward(plan *p, size_t i)
         return;
     if (l->backward_scratch)
         want(p, i, T_BACKWARD_SCRATCH, l->backward_scratch(l, p->ctx, p->options.batch) * sizeof(float), now, now);
+    if (l->filter_scratch)
+        want(p, i, T_FILTER_SCRATCH, l->filter_scratch(l, p->ctx, p->options.batch) * sizeof(float), now, now);
     for (int k = 0; k < n->node->input_count; k++)
         want_d_input(p, i, k);
     for (int k = 0; n->adds_params && k < l->param_count; k++)

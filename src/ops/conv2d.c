@@ -146,8 +146,16 @@ convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char 
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                   const activation *slope, const conv_buffers *b, int batch, convoy_error *err)
 {
-    TRY(add_pass(list, ctx, CONV_BACKWARD_FILTER, layer, s, NULL, b, batch, err));
-    return b->dx ? add_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err) : CONVOY_OK;
+    bool in_place = b->dx == b->x;
+    if (b->dx && !in_place)
+        TRY(add_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err));
+    conv_buffers filter = *b;
+    filter.scratch = b->filter_scratch;
+    rt_list_aside(list, true);
+    convoy_status status = add_pass(list, ctx, CONV_BACKWARD_FILTER, layer, s, NULL, &filter, batch, err);
+    rt_list_aside(list, false);
+    TRY(status);
+    return in_place ? add_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err) : CONVOY_OK;
 }
 
 static conv_choice choice_for(const convoy_context *ctx, const conv_problem *problem)
@@ -181,12 +189,14 @@ bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *
     return choice_for(ctx, &(conv_problem){CONV_FORWARD, s, batch}).variant->scratch_of_weights;
 }
 
-/* The filter gradient is done with the scratch before the data gradient begins. */
 size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch)
 {
-    size_t filter = scratch_of(ctx, CONV_BACKWARD_FILTER, s, batch);
-    size_t data = scratch_of(ctx, CONV_BACKWARD_DATA, s, batch);
-    return filter > data ? filter : data;
+    return scratch_of(ctx, CONV_BACKWARD_DATA, s, batch);
+}
+
+size_t ops_conv2d_filter_scratch(const convoy_context *ctx, const conv_shape *s, int batch)
+{
+    return scratch_of(ctx, CONV_BACKWARD_FILTER, s, batch);
 }
 
 size_t ops_conv2d_zeros(const conv_shape *s) { return (size_t)(s->in > s->out ? s->in : s->out); }

@@ -29,6 +29,7 @@ typedef struct conv_buffers {
     const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
     const rt_buffer *addend;                 /* backward: dx gets this added, before the slope; NULL: nothing. Not dx itself */
     const rt_buffer *scratch;                /* ops_conv2d_forward_scratch or _backward_scratch floats */
+    const rt_buffer *filter_scratch;         /* backward: ops_conv2d_filter_scratch floats */
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
     bool weights_stay;                       /* forward: the scratch is kept from play to play, and so are the weights */
     const conv_pool *pool;                   /* forward: what y holds is the maximum over such windows; NULL: all of it */
@@ -38,7 +39,8 @@ typedef struct conv_buffers {
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                  const activation *act, const conv_buffers *b, int batch, convoy_error *err);
 
-/* dx (plus b->addend, then times `slope`'s slope at x, unless NULL), dw and dbias from dz. */
+/* dx (plus b->addend, then times `slope`'s slope at x, unless NULL), dw and dbias from dz. dx may be x, if there is no slope. What
+ * gives dw and dbias runs aside. */
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                   const activation *slope, const conv_buffers *b, int batch, convoy_error *err);
 
@@ -49,6 +51,7 @@ size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s
 /* Does that scratch follow from the weights alone, so that it may be kept: conv_buffers.weights_stay? */
 bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
+size_t ops_conv2d_filter_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_zeros(const conv_shape *s);
 
 /* Plain loops in double. */

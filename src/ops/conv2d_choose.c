@@ -5,10 +5,9 @@
 
 #include "ops/conv2d_variant.h"
 
-static const conv_variant *const tables[] = {conv_gemm_variants, conv_images_variants, conv_vec_variants,
-                                             conv_vec_filter_variants,
-                                             conv_winograd_variants, conv_winograd_adjoint_variants,
-                                             conv_winograd_filter_variants,
+static const conv_variant *const tables[] = {conv_gemm_variants, conv_turned_variants, conv_images_variants, conv_vec_variants,
+                                             conv_vec_filter_variants, conv_winograd_variants,
+                                             conv_winograd_adjoint_variants, conv_winograd_filter_variants,
                                              conv_tile_variants, conv_plain_variants};
 
 const conv_variant *conv_variant_at(size_t i)

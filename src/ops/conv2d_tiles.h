@@ -27,14 +27,17 @@ bool tile_is_winograd(int m);
 int tile_positions(int m);
 /* Patches of m pixels in a row or column. */
 int tile_patches(int pixels, int m);
-/* Appends the transformation of weights (3, 3, in, out) into the job's scratch, behind as many floats as the convolution has weights,
- * or for the forward pass to its beginning; flip: of the kernels turned around. */
+/* Appends the transformation of weights (3, 3, in, out), for a data gradient of (3, 3, out, in), into the job's scratch; flip: of the
+ * kernels turned around. */
 typedef struct winograd_weights {
     int in, out, width, m;
     bool flip;
 } winograd_weights;
-convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_weights w, const rt_buffer *from,
-                                   convoy_error *err);
+convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_weights w, convoy_error *err);
+/* Floats of that scratch. */
+size_t winograd_scratch(const conv_problem *p, int m);
+/* Can the weights be read the other way round for a data gradient? */
+bool winograd_turns(const conv_problem *p, int width);
 /* Scratch of a pass that wants the weights transposed. */
 size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params);
 

@@ -23,7 +23,8 @@ static bool fits(const convoy_context *ctx, const conv_problem *p, const int *pa
     conv_shape c = computed_shape(p);
     int m = params[M];
     long private_bytes = 4L * tile_positions(m) * params[IMAGES] * ((long)params[TILES] * c.in + params[VECTORS] * params[VW]);
-    return tile_suits_winograd(p->shape) && tile_is_winograd(m) && tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch &&
+    return tile_suits_winograd(p->shape) && tile_is_winograd(m) && (p->pass == CONV_FORWARD || winograd_turns(p, params[VW])) &&
+           tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch &&
            params[TILES] <= tile_patches(c.out_width, m) && private_bytes <= MOST_PRIVATE;
 }
 
@@ -35,44 +36,46 @@ static void defaults(const convoy_context *ctx, const conv_problem *p, int *para
     params[M] = 2;
 }
 
-/* The transformed weights, and for the data gradient the transposed ones that they come from. */
+size_t winograd_scratch(const conv_problem *p, int m)
+{
+    size_t step = (size_t)p->shape->in * (size_t)p->shape->out + 16; /* U_STEP of cl/winograd_points.clh */
+    return (size_t)tile_positions(m) * step;
+}
+
 static size_t scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     (void)ctx;
-    size_t pairs = (size_t)p->shape->in * (size_t)p->shape->out;
-    return (size_t)(tile_positions(params[M]) + (p->pass == CONV_FORWARD ? 0 : 9)) * pairs;
+    return winograd_scratch(p, params[M]);
 }
 
-convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_weights w, const rt_buffer *from, convoy_error *err)
+/* They are turned four by four. */
+bool winograd_turns(const conv_problem *p, int width) { return p->shape->out >= 4 && width >= 4; }
+
+/* Input channels that a work-item of the kernel takes which turns weights: COLUMNS there. */
+enum { TURNED_COLUMNS = 16 };
+
+convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_weights w, convoy_error *err)
 {
     conv_launch l;
     bool forward = job->problem.pass == CONV_FORWARD;
-    size_t weights = conv_weights(job->problem.shape);
-    conv_launch_begin(&l, job, forward ? "forward weights" : "backward weights", "winograd_weights",
-                      "winograd_weights");
+    size_t weights = conv_weights(job->problem.shape), columns = forward ? 1 : TURNED_COLUMNS;
+    conv_launch_begin(&l, job, forward ? "forward weights" : "backward weights", "winograd_weights", "winograd_weights");
     l.options[0] = '\0';
-    conv_launch_option(&l, "-DVW=%d -DFLIP=%d -DM=%d", w.width, w.flip, w.m);
-    rt_push(&l.launch, RT_BUFFER(from));
+    conv_launch_option(&l, "-DVW=%d -DFLIP=%d -DTURN=%d -DM=%d", w.width, w.flip, !forward, w.m);
+    rt_push(&l.launch, RT_BUFFER(job->buffers->w));
     rt_push(&l.launch, RT_BUFFER(job->buffers->scratch));
-    rt_push(&l.launch, RT_INT(forward ? 0 : (int)weights));
     rt_push(&l.launch, RT_INT(w.in));
     rt_push(&l.launch, RT_INT(w.out));
     l.launch.global[0] = RT_FIXED((size_t)(w.out + w.width - 1) / (size_t)w.width);
-    l.launch.global[1] = RT_FIXED((size_t)w.in);
+    l.launch.global[1] = RT_FIXED(((size_t)w.in + columns - 1) / columns);
     l.launch.local[0] = l.launch.local[1] = 1;
     l.launch.flops_per_image = l.launch.bytes_per_image = 0;
     l.launch.once = forward && job->buffers->weights_stay;
     l.launch.bytes = 4.0 * (9 + tile_positions(w.m)) / 9 * (double)weights;
-    return rt_list_add(list, &l.launch, err);
-}
-
-static convoy_status add_weights(rt_list *list, convoy_context *ctx, const conv_job *job, const conv_shape *c, convoy_error *err)
-{
-    bool forward = job->problem.pass == CONV_FORWARD;
-    winograd_weights w = {.in = c->in, .out = c->out, .width = job->params[VW], .m = job->params[M], .flip = !forward};
-    if (!forward)
-        TRY(conv_add_transpose(list, ctx, job, err));
-    return winograd_add_weights(list, job, w, forward ? job->buffers->w : job->buffers->scratch, err);
+    rt_list_aside(list, forward);
+    convoy_status status = rt_list_add(list, &l.launch, err);
+    rt_list_aside(list, false);
+    return status;
 }
 
 /* Pixels beyond the last window of 2 are not computed. */
@@ -92,7 +95,9 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     const conv_buffers *b = job->buffers;
     conv_shape c = computed_shape(&job->problem);
     bool forward = job->problem.pass == CONV_FORWARD;
-    TRY(add_weights(list, ctx, job, &c, err));
+    (void)ctx;
+    TRY(winograd_add_weights(list, job, (winograd_weights){.in = c.in, .out = c.out, .width = job->params[VW], .m = job->params[M],
+                                                           .flip = !forward}, err));
     turned.problem.shape = &c;
     conv_launch_begin(&l, &turned, b->pool ? "forward and pooling" : forward ? "forward" : "backward data", "conv2d_winograd",
                       "conv2d_winograd");
@@ -107,7 +112,6 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     conv_launch_pool(&l, job);
     rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    rt_push(&l.launch, RT_INT(forward ? 0 : (int)conv_weights(&c)));
     rt_push(&l.launch, RT_BUFFER(forward ? (b->bias ? b->bias : b->w) : job->act ? b->x : b->dz)); /* only read for bias or slope */
     rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->scratch));
     rt_push(&l.launch, RT_BUFFER(forward ? b->y : b->dx));

@@ -11,7 +11,8 @@ static bool fits(const convoy_context *ctx, const conv_problem *p, const int *pa
 {
     const conv_shape *s = p->shape;
     long private_bytes = 4L * tile_positions(params[M]) * params[IMAGES] * ((long)s->out + params[VECTORS] * params[VW]);
-    return tile_suits_winograd(s) && tile_is_winograd(params[M]) && tile_fits_channels(ctx, s->in, params[VW], params[VECTORS]) &&
+    return tile_suits_winograd(s) && tile_is_winograd(params[M]) && winograd_turns(p, params[VW]) &&
+           tile_fits_channels(ctx, s->in, params[VW], params[VECTORS]) &&
            s->in % (params[VW] * params[VECTORS]) == 0 && params[IMAGES] > 0 && p->batch % params[IMAGES] == 0 &&
            private_bytes <= MOST_PRIVATE;
 }
@@ -25,11 +26,10 @@ static void defaults(const convoy_context *ctx, const conv_problem *p, int *para
     params[M] = 4;
 }
 
-/* The transformed weights and the transposed ones that they come from. */
 static size_t scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     (void)ctx;
-    return (size_t)(9 + tile_positions(params[M])) * (size_t)p->shape->in * (size_t)p->shape->out;
+    return winograd_scratch(p, params[M]);
 }
 
 static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
@@ -41,14 +41,13 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     int output_width = v[VW];
     while (output_width > s->out)
         output_width /= 2;
-    TRY(conv_add_transpose(list, ctx, job, err));
-    TRY(winograd_add_weights(list, job, (winograd_weights){.in = s->out, .out = s->in, .width = v[VW], .m = v[M]}, b->scratch, err));
+    (void)ctx;
+    TRY(winograd_add_weights(list, job, (winograd_weights){.in = s->out, .out = s->in, .width = v[VW], .m = v[M]}, err));
     conv_launch_begin(&l, job, "backward data", "conv2d_winograd_adjoint", "winograd_adjoint");
     conv_launch_activation(&l, job);
     conv_launch_option(&l, TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DM=%d", v[VW], v[VECTORS], output_width, v[IMAGES], v[M]);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    rt_push(&l.launch, RT_INT((int)conv_weights(s)));
     conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     rt_push(&l.launch, RT_BATCH(1));

@@ -12,7 +12,7 @@ static rt_buffer *wrap(convoy_context *ctx, cl_mem mem, size_t bytes, const char
         return NULL;
     }
     buffer->ctx = ctx;
-    buffer->mem = mem;
+    buffer->mem = buffer->root = mem;
     buffer->bytes = bytes;
     buffer->slice = slice;
     text_copy(buffer->what, sizeof buffer->what, what);
@@ -60,7 +60,11 @@ convoy_status rt_buffer_slice(rt_buffer *parent, size_t offset, size_t bytes, rt
     if (code != CL_SUCCESS)
         return rt_fail(parent->ctx, "clCreateSubBuffer", code, err);
     *out = wrap(parent->ctx, mem, bytes, parent->what, true);
-    return *out ? CONVOY_OK : OUT_OF_MEMORY(err);
+    if (*out == NULL)
+        return OUT_OF_MEMORY(err);
+    (*out)->root = parent->mem;
+    (*out)->offset = offset;
+    return CONVOY_OK;
 }
 
 void rt_buffer_destroy(rt_buffer *buffer)
@@ -95,6 +99,7 @@ convoy_status rt_buffer_write(rt_buffer *buffer, size_t offset, const void *data
     TRY(check_range(buffer, offset, bytes, err));
     ctx->counters.writes++;
     ctx->counters.waits++;
+    TRY(rt_join(ctx, err));
     if (bytes > 0)
         CL_TRY(ctx, clEnqueueWriteBuffer, ctx->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
     return CONVOY_OK;
@@ -106,6 +111,7 @@ convoy_status rt_buffer_read(rt_buffer *buffer, size_t offset, void *data, size_
     TRY(check_range(buffer, offset, bytes, err));
     ctx->counters.reads++;
     ctx->counters.waits++;
+    TRY(rt_join(ctx, err));
     if (bytes > 0)
         CL_TRY(ctx, clEnqueueReadBuffer, ctx->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
     return CONVOY_OK;
@@ -161,6 +167,7 @@ convoy_status rt_buffer_write_async(rt_buffer *buffer, const void *data, size_t 
 convoy_status rt_marker(convoy_context *ctx, rt_event **out, convoy_error *err)
 {
     cl_event event;
+    TRY(rt_join(ctx, err));
     CL_TRY(ctx, clEnqueueMarkerWithWaitList, ctx->queue, 0, NULL, &event);
     *out = wrap_event(ctx, event);
     if (*out == NULL)
@@ -194,6 +201,7 @@ void rt_event_destroy(rt_event *event)
 convoy_status rt_finish(convoy_context *ctx, convoy_error *err)
 {
     ctx->counters.waits++;
+    TRY(rt_join(ctx, err));
     CL_TRY(ctx, clFinish, ctx->queue);
     CL_TRY(ctx, clFinish, ctx->transfer);
     return CONVOY_OK;

@@ -87,6 +87,9 @@ static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
     ctx->queue = clCreateCommandQueue(ctx->context, ctx->device, flags, &code);
     if (code != CL_SUCCESS)
         return rt_fail(ctx, "clCreateCommandQueue", code, err);
+    ctx->aside = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
+    if (code != CL_SUCCESS)
+        return rt_fail(ctx, "clCreateCommandQueue", code, err);
     ctx->transfer = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
     if (code != CL_SUCCESS)
         return rt_fail(ctx, "clCreateCommandQueue", code, err);
@@ -144,6 +147,10 @@ void convoy_context_destroy(convoy_context *ctx)
 #endif
     rt_programs_destroy(ctx);
     rt_records_destroy(ctx);
+    if (ctx->joined_by)
+        clReleaseEvent(ctx->joined_by);
+    if (ctx->aside)
+        clReleaseCommandQueue(ctx->aside);
     if (ctx->transfer)
         clReleaseCommandQueue(ctx->transfer);
     if (ctx->queue)

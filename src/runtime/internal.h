@@ -21,7 +21,9 @@ struct convoy_context {
     convoy_device_info info;
     cl_device_id device;
     cl_context context;
-    cl_command_queue queue;    /* in order: all the work */
+    cl_command_queue queue;    /* in order: all the work, but for */
+    cl_command_queue aside;    /* in order: launches that may run beside it */
+    cl_event joined_by;        /* the last of those that the queue does not wait for yet, or NULL */
     cl_command_queue transfer; /* in order: copies that run beside it */
     bool profile, used_gemm;
     char cache_dir[1024];      /* empty: no disk cache */
@@ -42,8 +44,8 @@ struct convoy_context {
 
 struct rt_buffer {
     convoy_context *ctx;
-    cl_mem mem;
-    size_t bytes;
+    cl_mem mem, root; /* root: of the buffer that a slice is of, else mem */
+    size_t offset, bytes; /* offset: in root */
     bool slice;
     char what[64];
 };
@@ -66,6 +68,9 @@ convoy_status rt_fail(const convoy_context *ctx, const char *call, cl_int code, 
         if (cl_code_ != CL_SUCCESS)                                                                                    \
             return rt_fail((ctx), #function, cl_code_, err);                                                           \
     } while (0)
+
+/* play.c: makes the queue wait for what runs beside it. Before anything but a list's launches is enqueued. */
+convoy_status rt_join(convoy_context *ctx, convoy_error *err);
 
 /* device.c: the OpenCL device that `selector` (may be NULL: environment, then default) names. */
 convoy_status rt_device_select(const char *selector, cl_device_id *out, convoy_device_info *info, convoy_error *err);

@@ -22,6 +22,8 @@ static void release_item(rt_list *list, list_item *item)
 {
     if (item->event)
         clReleaseEvent(item->event);
+    if (item->ended)
+        clReleaseEvent(item->ended);
     if (item->kernel) {
         clReleaseKernel(item->kernel);
         list->ctx->counters.live_objects--;
@@ -53,6 +55,8 @@ convoy_status rt_list_build(rt_list *list, convoy_error *err)
     rt_units_clear(&list->wanted);
     return status;
 }
+
+void rt_list_aside(rt_list *list, bool aside) { list->adding_aside = aside; }
 
 void rt_list_watch(rt_list *list, rt_problem_hook *hook, void *user)
 {
@@ -170,6 +174,7 @@ static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_l
     memcpy(item->local, launch->local, sizeof item->local);
     item->arg_count = launch->arg_count;
     item->once = launch->once;
+    item->aside = list->adding_aside && !launch->once;
     item->flops = launch->flops;
     item->bytes = launch->bytes;
     item->flops_per_image = launch->flops_per_image;
@@ -179,6 +184,7 @@ static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_l
     TRY(fit_local(list, item, err));
     compute_range(list, item);
     TRY(list_check_args(list, item, err));
+    order_note_written(item);
     return list_set_args(list, item, ARGS_ALL, err);
 }
 
@@ -244,6 +250,7 @@ static convoy_status warm_gemms(rt_list *list, convoy_error *err)
             return CONVOY_OK;
     memmove(list->warmed + 1, list->warmed, (known - 1) * sizeof *list->warmed);
     list->warmed[0] = list->batch;
+    TRY(rt_join(list->ctx, err));
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].kind == ITEM_GEMM)
             TRY(gemm_play(list, &list->items[i], NULL, err));
@@ -297,52 +304,8 @@ void rt_list_cut(rt_list *list, size_t length)
 {
     while (list->count > length)
         release_item(list, &list->items[--list->count]);
+    list->ordered = 0;
 }
 
 size_t rt_list_length(const rt_list *list) { return list->count; }
 const char *rt_list_label(const rt_list *list, size_t i) { return list->items[i].label; }
-
-static convoy_status play_item(rt_list *list, list_item *item, cl_event *event, convoy_error *err)
-{
-    convoy_context *ctx = list->ctx;
-    switch (item->kind) {
-    case ITEM_KERNEL:
-        CL_TRY(ctx, clEnqueueNDRangeKernel, ctx->queue, item->kernel, item->dims, NULL, item->global,
-               item->local[0] ? item->local : NULL, 0, NULL, event);
-        break;
-    case ITEM_GEMM: return gemm_play(list, item, event, err);
-    case ITEM_COPY:
-        CL_TRY(ctx, clEnqueueCopyBuffer, ctx->queue, item->from->mem, item->to->mem, 0, 0,
-               item->bytes_each * (size_t)list->batch, 0, NULL, event);
-        break;
-    }
-    return CONVOY_OK;
-}
-
-void rt_list_renew(rt_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        list->items[i].done = false;
-}
-
-convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err)
-{
-    bool profile = list->ctx->profile;
-    for (size_t i = first; i < last; i++) {
-        list_item *item = &list->items[i];
-        if (item->done)
-            continue;
-        item->done = item->once;
-        if (profile)
-            TRY(profile_collect(list, item, err));
-        convoy_status status = play_item(list, item, profile ? &item->event : NULL, err);
-        if (status != CONVOY_OK)
-            return base_fail_in(err, status, "%s (kernel %s)", item->label, item->kernel_name);
-        list->ctx->counters.launches++;
-        if (profile) {
-            item->pending_flops = item->flops + item->flops_per_image * list->batch;
-            item->pending_bytes = item->bytes + item->bytes_per_image * list->batch;
-        }
-    }
-    return CONVOY_OK;
-}

@@ -24,6 +24,11 @@ typedef struct list_item {
     size_t global[3], local[3];
     cl_uint dims;
     bool once, done; /* done: since the last renewal */
+    unsigned written; /* a bit for each argument that the kernel may write to */
+    bool aside;       /* may run beside what is around it */
+    bool is_awaited;  /* by one of the other queue: order.c */
+    long after;       /* the item of the other queue that it waits for, or -1 */
+    cl_event ended;   /* of the last play */
     /* ITEM_GEMM */
     gemm_item gemm;
     /* ITEM_COPY */
@@ -41,7 +46,9 @@ struct rt_list {
     int warmed[8]; /* batch sizes whose GEMMs have been run once, so that no step builds */
     list_item *items;
     size_t count, capacity;
-    bool collecting;
+    bool collecting, adding_aside;
+    size_t ordered; /* the items whose order is known: all or none */
+    bool has_aside;
     rt_units wanted; /* programs noted while collecting */
     rt_problem_hook *watch;
     void *watch_user;
@@ -60,6 +67,10 @@ convoy_status gemm_play(const rt_list *list, list_item *item, cl_event *event, c
 void gemm_release(const rt_list *list, list_item *item);
 /* gemm_settings.c: before a context's first GEMM. */
 void gemm_apply_records(convoy_context *ctx);
+
+/* order.c: notes which arguments a kernel may write to; finds out what each item must wait for, if it is not known yet. */
+void order_note_written(list_item *item);
+void order_items(rt_list *list);
 
 /* profile.c: adds the finished event to the item's row. */
 convoy_status profile_collect(const rt_list *list, list_item *item, convoy_error *err);

@@ -1,0 +1,78 @@
+// The data gradient of a 1x1 convolution of stride 1, or of a dense layer, for devices that want explicit vectors:
+//   dx[row][ic] = sum over oc of dz[row][oc] w[ic][oc]      rows: all pixels of all images
+//
+// A work-item is a whole work-group. It turns the weights of its tile of VECTORS vectors of input channels in private memory, once for
+// IMAGES * BLOCKS rows, and then takes IMAGES rows at a time. So no launch before it has to turn all of them in global memory.
+//
+// Nothing is masked: the last tile of channels and the last rows are moved back to end with the last one (IC >= VECTORS * VW, OC >= 4).
+// A batch of less than IMAGES rows computes on what lies behind it: tensors have room for so many.
+// With ADDEND that is added, with INPUT_SLOPE dx is then multiplied by the slope at x.
+#include "vector.clh"
+#include "activation.clh"
+
+#ifndef IMAGES
+#define IMAGES 8 // rows in a register tile
+#endif
+#ifndef VECTORS
+#define VECTORS 2 // vectors of input channels in a register tile
+#endif
+#ifndef BLOCKS
+#define BLOCKS 8 // register tiles, one after another
+#endif
+#include "multiply_add.clh"
+#ifndef ADDEND
+#define ADDEND 0
+#endif
+#define TILE (VECTORS * VW)
+
+// to[oc][0 ... TILE] = w[ic ...][oc], four by four.
+inline void turn(global const float *w, private float *to)
+{
+    for (int a = 0; a < TILE; a += 4)
+        for (int start = 0; start < OC; start += 4) {
+            int b = min(start, OC - 4);
+            float4 r0 = vload4(0, w + a * OC + b);
+            float4 r1 = vload4(0, w + (a + 1) * OC + b);
+            float4 r2 = vload4(0, w + (a + 2) * OC + b);
+            float4 r3 = vload4(0, w + (a + 3) * OC + b);
+            vstore4((float4)(r0.x, r1.x, r2.x, r3.x), 0, to + b * TILE + a);
+            vstore4((float4)(r0.y, r1.y, r2.y, r3.y), 0, to + (b + 1) * TILE + a);
+            vstore4((float4)(r0.z, r1.z, r2.z, r3.z), 0, to + (b + 2) * TILE + a);
+            vstore4((float4)(r0.w, r1.w, r2.w, r3.w), 0, to + (b + 3) * TILE + a);
+        }
+}
+
+// Dimension 0 counts tiles of channels, 1 IMAGES * BLOCKS rows.
+__attribute__((reqd_work_group_size(1, 1, 1)))
+kernel void conv2d_backward_data_vec_turned(global const float *restrict dz, global const float *restrict w,
+                                            global const float *restrict x, global const float *restrict addend,
+                                            global float *restrict dx, int rows)
+{
+    private float turned[OC * TILE];
+    int ic = min((int)get_global_id(0) * TILE, IC - TILE);
+    int first = get_global_id(1) * (IMAGES * BLOCKS);
+    int end = min(first + IMAGES * BLOCKS, rows);
+    turn(w + ic * OC, turned);
+    for (int start = first; start < end; start += IMAGES) {
+        int row = max(min(start, rows - IMAGES), 0);
+        global const float *from = dz + row * OC;
+        int at = row * IC + ic;
+        FV acc[IMAGES][VECTORS];
+        UNROLLED for (int j = 0; j < IMAGES; j++)
+            UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = (FV)0.0f;
+        MULTIPLY_ADD(from, OC, turned, TILE, OC)
+        UNROLLED for (int j = 0; j < IMAGES; j++)
+            UNROLLED for (int v = 0; v < VECTORS; v++)
+            {
+                FV d = acc[j][v];
+#if ADDEND
+                d += VLOAD(addend + at + j * IC + v * VW);
+#endif
+#if INPUT_SLOPE
+                FV out = VLOAD(x + at + j * IC + v * VW);
+                d *= SLOPE(out, out);
+#endif
+                VSTORE(d, dx + at + j * IC + v * VW);
+            }
+    }
+}
