@@ -4,7 +4,7 @@
 // address is needed within a tile. Formulas, shapes and compile-time names as in conv2d_plain.cl.
 //
 // The forward pass can pool: with windows of PH x PW and steps of PSH x PSW, y (n, POH, POW, OC) is the maximum over each window, and
-// rows of pixels are rows of windows.
+// rows of pixels are rows of windows; with PLACES `won` gets the place that each maximum has in its window.
 //
 // Nothing is masked: the last tile of channels and the last block of images are moved back to end with the last one (OC or IC
 // >= VECTORS * VW). A batch of less than IMAGES computes on what lies behind it: tensors have room for IMAGES at least.
@@ -33,20 +33,33 @@
 #define POW OW
 #endif
 
+#if PLACES
+#define PLACE uchar
+#define PLACE_CHANNELS OC
+#include "places.clh"
+#endif
+
 // The taps of an axis of N that are inside for a window that begins at `start`: [FIRST_TAP, LAST_TAP).
 #define FIRST_TAP(start, D) ((start) >= 0 ? 0 : (-(start) + (D) - 1) / (D))
 #define LAST_TAP(start, D, N, K) min((K), ((N) - (start) + (D) - 1) / (D))
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_forward_vec_images(global const float *restrict x, global const float *restrict w,
-                                      global const float *restrict bias, global float *restrict y, int batch)
+                                      global const float *restrict bias, global float *restrict y,
+#if PLACES
+                                      global PLACE *restrict won,
+#endif
+                                      int batch)
 {
     int oc = TILE_START(OC);
     int row = get_global_id(0);
     x += FIRST_IMAGE * (H * W * IC);
-    y += FIRST_IMAGE * (POH * POW * OC) + row * POW * OC + oc;
+    int first = FIRST_IMAGE * (POH * POW * OC) + row * POW * OC + oc;
     for (int column = 0; column < POW; column++) {
         FV best[IMAGES][VECTORS];
+#if PLACES
+        IV best_place[IMAGES][VECTORS];
+#endif
         for (int place = 0; place < PH * PW; place++) {
             int iy = (row * PSH + place / PW) * SH - PT;
             int ix = (column * PSW + place % PW) * SW - PL;
@@ -82,11 +95,24 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
                 UNROLLED for (int v = 0; v < VECTORS; v++)
                 {
                     FV value = ACTIVATE(acc[j][v]);
+#if PLACES
+                    IV wins = place == 0 ? (IV)-1 : WINS(value, best[j][v]);
+                    best[j][v] = wins ? value : best[j][v];
+                    best_place[j][v] = wins ? (IV)place : best_place[j][v];
+#else
                     best[j][v] = place == 0 ? value : LARGER(value, best[j][v]);
+#endif
                 }
         }
         UNROLLED for (int j = 0; j < IMAGES; j++)
-            UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(best[j][v], y + j * (POH * POW * OC) + column * OC + v * VW);
+            UNROLLED for (int v = 0; v < VECTORS; v++)
+            {
+                int at = first + j * (POH * POW * OC) + column * OC + v * VW;
+                VSTORE(best[j][v], y + at);
+#if PLACES
+                store_places(best_place[j][v], won + at);
+#endif
+            }
     }
 }
 #endif

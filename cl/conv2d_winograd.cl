@@ -4,7 +4,8 @@
 //   U = G g G' (winograd_weights.cl), V = B' d B for each patch d of the input, y = A' (sum over channels of U V, element by
 //   element) A; the matrices: winograd_points.clh
 //
-// The forward pass can pool: with windows of 2 x 2 pixels (PH is defined) y (n, POH, POW, OC) is the maximum over each of them.
+// The forward pass can pool: with windows of 2 x 2 pixels (PH is defined) y (n, POH, POW, OC) is the maximum over each of them;
+// with PLACES `won` gets the place that each maximum has in its window.
 //
 // A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels.
 // x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC); PT and PL zeros lead. The data gradient is the
@@ -46,9 +47,18 @@
     }
 #endif
 
+#if PLACES
+#define PLACE uchar
+#define PLACE_CHANNELS OC
+#include "places.clh"
+#endif
+
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_winograd(global const float *restrict x, global const float *restrict u,
                             global const float *restrict other, global const float *restrict addend, global float *restrict y,
+#if PLACES
+                            global PLACE *restrict won,
+#endif
                             int batch)
 {
     private float v_in[NN * V_STEP];       // V: position, patch, image, channel
@@ -56,9 +66,7 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
     int oy = get_global_id(0) * M;
     int first = max(min((int)get_global_id(1) * IMAGES, batch - IMAGES), 0);
     x += first * (H * W * IC);
-#ifdef PH
-    y += first * (POH * POW * OC);
-#else
+#ifndef PH
     y += first * (OH * OW * OC);
 #endif
     for (int start = 0; start < PATCHES; start += TILES) {
@@ -95,6 +103,9 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
                         }
 #ifdef PH
                         FV above[M / 2]; // the upper half of each window
+#if PLACES
+                        IV place_above[M / 2];
+#endif
 #endif
                         PATCH_LOOP for (int r = 0; r < M; r++)
                         {
@@ -114,9 +125,16 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
                             UNROLLED for (int q = 0; q < M / 2; q++)
                             {
                                 FV pair = LARGER(out[2 * q + 1], out[2 * q]);
-                                if (r % 2 == 1 && (oy + r) / 2 < POH && ox / 2 + q < POW)
-                                    VSTORE(LARGER(pair, above[q]),
-                                           y + ((j * POH + (oy + r) / 2) * POW + ox / 2 + q) * OC + oc + v * VW);
+                                int at = (((first + j) * POH + (oy + r) / 2) * POW + ox / 2 + q) * OC + oc + v * VW;
+                                bool whole = r % 2 == 1 && (oy + r) / 2 < POH && ox / 2 + q < POW;
+                                if (whole)
+                                    VSTORE(LARGER(pair, above[q]), y + at);
+#if PLACES
+                                IV place = WINS(out[2 * q + 1], out[2 * q]) ? (IV)(r % 2 * PW + 1) : (IV)(r % 2 * PW);
+                                if (whole)
+                                    store_places(WINS(pair, above[q]) ? place : place_above[q], won + at);
+                                place_above[q] = place;
+#endif
                                 above[q] = pair;
                             }
 #else

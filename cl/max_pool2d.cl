@@ -75,37 +75,13 @@ kernel void max_pool2d_backward_plain(global const float *y, global const PLACE 
     dx[i] = sum;
 }
 #else
-// Comparisons give a mask of all ones or zeros per lane.
-#define IV CAT(int, VW)
+#define PLACE_CHANNELS C
+#include "places.clh"
 // First channel of vector v: the last vector is moved back to end with the last channel (C >= VW).
 #define CHANNEL(v) min((v) * VW, C - VW)
 #define VECTORS ((C + VW - 1) / VW)
 
-// Places go in words where the channels allow it: PoCL stores vectors of bytes one by one.
-#define WORDS (PH * PW <= 256 && C % 4 == 0)
-#if VW == 4
-#define AS_WORDS(v) as_uint(v)
-#define LOAD_WORDS(p) (*(p))
-#define STORE_WORDS(v, p) (*(p) = (v))
-#else
-#define PER_WORD_16 4
-#define PER_WORD_8 2
-#define WORD_COUNT CAT(PER_WORD_, VW)
-#define AS_WORDS(v) CAT(as_uint, WORD_COUNT)(v)
-#define LOAD_WORDS(p) CAT(vload, WORD_COUNT)(0, (p))
-#define STORE_WORDS(v, p) CAT(vstore, WORD_COUNT)((v), 0, (p))
-#endif
-
 #ifdef FORWARD
-inline void store_places(IV places, global PLACE *p)
-{
-#if WORDS
-    STORE_WORDS(AS_WORDS(CAT(convert_uchar, VW)(places)), (global uint *)p);
-#else
-    CAT(vstore, VW)(CAT(CAT(convert_, PLACE), VW)(places), 0, p);
-#endif
-}
-
 // Without padding all windows are whole, and the loops over them have fixed bounds.
 #define WHOLE (PT == 0 && PL == 0 && (OH - 1) * SH + PH <= H && (OW - 1) * SW + PW <= W)
 
@@ -128,7 +104,7 @@ kernel void max_pool2d_forward_vec(global const float *restrict x, global float 
             for (int py = y_first; py < y_end; py++)
                 for (int px = x_first; px < x_end; px++) {
                     FV value = VLOAD(corner + (py * W + px) * C);
-                    IV wins = ((value > best) | (value != value)) & (best == best);
+                    IV wins = WINS(value, best);
                     best = wins ? value : best;
                     place = wins ? (IV)(py * PW + px) : place;
                 }
@@ -141,15 +117,6 @@ kernel void max_pool2d_forward_vec(global const float *restrict x, global float 
     }
 }
 #else
-inline IV load_places(global const PLACE *p)
-{
-#if WORDS
-    return CAT(convert_int, VW)(CAT(as_uchar, VW)(LOAD_WORDS((global const uint *)p)));
-#else
-    return CAT(convert_int, VW)(CAT(vload, VW)(0, p));
-#endif
-}
-
 // A work-item owns input rows oy*SH .. oy*SH+PH-1; the last one of an image also clears what no window covers.
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void max_pool2d_backward_vec(global const float *restrict y, global const PLACE *restrict won,

@@ -1,16 +1,25 @@
 // Sums partial results in a fixed order, so that the same run gives the same bits:
-//   out[i] = sum over c < chunks of partial[c * stride + first + i], i < count
+//   sum[i] = sum over c < chunks of partial[c * stride + i]
+// The first `count` sums go to out, the next `rest_count` to rest; neither shares a vector with the other.
 #include "vector.clh"
 
-kernel void reduce_chunks(global const float *partial, global float *out, int chunks, int stride,
-                          int first, int count)
+kernel void reduce_chunks(global const float *partial, global float *out, global float *rest, int chunks, int stride, int count,
+                          int rest_count)
 {
-    int i = get_global_id(0) * VW;
+    int vectors = (count + VW - 1) / VW;
+    int v = get_global_id(0);
+    if (v >= vectors) {
+        v -= vectors;
+        partial += count;
+        out = rest;
+        count = rest_count;
+    }
+    int i = v * VW;
     if (i >= count)
         return;
-    FV sum = load_part(partial + first + i, count - i);
+    FV sum = load_part(partial + i, count - i);
     for (int c = 1; c < chunks; c++)
-        sum += load_part(partial + c * stride + first + i, count - i);
+        sum += load_part(partial + c * stride + i, count - i);
     store_part(sum, out + i, count - i);
 }
 

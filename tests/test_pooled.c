@@ -1,4 +1,4 @@
-/* Outside of training a convolution's kernel may take the maximum of the pooling behind it: the same values with fewer launches, and
+/* A convolution's kernel may take the maximum of the pooling behind it: the same values and gradients with fewer launches, and
  * neither where somebody else reads the convolution nor where windows reach outside or overlap. */
 #include <math.h>
 #include <setjmp.h>
@@ -14,6 +14,7 @@
 #include "base/philox.h"
 #include "convoy/convoy.h"
 #include "runtime/runtime.h"
+#include "train/trainer.h"
 
 #define SEED 41
 #define BATCH 8
@@ -133,8 +134,96 @@ static void test_not_when_others_read(void **state)
     check(&cases[6], true);
 }
 
+/* ---- training ---- */
+
+static convoy_dataset *make_data(const pooled_case *c)
+{
+    convoy_dataset *data = NULL;
+    size_t count = IMAGES * (size_t)c->input.dim[0] * (size_t)c->input.dim[1] * (size_t)c->input.dim[2];
+    uint8_t *pixels = malloc(count);
+    int32_t labels[IMAGES];
+    assert_non_null(pixels);
+    for (size_t i = 0; i < count; i++)
+        pixels[i] = (uint8_t)(255.0f * philox_uniform(SEED, PHILOX_TEST, 2, i));
+    for (int i = 0; i < IMAGES; i++)
+        labels[i] = i % 3;
+    ASSERT_OK(convoy_dataset_create(pixels, labels, IMAGES, c->input, 3, NULL, &data, &err));
+    free(pixels);
+    return data;
+}
+
+/* The convolution's parameters after an epoch. */
+static float *train(convoy_context *ctx, convoy_model *model, const convoy_dataset *data, int param, size_t *count, bool *fused)
+{
+    trainer *t = NULL;
+    float *values = NULL;
+    convoy_shape shape;
+    convoy_fit_options options = {.batch_size = BATCH, .optimizer = "sgd(learning_rate=0.5)", .seed = SEED, .no_shuffle = true};
+    ASSERT_OK(convoy_model_initialize(model, SEED, &err));
+    ASSERT_OK(trainer_create(ctx, model, data, &options, &t, &err));
+    rt_list *list = plan_list(trainer_plan(t));
+    *fused = false;
+    for (size_t i = 0; i < rt_list_length(list); i++)
+        *fused |= strstr(rt_list_label(list, i), " and pooling") != NULL;
+    ASSERT_OK(trainer_begin_epoch(t, SEED, false, &err));
+    for (size_t first = 0; first < IMAGES; first += BATCH)
+        ASSERT_OK(trainer_step(t, first, IMAGES - first < BATCH ? (int)(IMAGES - first) : BATCH, NULL, &err));
+    ASSERT_OK(trainer_download(t, &err));
+    trainer_destroy(t);
+    *count = convoy_model_weights(model, 1, (size_t)param, &values, &shape);
+    assert_true(*count > 0);
+    float *copy = malloc(*count * sizeof *copy);
+    assert_non_null(copy);
+    memcpy(copy, values, *count * sizeof *copy);
+    return copy;
+}
+
+/* By the change that training made, because the gradients are of interest. */
+static void compare_training(const pooled_case *c, convoy_model *model, int param)
+{
+    size_t count;
+    bool fused, never;
+    convoy_context *ctx = open_context("vec", c->record), *plain = open_context("plain", NULL);
+    convoy_dataset *data = make_data(c);
+    float *found = train(ctx, model, data, param, &count, &fused), *expected = train(plain, model, data, param, &count, &never);
+    float *start = NULL, largest = 0;
+    convoy_shape shape;
+    ASSERT_OK(convoy_model_initialize(model, SEED, &err));
+    convoy_model_weights(model, 1, (size_t)param, &start, &shape);
+    assert_int_equal(fused, c->fused);
+    assert_false(never);
+    for (size_t i = 0; i < count; i++)
+        largest = fmaxf(largest, fabsf(expected[i] - start[i]));
+    assert_true(largest > 1e-4f);
+    for (size_t i = 0; i < count; i++)
+        if (!(fabsf(found[i] - expected[i]) <= 1e-4f * largest + 1e-7f))
+            fail_msg("%s, parameter %d, value %zu: %.9g; the plain kernels make it %.9g; the largest change is %.3g", c->conv, param, i,
+                     (double)found[i], (double)expected[i], (double)largest);
+    free(found);
+    free(expected);
+    convoy_dataset_destroy(data);
+    convoy_context_destroy(ctx);
+    convoy_context_destroy(plain);
+}
+
+static void test_the_same_training(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const pooled_case *c = &cases[i];
+        convoy_model *model = make_model(c, false);
+        ASSERT_OK(convoy_model_add(model, "Flatten", NULL, &err));
+        ASSERT_OK(convoy_model_add(model, "Dense", "units=3", &err));
+        compare_training(c, model, 0);
+        if (strstr(c->conv, "use_bias=False") == NULL)
+            compare_training(c, model, 1);
+        convoy_model_destroy(model);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_same_values), cmocka_unit_test(test_not_when_others_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_the_same_values), cmocka_unit_test(test_not_when_others_read),
+                                       cmocka_unit_test(test_the_same_training)};
     return cmocka_run_group_tests_name("pooled", tests, NULL, NULL);
 }

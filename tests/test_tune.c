@@ -312,8 +312,8 @@ static void test_model(void **state)
 {
     (void)state;
     static const struct { const char *layer, *pass; int layers; } expected[] = {
-        {"conv2d", "forward", 1}, {"dense", "forward", 1}, {"dense_1", "forward", 2}, {"dense_2", "backward filter", 2},
-        {"dense_2", "backward data", 2}, {"dense", "backward filter", 1}, {"dense", "backward data", 1},
+        {"conv2d", "forward", 1}, {"dense", "forward", 1}, {"dense_1", "forward", 2}, {"dense_2", "backward data", 2},
+        {"dense_2", "backward filter", 2}, {"dense", "backward data", 1}, {"dense", "backward filter", 1},
         {"conv2d", "backward filter", 1}};
     convoy_context *ctx = open_context(NULL, "on"), *next;
     convoy_model *model = small_model(3);

@@ -33,6 +33,8 @@ from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# With oneDNN, TensorFlow 2.21 writes beyond some array in some of these networks: after sixty of them it dies of a damaged heap.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import numpy as np  # noqa: E402
 import random_models  # noqa: E402

@@ -119,6 +119,23 @@ static bool pools(const layer *l, const convoy_context *ctx, int batch, const co
     return s->groups == 1 && is_fused(s) && ops_conv2d_pools(ctx, &s->shape, batch, pool);
 }
 
+/* What backward computes with: only what the windows cover has a gradient. */
+static conv_shape covered_shape(const conv2d_state *s, const conv_pool *pool)
+{
+    conv_shape shape = s->shape;
+    if (pool != NULL)
+        conv_pool_covers(pool, &shape.out_height, &shape.out_width);
+    return shape;
+}
+
+static void pooled_scratch(const layer *l, const convoy_context *ctx, int batch, const conv_pool *pool, size_t *backward,
+                           size_t *filter)
+{
+    conv_shape shape = covered_shape(l->state, pool);
+    *backward = ops_conv2d_backward_scratch(ctx, &shape, batch);
+    *filter = ops_conv2d_filter_scratch(ctx, &shape, batch);
+}
+
 static void formula(const layer *l, int axis, text *out)
 {
     const conv2d_state *s = l->state;
@@ -133,7 +150,8 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
     bool fused = is_fused(s);
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
-                      .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay, .pool = io->pool};
+                      .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay, .pool = io->pool,
+                      .places = io->places};
     const activation *act = fused ? s->act.act : activation_find("linear");
     if (s->groups > 1)
         TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, act, &b, err));
@@ -157,7 +175,8 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
                       .filter_scratch = io->filter_scratch, .zeros = io->zeros};
     if (s->groups > 1)
         return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, s->groups, io->input_slope, &b, io->batch, err);
-    return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);
+    conv_shape shape = covered_shape(s, io->pool);
+    return ops_conv2d_backward(list, io->ctx, l->name, &shape, io->input_slope, &b, io->batch, err);
 }
 
 static void reference_convolution(const layer *l, const layer_reference *r, double *z)
@@ -246,6 +265,7 @@ const layer_class conv2d_class = {
     .samples = samples,
     .build = build,
     .pools = pools,
+    .pooled_scratch = pooled_scratch,
     .formula = formula,
     .forward = forward,
     .backward = backward,

@@ -136,7 +136,9 @@ typedef struct layer_io {
     const rt_buffer *zeros;                /* at least zeros_needed floats, all 0: what padding reads */
     uint64_t seed;                         /* of random numbers, and the layer's own stream of them */
     uint32_t stream;
-    const struct conv_pool *pool;          /* inference: write the maxima of these windows instead of the output; see `pools` */
+    const struct conv_pool *pool;          /* write the maxima of these windows instead of the output; see `pools`. The gradient of
+                                            * the convolution's output then holds only the rows and columns that they cover */
+    const rt_buffer *places;               /* forward, with such a pool that keeps places: `saved` of the layer that pools */
     const rt_buffer *bad;                  /* update only: an int; not 0: nothing may change any more */
     /* d_output holds the gradient before the layer's own activation already: its consumer applied the slope. */
     bool d_output_has_slope;
@@ -204,6 +206,9 @@ typedef struct layer_class {
     bool (*pooling)(const layer *l, struct conv_pool *out);
     /* Can forward pool its own output, in batches of this size on this device? NULL: no. */
     bool (*pools)(const layer *l, const convoy_context *ctx, int batch, const struct conv_pool *pool);
+    /* Of a layer that does: what its backward_scratch and filter_scratch then are. */
+    void (*pooled_scratch)(const layer *l, const convoy_context *ctx, int batch, const struct conv_pool *pool, size_t *backward,
+                           size_t *filter);
     /* Writes what training changes besides the trained parameters, from `saved`, once the loss is known. May be NULL. */
     convoy_status (*update)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     /* Plain loops in double: the specification. */

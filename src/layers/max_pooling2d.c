@@ -74,10 +74,20 @@ static unsigned width_for(const layer *l, const convoy_context *ctx, bool vec)
     return width;
 }
 
+/* What is pooled, or has a gradient. */
+static convoy_shape pooled_shape(const layer *l, const layer_io *io)
+{
+    convoy_shape shape = l->input[0];
+    if (io->pool != NULL)
+        conv_pool_covers(io->pool, &shape.dim[0], &shape.dim[1]);
+    return shape;
+}
+
 static void describe(const layer *l, const layer_io *io, bool vec, const activation *slope, char *out, size_t size)
 {
     const pool_state *s = l->state;
-    const int *in = l->input[0].dim, *o = l->output.dim;
+    convoy_shape pooled = pooled_shape(l, io);
+    const int *in = pooled.dim, *o = l->output.dim;
     snprintf(out, size,
              "-DVW=%u -DH=%d -DW=%d -DC=%d -DOH=%d -DOW=%d -DPH=%d -DPW=%d -DSH=%d -DSW=%d -DPT=%d -DPL=%d "
              "-DINPUT_SLOPE=%d" ACTIVATION_OPTIONS,
@@ -127,8 +137,9 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     rt_push(&launch, RT_BUFFER(io->saved));
     rt_push(&launch, RT_BUFFER(io->d_output));
     rt_push(&launch, RT_BUFFER(io->d_input[0]));
-    set_range(&launch, l, io, vec, shape_count(&l->input[0]));
-    launch.bytes_per_image = 4.0 * (double)(shape_count(&l->input[0]) + 2 * shape_count(&l->output) + l->saved_per_image);
+    convoy_shape pooled = pooled_shape(l, io);
+    set_range(&launch, l, io, vec, shape_count(&pooled));
+    launch.bytes_per_image = 4.0 * (double)(shape_count(&pooled) + 2 * shape_count(&l->output) + l->saved_per_image);
     return rt_list_add(list, &launch, err);
 }
 

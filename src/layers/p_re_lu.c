@@ -107,7 +107,7 @@ static convoy_status add_alpha(const layer *l, const layer_io *io, rt_list *list
     if (chunks == 1)
         return CONVOY_OK;
     snprintf(label, sizeof label, "%s reduce alpha", l->name);
-    return ops_reduce_chunks(list, io->ctx, label, io->scratch, io->d_param[0], alphas, chunks, alphas, 0, err);
+    return ops_reduce_chunks(list, io->ctx, label, io->scratch, io->d_param[0], alphas, NULL, 0, chunks, alphas, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)

@@ -95,6 +95,12 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
         io.param[k] = plan_owner(p, i)->param[k];
         io.d_param[k] = backward && n->adds_params ? n->tensor[T_D_PARAM + k] : plan_owner(p, i)->d_param[k];
     }
+    if (n->pools_for_reader) {
+        io.pool = &n->pool;
+        io.output = output_of(p, n->reader);
+        io.places = p->nodes[n->reader].tensor[T_SAVED];
+    } else if (n->is_pooled)
+        io.pool = &p->nodes[p->nodes[n->node->input[0]].root].pool;
     if (p->zeros == NULL)
         io.zeros = plan_parameters((plan *)p);
     if (!backward)
@@ -114,10 +120,6 @@ convoy_status plan_add_forward(plan *p, convoy_error *err)
         p->nodes[i].first = rt_list_length(p->list);
         if (l->class->forward && p->nodes[i].root == i && !p->nodes[i].is_pooled) {
             layer_io io = io_of(p, i, false);
-            if (p->nodes[i].pools_for_reader) {
-                io.pool = &p->nodes[i].pool;
-                io.output = output_of(p, p->nodes[i].reader);
-            }
             TRY(l->class->forward(l, &io, p->list, err));
         }
         p->nodes[i].last = rt_list_length(p->list);
@@ -195,6 +197,11 @@ const rt_buffer *plan_input_at(const plan *p, size_t k) { return output_of(p, mo
 const rt_buffer *plan_output_at(const plan *p, size_t k) { return output_of(p, model_output_node(p->model, k)); }
 const rt_buffer *plan_d_output_at(const plan *p, size_t k) { return d_output_of(p, model_output_node(p->model, k)); }
 const rt_buffer *plan_node_output(const plan *p, size_t node) { return output_of(p, node); }
+size_t plan_node_writer(const plan *p, size_t node)
+{
+    const plan_node *n = &p->nodes[node];
+    return n->is_pooled ? p->nodes[n->node->input[0]].root : node;
+}
 rt_buffer *plan_parameters(plan *p) { return p->options.share ? p->options.share->parameters : p->parameters; }
 rt_buffer *plan_gradients(plan *p) { return p->gradients; }
 const rt_buffer *plan_parameter(const plan *p, size_t node, int k) { return plan_owner(p, node)->param[k]; }

@@ -44,8 +44,10 @@ convoy_status plan_add_updates(plan *p, const rt_buffer *bad, convoy_error *err)
 /* The launches of one node's forward pass, [*first, *last) in the list. */
 void plan_forward_range(const plan *p, size_t node, size_t *first, size_t *last);
 /* A node's output, (batch, shape): valid right after its forward launches; later tensors may take its place, unless the plan keeps
- * outputs. Without that, outside of training, it is NULL where the next layer's pooling is part of these launches. */
+ * outputs. Without that, it is NULL where the next layer's pooling is part of these launches. */
 const rt_buffer *plan_node_output(const plan *p, size_t node);
+/* The node whose launches write that: itself, or the one before it that does its pooling. */
+size_t plan_node_writer(const plan *p, size_t node);
 
 /* Parameter k of a node, and its gradient (NULL when not training): windows of the flat buffers below. */
 const rt_buffer *plan_parameter(const plan *p, size_t node, int k);

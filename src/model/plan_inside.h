@@ -48,8 +48,8 @@ typedef struct plan_node {
     /* Of a root: who reads its memory, aliases left out. */
     size_t reader_count, reader; /* inputs of nodes; the node, where there is one */
     bool is_output;              /* of the model */
-    bool pools_for_reader;       /* inference: its forward pass does its only reader's pooling too, `pool`, ... */
-    bool is_pooled;              /* ... which then has no launches */
+    bool pools_for_reader;       /* its forward pass does its only reader's pooling too, `pool`, ... */
+    bool is_pooled;              /* ... which then has no forward launches */
     conv_pool pool;
     /* Of a root: its gradient. */
     bool is_written;             /* somebody's backward pass, or the loss, writes it */

@@ -104,15 +104,23 @@ static convoy_status link_outputs(plan *p, convoy_error *err)
     return CONVOY_OK;
 }
 
-/* Inference needs nothing of a convolution's output but the maxima that a pooling behind it takes. */
+/* Nothing but its slope is needed of the node's output for the way back, and its reader takes that from the maxima. */
+static bool is_done_with(const plan *p, size_t i)
+{
+    const layer *l = p->nodes[i].node->layer;
+    return !p->options.training || !p->nodes[i].needs_gradient || l->keeps_d_output || (l->activation && plan_slope_is_taken(p, i));
+}
+
+/* Nobody needs more of a convolution's output than the maxima that a pooling behind it takes, and in training their places. */
 static void link_pooling(plan *p)
 {
     for (size_t i = 0; i < p->count; i++) {
         plan_node *n = &p->nodes[i], *reader = &p->nodes[n->reader];
         const layer *l = n->node->layer;
-        if (n->root != i || l->class->pools == NULL || n->reader_count != 1 || n->is_output ||
+        if (n->root != i || l->class->pools == NULL || n->reader_count != 1 || n->is_output || !is_done_with(p, i) ||
             reader->node->layer->class->pooling == NULL || !reader->node->layer->class->pooling(reader->node->layer, &n->pool))
             continue;
+        n->pool.keeps_places = p->options.training;
         n->pools_for_reader = reader->is_pooled = l->class->pools(l, p->ctx, p->options.batch, &n->pool);
     }
 }
@@ -125,7 +133,7 @@ convoy_status plan_link(plan *p, convoy_error *err)
     TRY(link_outputs(p, err));
     if (p->options.training)
         plan_link_gradients(p);
-    else if (!p->options.keep_outputs)
+    if (!p->options.keep_outputs)
         link_pooling(p);
     return CONVOY_OK;
 }

@@ -22,6 +22,15 @@ static size_t output_bytes(const plan *p, size_t i)
     return shape_count(&p->nodes[i].node->layer->output) * (size_t)p->options.batch * sizeof(float);
 }
 
+/* Bytes of its gradient: where the output is pooled at once, of what the windows cover. */
+static size_t gradient_bytes(const plan *p, size_t i)
+{
+    convoy_shape shape = p->nodes[i].node->layer->output;
+    if (p->nodes[i].pools_for_reader)
+        conv_pool_covers(&p->nodes[i].pool, &shape.dim[0], &shape.dim[1]);
+    return shape_count(&shape) * (size_t)p->options.batch * sizeof(float);
+}
+
 static void want_forward(plan *p, size_t i)
 {
     const plan_node *n = &p->nodes[i];
@@ -36,8 +45,8 @@ static void want_forward(plan *p, size_t i)
     if (l->backward_reads_output)
         prolong(p, n->root, T_OUTPUT, back);
     size_t saved = l->saved_per_image * (size_t)batch + (p->options.training ? l->saved_by_training : 0);
-    if (saved && !n->is_pooled)
-        want(p, i, T_SAVED, saved * sizeof(float), now, back);
+    if (saved && (!n->is_pooled || p->options.training))
+        want(p, i, T_SAVED, saved * sizeof(float), made, back);
     if (saved && p->options.training && l->class->update)
         prolong(p, i, T_SAVED, 2 * end + 1);
     bool keeps = !p->options.training && l->keeps_scratch && l->keeps_scratch(l, p->ctx, batch);
@@ -56,7 +65,7 @@ static void want_d_input(plan *p, size_t i, int k)
     size_t passed = p->nodes[n->root].gradient;
     switch (n->way[k]) {
     case GRADIENT_WHOLE:
-    case GRADIENT_SUMMED: want(p, root, T_D_OUTPUT, output_bytes(p, root), now, until); break;
+    case GRADIENT_SUMMED: want(p, root, T_D_OUTPUT, gradient_bytes(p, root), now, until); break;
     case GRADIENT_ADDED: want(p, i, T_D_INPUT + k, output_bytes(p, root), now, now); break;
     case GRADIENT_HELD: want(p, i, T_D_INPUT + k, output_bytes(p, root), now, summed); break;
     case GRADIENT_PASSED:
@@ -74,6 +83,19 @@ static void want_output_gradient(plan *p, size_t i)
         want(p, i, T_D_OUTPUT, output_bytes(p, i), end, 2 * end - (int)i);
 }
 
+static void want_scratch(plan *p, size_t i, int now)
+{
+    const plan_node *n = &p->nodes[i];
+    const layer *l = n->node->layer;
+    int batch = p->options.batch;
+    size_t backward = l->backward_scratch ? l->backward_scratch(l, p->ctx, batch) : 0;
+    size_t filter = l->filter_scratch ? l->filter_scratch(l, p->ctx, batch) : 0;
+    if (n->pools_for_reader)
+        l->class->pooled_scratch(l, p->ctx, batch, &n->pool, &backward, &filter);
+    want(p, i, T_BACKWARD_SCRATCH, backward * sizeof(float), now, now);
+    want(p, i, T_FILTER_SCRATCH, filter * sizeof(float), now, now);
+}
+
 static void want_backward(plan *p, size_t i)
 {
     const plan_node *n = &p->nodes[i];
@@ -83,10 +105,7 @@ static void want_backward(plan *p, size_t i)
         prolong(p, i, T_OUTPUT, 2 * (int)p->count - (int)n->ending_node);
     if (!n->backward)
         return;
-    if (l->backward_scratch)
-        want(p, i, T_BACKWARD_SCRATCH, l->backward_scratch(l, p->ctx, p->options.batch) * sizeof(float), now, now);
-    if (l->filter_scratch)
-        want(p, i, T_FILTER_SCRATCH, l->filter_scratch(l, p->ctx, p->options.batch) * sizeof(float), now, now);
+    want_scratch(p, i, now);
     for (int k = 0; k < n->node->input_count; k++)
         want_d_input(p, i, k);
     for (int k = 0; n->adds_params && k < l->param_count; k++)

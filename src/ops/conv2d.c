@@ -71,12 +71,31 @@ void conv_launch_push_neighbours(conv_launch *l, const conv_job *job)
     rt_push(&l->launch, RT_BUFFER(b->addend ? b->addend : b->dz));
 }
 
+void conv_pool_covers(const conv_pool *pool, int *height, int *width)
+{
+    *height = (pool->out_height - 1) * pool->step[0] + pool->size[0];
+    *width = (pool->out_width - 1) * pool->step[1] + pool->size[1];
+}
+
 void conv_launch_pool(conv_launch *l, const conv_job *job)
 {
     const conv_pool *pool = job->buffers->pool;
-    if (pool != NULL)
-        conv_launch_option(l, " -DPH=%d -DPW=%d -DPSH=%d -DPSW=%d -DPOH=%d -DPOW=%d", pool->size[0], pool->size[1],
-                           pool->step[0], pool->step[1], pool->out_height, pool->out_width);
+    conv_shape covered = *job->problem.shape;
+    if (pool == NULL)
+        return;
+    conv_pool_covers(pool, &covered.out_height, &covered.out_width);
+    conv_launch_option(l, " -DPH=%d -DPW=%d -DPSH=%d -DPSW=%d -DPOH=%d -DPOW=%d -DPLACES=%d", pool->size[0], pool->size[1],
+                       pool->step[0], pool->step[1], pool->out_height, pool->out_width, pool->keeps_places);
+    l->launch.flops_per_image = 2.0 * conv_products(&covered);
+    l->launch.bytes_per_image = 4.0 * ((double)conv_inputs(&covered) + (double)pool->out_height * pool->out_width * covered.out);
+}
+
+void conv_launch_push_output(conv_launch *l, const conv_job *job)
+{
+    const conv_buffers *b = job->buffers;
+    rt_push(&l->launch, RT_BUFFER(b->y));
+    if (b->pool && b->pool->keeps_places)
+        rt_push(&l->launch, RT_BUFFER(b->places));
 }
 
 /* Rows that a work-item of transpose_blocks moves, and columns that it moves at once. */
@@ -121,10 +140,7 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
         stride *= FOLD_BLOCK;
     }
     snprintf(label, sizeof label, "%s reduce filter", job->layer);
-    TRY(ops_reduce_chunks(list, ctx, label, b->scratch, b->dw, weights, chunks, stride, 0, err));
-    snprintf(label, sizeof label, "%s reduce bias", job->layer);
-    return s->bias ? ops_reduce_chunks(list, ctx, label, b->scratch, b->dbias, s->out, chunks, stride, weights, err)
-                   : CONVOY_OK;
+    return ops_reduce_chunks(list, ctx, label, b->scratch, b->dw, weights, b->dbias, s->bias ? s->out : 0, chunks, stride, err);
 }
 
 /* ---- the passes ---- */

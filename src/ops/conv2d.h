@@ -22,7 +22,11 @@ void ops_window(int n, int k, int s, bool same, int *out, int *pad);
 /* A maximum over windows of y, whole ones inside the image: size and steps, and how many there are. */
 typedef struct conv_pool {
     int size[2], step[2], out_height, out_width;
+    bool keeps_places; /* also which place of its window each maximum has: cl/places.clh, in bytes */
 } conv_pool;
+
+/* Rows and columns of y that the windows cover: nothing else of it has a gradient. */
+void conv_pool_covers(const conv_pool *pool, int *height, int *width);
 
 typedef struct conv_buffers {
     const rt_buffer *x, *w, *bias, *y;       /* forward */
@@ -33,6 +37,7 @@ typedef struct conv_buffers {
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
     bool weights_stay;                       /* forward: the scratch is kept from play to play, and so are the weights */
     const conv_pool *pool;                   /* forward: what y holds is the maximum over such windows; NULL: all of it */
+    const rt_buffer *places;                 /* forward, where the pool keeps them */
 } conv_buffers;
 
 /* y = act(conv(x, w) + bias); act is elementwise. */

@@ -47,7 +47,7 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->w));
     rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
-    rt_push(&l.launch, RT_BUFFER(b->y));
+    conv_launch_push_output(&l, job);
     set_range(&l, job, b->pool ? b->pool->out_height : job->problem.shape->out_height);
     return rt_list_add(list, &l.launch, err);
 }
@@ -56,8 +56,7 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
 static bool pools(const conv_problem *p, const int *params, const conv_pool *pool)
 {
     (void)p;
-    (void)params;
-    return pool->step[0] >= pool->size[0] && pool->step[1] >= pool->size[1];
+    return pool->step[0] >= pool->size[0] && pool->step[1] >= pool->size[1] && tile_keeps_places(pool, params[VW]);
 }
 
 static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)

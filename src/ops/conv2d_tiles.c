@@ -39,6 +39,11 @@ int tile_images(int batch, int width, int vectors)
     return chosen;
 }
 
+bool tile_keeps_places(const conv_pool *pool, int width)
+{
+    return !pool->keeps_places || (width >= 4 && pool->size[0] * pool->size[1] <= 256);
+}
+
 bool tile_suits_winograd(const conv_shape *s)
 {
     return s->kernel[0] == 3 && s->kernel[1] == 3 && s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 &&

@@ -19,6 +19,8 @@ int tile_rows(int width, int vectors);
 /* Images in a register tile of images x vectors: what registers and first-level cache hold, or fewer where that leaves less of
  * the last block unused; at most the batch. */
 int tile_images(int batch, int width, int vectors);
+/* Can a kernel with such vectors keep the places of maxima, if the pool wants them? */
+bool tile_keeps_places(const conv_pool *pool, int width);
 /* Winograd's minimal filtering: 3x3, stride and dilation 1. */
 bool tile_suits_winograd(const conv_shape *s);
 /* The sizes of what one patch gives: M of cl/winograd.clh. */

@@ -1,5 +1,5 @@
-/* The vec_turned variant of the data gradient: dense layers and 1x1 kernels of stride 1, whose weights each work-item turns for itself.
- * Kernel: cl/conv2d_turned.cl. */
+/* The vec_turned variant of the data gradient: dense layers and 1x1 kernels of stride 1, whose weights each work-item turns for
+ * itself. Kernel: cl/conv2d_turned.cl. */
 #include "ops/conv2d_tiles.h"
 
 enum { VW, VECTORS, IMAGES, BLOCKS };
@@ -31,7 +31,8 @@ static void defaults(const convoy_context *ctx, const conv_problem *p, int *para
 {
     tile_default_channels(ctx, p->shape->in, &params[VW], &params[VECTORS]);
     params[IMAGES] = tile_images(p->batch, params[VW], params[VECTORS]);
-    long tiles = p->shape->in / (params[VW] * params[VECTORS]), wanted = ITEMS_OF_A_UNIT * (long)convoy_context_device(ctx)->compute_units;
+    long tiles = p->shape->in / (params[VW] * params[VECTORS]);
+    long wanted = ITEMS_OF_A_UNIT * (long)convoy_context_device(ctx)->compute_units;
     long most = (rows_of(p) + params[IMAGES] - 1) / params[IMAGES];
     params[BLOCKS] = 1;
     while (params[BLOCKS] < 64 && params[BLOCKS] < most && tiles * most > wanted * 2 * params[BLOCKS])

@@ -101,8 +101,9 @@ void conv_launch_begin(conv_launch *l, const conv_job *job, const char *what, co
 void conv_launch_option(conv_launch *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Data gradient: pushes x, read for the slope, and the addend; dz where they are not read. */
 void conv_launch_push_neighbours(conv_launch *l, const conv_job *job);
-/* -DPH ... -DPOW, where the job has a pool. */
+/* Forward: -DPH ... -DPLACES and the work that is left, where the job has a pool; pushes y, and the places where they are kept. */
 void conv_launch_pool(conv_launch *l, const conv_job *job);
+void conv_launch_push_output(conv_launch *l, const conv_job *job);
 /* -DACTIVATE and -DSLOPE, and for a backward pass -DINPUT_SLOPE=1 where it has an activation, -DADDEND=1 where it has an addend. */
 void conv_launch_activation(conv_launch *l, const conv_job *job);
 

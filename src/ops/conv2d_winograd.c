@@ -85,6 +85,7 @@ static bool pools(const conv_problem *p, const int *params, const conv_pool *poo
 {
     (void)p;
     return pool->size[0] == 2 && pool->size[1] == 2 && pool->step[0] == 2 && pool->step[1] == 2 &&
+           tile_keeps_places(pool, params[VW]) &&
            params[TILES] <= patches_of(0, pool->out_width, params[M]);
 }
 
@@ -114,7 +115,10 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     rt_push(&l.launch, RT_BUFFER(b->scratch));
     rt_push(&l.launch, RT_BUFFER(forward ? (b->bias ? b->bias : b->w) : job->act ? b->x : b->dz)); /* only read for bias or slope */
     rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->scratch));
-    rt_push(&l.launch, RT_BUFFER(forward ? b->y : b->dx));
+    if (forward)
+        conv_launch_push_output(&l, job);
+    else
+        rt_push(&l.launch, RT_BUFFER(b->dx));
     rt_push(&l.launch, RT_BATCH(1));
     l.launch.global[0] = RT_FIXED((size_t)patches_of(c.out_height, b->pool ? b->pool->out_height : 0, m));
     l.launch.global[1] = RT_PER_IMAGE(1, (size_t)job->params[IMAGES]);

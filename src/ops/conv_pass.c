@@ -75,5 +75,5 @@ convoy_status ops_bias_gradient(rt_list *list, convoy_context *ctx, const char *
     if (chunks == 1)
         return CONVOY_OK;
     snprintf(label, sizeof label, "%s reduce bias", layer);
-    return ops_reduce_chunks(list, ctx, label, scratch, dbias, channels, chunks, channels, 0, err);
+    return ops_reduce_chunks(list, ctx, label, scratch, dbias, channels, NULL, 0, chunks, channels, err);
 }

@@ -145,20 +145,23 @@ int ops_chunk_images(const convoy_context *ctx, int batch, size_t sums)
 }
 
 convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,
-                                const rt_buffer *out, int count, int chunks, int stride, int first, convoy_error *err)
+                                const rt_buffer *out, int count, const rt_buffer *rest, int rest_count, int chunks, int stride,
+                                convoy_error *err)
 {
     char options[32];
-    snprintf(options, sizeof options, "-DVW=%u", ops_width(ctx));
+    int width = (int)ops_width(ctx), vectors = (count + width - 1) / width, rest_vectors = (rest_count + width - 1) / width;
+    snprintf(options, sizeof options, "-DVW=%d", width);
     rt_launch launch = {.label = label, .source = "reduce", .kernel = "reduce_chunks", .options = options};
     rt_push(&launch, RT_BUFFER(partial));
     rt_push(&launch, RT_BUFFER(out));
+    rt_push(&launch, RT_BUFFER(rest_count > 0 ? rest : out));
     rt_push(&launch, RT_INT(chunks));
     rt_push(&launch, RT_INT(stride));
-    rt_push(&launch, RT_INT(first));
     rt_push(&launch, RT_INT(count));
-    ops_range(&launch, ctx, 0, (size_t)count, ops_width(ctx));
-    launch.bytes = 4.0 * count * (chunks + 1);
-    launch.flops = (double)count * chunks;
+    rt_push(&launch, RT_INT(rest_count));
+    ops_range(&launch, ctx, 0, (size_t)(vectors + rest_vectors), 1);
+    launch.bytes = 4.0 * (count + rest_count) * (chunks + 1);
+    launch.flops = (double)(count + rest_count) * chunks;
     return rt_list_add(list, &launch, err);
 }
 

@@ -46,9 +46,10 @@ void ops_activation_reference_backward(const activation *act, const double *z, c
  * chunks are added by ops_reduce_chunks. */
 int ops_chunk_images(const convoy_context *ctx, int batch, size_t sums);
 
-/* out[i] = sum over chunks of partial[c * stride + first + i]. */
+/* Sums over chunks of partial[c * stride + i]: the first `count` go to out, `rest_count` more to rest, which may be NULL for none. */
 convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial,
-                                const rt_buffer *out, int count, int chunks, int stride, int first, convoy_error *err);
+                                const rt_buffer *out, int count, const rt_buffer *rest, int rest_count, int chunks, int stride,
+                                convoy_error *err);
 
 /* Sums blocks of `block` chunks, each into its first one: partial[c * stride + i], i < count, c a multiple of block. */
 convoy_status ops_fold_chunks(rt_list *list, convoy_context *ctx, const char *label, const rt_buffer *partial, int count,

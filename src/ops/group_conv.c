@@ -98,10 +98,7 @@ static convoy_status add_filter(rt_list *list, convoy_context *ctx, const char *
         return CONVOY_OK;
     char label[160];
     snprintf(label, sizeof label, "%s reduce filter", layer);
-    TRY(ops_reduce_chunks(list, ctx, label, b->scratch, b->dw, weights, chunks, stride, 0, err));
-    snprintf(label, sizeof label, "%s reduce bias", layer);
-    return s->bias ? ops_reduce_chunks(list, ctx, label, b->scratch, b->dbias, s->out, chunks, stride, weights, err)
-                   : CONVOY_OK;
+    return ops_reduce_chunks(list, ctx, label, b->scratch, b->dw, weights, b->dbias, s->bias ? s->out : 0, chunks, stride, err);
 }
 
 convoy_status ops_group_conv_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s, int groups,

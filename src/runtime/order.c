@@ -72,6 +72,7 @@ static long last_conflict(const rt_list *list, size_t i, long waited)
 void order_items(rt_list *list)
 {
     long waited[2] = {-1, -1}; /* by each queue */
+    bool has_once = false;
     if (list->ordered == list->count)
         return;
     list->ordered = list->count;
@@ -81,9 +82,12 @@ void order_items(rt_list *list)
         item->is_awaited = false;
         item->after = last_conflict(list, i, waited[item->aside]);
         list->has_aside = list->has_aside || item->aside;
+        has_once = has_once || item->once;
         if (item->after >= 0) {
             waited[item->aside] = item->after;
             list->items[item->after].is_awaited = true;
         }
     }
+    /* A launch that is left out at times is nothing to wait for. */
+    list->has_aside = list->has_aside && !has_once;
 }

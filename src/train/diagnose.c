@@ -27,10 +27,11 @@ static bool bad_weights(const model_node *node, char *out, size_t size)
     return false;
 }
 
-static convoy_status bad_output(plan *p, size_t i, const layer *l, int batch, bool *found, char *out, size_t size,
+static convoy_status bad_output(plan *p, size_t i, const convoy_model *model, int batch, bool *found, char *out, size_t size,
                                 convoy_error *err)
 {
-    size_t count = shape_count(&l->output) * (size_t)batch, first, last;
+    size_t count = shape_count(&model->nodes[i].layer->output) * (size_t)batch, first, last, writer = plan_node_writer(p, i);
+    const layer *l = model->nodes[writer].layer;
     const rt_buffer *output = plan_node_output(p, i);
     plan_forward_range(p, i, &first, &last);
     if (output == NULL) {
@@ -47,8 +48,8 @@ static convoy_status bad_output(plan *p, size_t i, const layer *l, int batch, bo
     free(values);
     *found = bad > 0;
     if (bad > 0)
-        snprintf(out, size, "layer '%s' (%s): %zu of %zu values of its output are not finite", l->name,
-                 l->class->name, bad, count);
+        snprintf(out, size, "layer '%s' (%s): %zu of %zu values of its output%s are not finite", l->name, l->class->name, bad, count,
+                 writer == i ? "" : ", pooled,");
     return status;
 }
 
@@ -59,7 +60,7 @@ convoy_status diagnose(plan *p, const convoy_model *model, int batch, char *out,
     for (size_t i = 0; i < model->node_count && !found; i++) {
         found = bad_weights(&model->nodes[i], out, size);
         if (!found)
-            TRY(bad_output(p, i, model->nodes[i].layer, batch, &found, out, size, err));
+            TRY(bad_output(p, i, model, batch, &found, out, size, err));
     }
     if (!found)
         snprintf(out, size, "all layers' outputs are finite, the loss of them is not");

@@ -15,7 +15,8 @@
 #define GEMM_PART 0.2
 
 typedef struct problem {
-    conv_job job;          /* points to the layer's shape, in the model */
+    conv_job job;          /* points to the shape; has no buffers */
+    conv_shape shape;
     convoy_tune_row row;
     double untuned;        /* seconds; 0: not measured yet */
     bool done;
@@ -53,7 +54,7 @@ static void note(void *user, const void *what)
         return;
     t->problems = problems;
     problem *p = &problems[t->count];
-    *p = (problem){.job = *job, .row = {.layers = 1, .index = t->count++}};
+    *p = (problem){.job = *job, .shape = *job->problem.shape, .row = {.layers = 1, .index = t->count++}};
     const char *pass = conv_pass_key(job->problem.pass);
     text_copy(p->row.pass, sizeof p->row.pass, strchr(pass, ' ') + 1);
     text_copy(p->row.problem, sizeof p->row.problem, key);
@@ -72,6 +73,10 @@ static convoy_status collect(tuning *t, const convoy_model *model, int batch, co
     if (status == CONVOY_OK && plan_d_output(p))
         status = plan_add_backward(p, err);
     plan_destroy(p);
+    for (size_t i = 0; i < t->count; i++) {
+        t->problems[i].job.problem.shape = &t->problems[i].shape;
+        t->problems[i].job.buffers = NULL;
+    }
     if (status == CONVOY_OK && t->no_memory)
         return OUT_OF_MEMORY(err);
     return status;
