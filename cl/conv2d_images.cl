@@ -59,6 +59,12 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
         FV best[IMAGES][VECTORS];
 #if PLACES
         IV best_place[IMAGES][VECTORS];
+        UNROLLED for (int j = 0; j < IMAGES; j++)
+            UNROLLED for (int v = 0; v < VECTORS; v++)
+            {
+                best[j][v] = (FV)-INFINITY;
+                best_place[j][v] = (IV)0;
+            }
 #endif
         for (int place = 0; place < PH * PW; place++) {
             int iy = (row * PSH + place / PW) * SH - PT;
@@ -96,7 +102,7 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
                 {
                     FV value = ACTIVATE(acc[j][v]);
 #if PLACES
-                    IV wins = place == 0 ? (IV)-1 : WINS(value, best[j][v]);
+                    IV wins = WINS(value, best[j][v]);
                     best[j][v] = wins ? value : best[j][v];
                     best_place[j][v] = wins ? (IV)place : best_place[j][v];
 #else
