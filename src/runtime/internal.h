@@ -22,7 +22,7 @@ struct convoy_context {
     cl_device_id device;
     cl_context context;
     cl_command_queue queue;    /* in order: all the work, but for */
-    cl_command_queue aside;    /* in order: launches that may run beside it */
+    cl_command_queue aside;    /* in order: launches that may run beside it; NULL: none do on this driver */
     cl_event joined_by;        /* the last of those that the queue does not wait for yet, or NULL */
     cl_command_queue transfer; /* in order: copies that run beside it */
     bool profile, used_gemm;

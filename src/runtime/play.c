@@ -111,7 +111,7 @@ void rt_list_renew(rt_list *list)
 convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err)
 {
     order_items(list);
-    play p = {.list = list, .first = -1, .parallel = list->has_aside && !list->ctx->profile};
+    play p = {.list = list, .first = -1, .parallel = list->has_aside && list->ctx->aside && !list->ctx->profile};
     TRY(rt_join(list->ctx, err));
     for (size_t i = first; i < last; i++) {
         if (list->items[i].done)
