@@ -9,6 +9,7 @@
 // With ADDEND that is added, with INPUT_SLOPE dx is then multiplied by the slope at x.
 #include "vector.clh"
 #include "activation.clh"
+#include "turn.clh"
 
 #ifndef IMAGES
 #define IMAGES 8 // rows in a register tile
@@ -31,14 +32,8 @@ inline void turn(global const float *w, private float *to)
     for (int a = 0; a < TILE; a += 4)
         for (int start = 0; start < OC; start += 4) {
             int b = min(start, OC - 4);
-            float4 r0 = vload4(0, w + a * OC + b);
-            float4 r1 = vload4(0, w + (a + 1) * OC + b);
-            float4 r2 = vload4(0, w + (a + 2) * OC + b);
-            float4 r3 = vload4(0, w + (a + 3) * OC + b);
-            vstore4((float4)(r0.x, r1.x, r2.x, r3.x), 0, to + b * TILE + a);
-            vstore4((float4)(r0.y, r1.y, r2.y, r3.y), 0, to + (b + 1) * TILE + a);
-            vstore4((float4)(r0.z, r1.z, r2.z, r3.z), 0, to + (b + 2) * TILE + a);
-            vstore4((float4)(r0.w, r1.w, r2.w, r3.w), 0, to + (b + 3) * TILE + a);
+            private float *at = to + b * TILE + a;
+            TURN_4X4(w + a * OC + b, OC, at, at + TILE, at + 2 * TILE, at + 3 * TILE)
         }
 }
 

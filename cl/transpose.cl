@@ -1,4 +1,5 @@
 // Swaps the last two axes of weights: out[k][b][a] = in[k][a][b], k < taps, a < rows, b < columns.
+#include "turn.clh"
 
 // Neighbouring work-items write neighbouring values.
 kernel void transpose(global const float *in, global float *out, int taps, int rows, int columns)
@@ -22,14 +23,8 @@ kernel void transpose_blocks(global const float *restrict in, global float *rest
     for (int start = 0; start < columns; start += 4) {
         int b = min(start, columns - 4);
         for (int a = first; a < first + 16; a += 4) {
-            float4 r0 = vload4(0, in + a * columns + b);
-            float4 r1 = vload4(0, in + (a + 1) * columns + b);
-            float4 r2 = vload4(0, in + (a + 2) * columns + b);
-            float4 r3 = vload4(0, in + (a + 3) * columns + b);
-            vstore4((float4)(r0.x, r1.x, r2.x, r3.x), 0, out + b * rows + a);
-            vstore4((float4)(r0.y, r1.y, r2.y, r3.y), 0, out + (b + 1) * rows + a);
-            vstore4((float4)(r0.z, r1.z, r2.z, r3.z), 0, out + (b + 2) * rows + a);
-            vstore4((float4)(r0.w, r1.w, r2.w, r3.w), 0, out + (b + 3) * rows + a);
+            global float *at = out + b * rows + a;
+            TURN_4X4(in + a * columns + b, columns, at, at + rows, at + 2 * rows, at + 3 * rows)
         }
     }
 }

@@ -3,6 +3,7 @@
 // The sizes are arguments, so that all layers share one kernel.
 // FLIP (1): of the kernel turned around by 180 degrees. TURN (1): of w with its channels' axes swapped, for data gradients.
 #include "vector.clh"
+#include "turn.clh"
 #include "winograd_points.clh"
 
 // out = G g for a column or row of three.
@@ -75,14 +76,8 @@ kernel void winograd_weights(global const float *restrict w, global float *restr
         for (int k = 0; k < 9; k++)
             for (int a = 0; a < VW; a += 4) {
                 global const float *from = w + (k * outputs + oc + a) * inputs + ic;
-                float4 r0 = vload4(0, from);
-                float4 r1 = vload4(0, from + inputs);
-                float4 r2 = vload4(0, from + 2 * inputs);
-                float4 r3 = vload4(0, from + 3 * inputs);
-                vstore4((float4)(r0.x, r1.x, r2.x, r3.x), 0, (private float *)&g[0][k] + a);
-                vstore4((float4)(r0.y, r1.y, r2.y, r3.y), 0, (private float *)&g[1][k] + a);
-                vstore4((float4)(r0.z, r1.z, r2.z, r3.z), 0, (private float *)&g[2][k] + a);
-                vstore4((float4)(r0.w, r1.w, r2.w, r3.w), 0, (private float *)&g[3][k] + a);
+                TURN_4X4(from, inputs, (private float *)&g[0][k] + a, (private float *)&g[1][k] + a,
+                         (private float *)&g[2][k] + a, (private float *)&g[3][k] + a)
             }
         for (int c = 0; c < 4; c++) put_weights(g[c], u + (ic + c) * outputs + oc, U_STEP(inputs, outputs));
     }

@@ -201,6 +201,15 @@ convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *
     return drop_last(list, fill_kernel_item(list, item, launch, program, err));
 }
 
+convoy_status rt_list_add_aside(rt_list *list, const rt_launch *launch, convoy_error *err)
+{
+    bool before = list->adding_aside;
+    list->adding_aside = true;
+    convoy_status status = rt_list_add(list, launch, err);
+    list->adding_aside = before;
+    return status;
+}
+
 /* A matrix of rows x columns floats is read or written; -1 is the batch. */
 static void count_matrix(list_item *item, int rows, int columns)
 {

@@ -50,7 +50,7 @@ static convoy_status enqueue(play *p, size_t i, cl_event *event, convoy_error *e
         CL_TRY(ctx, clEnqueueNDRangeKernel, aside ? ctx->aside : ctx->queue, item->kernel, item->dims, NULL, item->global,
                item->local[0] ? item->local : NULL, before ? 1 : 0, before ? &before : NULL, event);
         break;
-    case ITEM_GEMM: return gemm_play(p->list, item, event, err);
+    case ITEM_GEMM: TRY(gemm_play(p->list, item, event, err)); break;
     case ITEM_COPY:
         CL_TRY(ctx, clEnqueueCopyBuffer, ctx->queue, item->from->mem, item->to->mem, 0, 0,
                item->bytes_each * (size_t)p->list->batch, 0, NULL, event);
@@ -110,8 +110,11 @@ void rt_list_renew(rt_list *list)
 
 convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err)
 {
-    order_items(list);
-    play p = {.list = list, .first = -1, .parallel = list->has_aside && list->ctx->aside && !list->ctx->profile};
+    play p = {.list = list, .first = -1, .parallel = list->ctx->aside && !list->ctx->profile};
+    if (p.parallel) {
+        order_items(list);
+        p.parallel = list->has_aside;
+    }
     TRY(rt_join(list->ctx, err));
     for (size_t i = first; i < last; i++) {
         if (list->items[i].done)

@@ -214,6 +214,8 @@ convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy
 /* Between two calls: nothing waits soon for the kernels that are added. They may run beside other launches of the list, before and
  * after them, as long as the results are the same. */
 void rt_list_aside(rt_list *list, bool aside);
+/* rt_list_add between two such calls. */
+convoy_status rt_list_add_aside(rt_list *list, const rt_launch *launch, convoy_error *err);
 /* Appends a device-side copy (bytes_per_image x batch) or a fill of the whole buffer with zeros. */
 convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer *from, const rt_buffer *to,
                                size_t bytes_per_image, convoy_error *err);
