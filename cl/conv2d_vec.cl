@@ -241,6 +241,6 @@ kernel void conv2d_backward_filter_vec(global const float *restrict x, global co
                                        global float *restrict dw, global float *restrict db, int stride, int bias_at,
                                        int batch)
 {
-    sum_chunk(x, dz, dw, db, stride, bias_at, batch);
+    sum_chunk(x, dz, dw, db, stride, bias_at, batch, (int3)(get_global_id(0), get_global_id(1), get_global_id(2)));
 }
 #endif

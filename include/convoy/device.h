@@ -69,7 +69,8 @@ const convoy_device_info *convoy_context_device(const convoy_context *ctx);
 
 /* What the runtime has done and holds, counted by itself. */
 typedef struct convoy_counters {
-    uint64_t launches;       /* kernels and library calls enqueued */
+    uint64_t launches;       /* kernels and library calls run */
+    uint64_t commands;       /* enqueued for them: launches that were fused have one together */
     uint64_t allocations;    /* device buffers created */
     uint64_t builds;         /* programs compiled from source */
     uint64_t cache_hits;     /* programs loaded from the disk cache */

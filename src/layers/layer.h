@@ -128,7 +128,7 @@ typedef struct layer_io {
     const rt_buffer *output;
     const rt_buffer *saved;                /* written by forward, kept until backward */
     const rt_buffer *scratch;              /* of forward or backward: gone after it */
-    const rt_buffer *filter_scratch;       /* of backward, besides: of launches that run aside */
+    const rt_buffer *filter_scratch;       /* of backward, besides: of what gives the gradient of the weights */
     const rt_buffer *param[LAYER_MAX_PARAMS];
     const rt_buffer *d_input[LAYER_MAX_INPUTS]; /* backward writes these */
     const rt_buffer *d_output;             /* backward may overwrite it */

@@ -167,10 +167,7 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
         TRY(add_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err));
     conv_buffers filter = *b;
     filter.scratch = b->filter_scratch;
-    rt_list_aside(list, true);
-    convoy_status status = add_pass(list, ctx, CONV_BACKWARD_FILTER, layer, s, NULL, &filter, batch, err);
-    rt_list_aside(list, false);
-    TRY(status);
+    TRY(add_pass(list, ctx, CONV_BACKWARD_FILTER, layer, s, NULL, &filter, batch, err));
     return in_place ? add_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err) : CONVOY_OK;
 }
 

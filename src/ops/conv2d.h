@@ -44,8 +44,7 @@ typedef struct conv_buffers {
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                  const activation *act, const conv_buffers *b, int batch, convoy_error *err);
 
-/* dx (plus b->addend, then times `slope`'s slope at x, unless NULL), dw and dbias from dz. dx may be x, if there is no slope. What
- * gives dw and dbias runs aside. */
+/* dx (plus b->addend, then times `slope`'s slope at x, unless NULL), dw and dbias from dz. dx may be x, if there is no slope. */
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                   const activation *slope, const conv_buffers *b, int batch, convoy_error *err);
 

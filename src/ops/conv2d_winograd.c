@@ -72,7 +72,7 @@ convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_
     l.launch.flops_per_image = l.launch.bytes_per_image = 0;
     l.launch.once = forward && job->buffers->weights_stay;
     l.launch.bytes = 4.0 * (9 + tile_positions(w.m)) / 9 * (double)weights;
-    return forward ? rt_list_add_aside(list, &l.launch, err) : rt_list_add(list, &l.launch, err);
+    return rt_list_add(list, &l.launch, err);
 }
 
 /* Pixels beyond the last window of 2 are not computed. */

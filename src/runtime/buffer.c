@@ -99,7 +99,6 @@ convoy_status rt_buffer_write(rt_buffer *buffer, size_t offset, const void *data
     TRY(check_range(buffer, offset, bytes, err));
     ctx->counters.writes++;
     ctx->counters.waits++;
-    TRY(rt_join(ctx, err));
     if (bytes > 0)
         CL_TRY(ctx, clEnqueueWriteBuffer, ctx->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
     return CONVOY_OK;
@@ -111,7 +110,6 @@ convoy_status rt_buffer_read(rt_buffer *buffer, size_t offset, void *data, size_
     TRY(check_range(buffer, offset, bytes, err));
     ctx->counters.reads++;
     ctx->counters.waits++;
-    TRY(rt_join(ctx, err));
     if (bytes > 0)
         CL_TRY(ctx, clEnqueueReadBuffer, ctx->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
     return CONVOY_OK;
@@ -167,7 +165,6 @@ convoy_status rt_buffer_write_async(rt_buffer *buffer, const void *data, size_t 
 convoy_status rt_marker(convoy_context *ctx, rt_event **out, convoy_error *err)
 {
     cl_event event;
-    TRY(rt_join(ctx, err));
     CL_TRY(ctx, clEnqueueMarkerWithWaitList, ctx->queue, 0, NULL, &event);
     *out = wrap_event(ctx, event);
     if (*out == NULL)
@@ -201,7 +198,6 @@ void rt_event_destroy(rt_event *event)
 convoy_status rt_finish(convoy_context *ctx, convoy_error *err)
 {
     ctx->counters.waits++;
-    TRY(rt_join(ctx, err));
     CL_TRY(ctx, clFinish, ctx->queue);
     CL_TRY(ctx, clFinish, ctx->transfer);
     return CONVOY_OK;

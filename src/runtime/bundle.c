@@ -16,11 +16,22 @@ typedef struct rt_pending {
 convoy_status rt_units_add(const convoy_context *ctx, rt_units *units, const char *source, const char *options,
                            convoy_error *err)
 {
-    if (program_known(ctx, source, options))
+    return program_known(ctx, source, options) ? CONVOY_OK : rt_units_note(units, source, options, err);
+}
+
+size_t rt_units_find(const rt_units *units, const char *source, const char *options)
+{
+    size_t i = 0;
+    while (i < units->count &&
+           (strcmp(units->items[i].source, source) != 0 || strcmp(units->items[i].options, options) != 0))
+        i++;
+    return i;
+}
+
+convoy_status rt_units_note(rt_units *units, const char *source, const char *options, convoy_error *err)
+{
+    if (rt_units_find(units, source, options) < units->count)
         return CONVOY_OK;
-    for (size_t i = 0; i < units->count; i++)
-        if (strcmp(units->items[i].source, source) == 0 && strcmp(units->items[i].options, options) == 0)
-            return CONVOY_OK;
     rt_unit *items = realloc(units->items, (units->count + 1) * sizeof *items);
     if (items == NULL)
         return OUT_OF_MEMORY(err);
@@ -83,11 +94,11 @@ static void undefine_option(text *t, const char *word, int length, size_t unit)
         undefine(t, word + 2, (name < length ? name : length) - 2, unit);
 }
 
-static void add_unit(text *t, const rt_unit *unit, size_t i)
+void bundle_add_unit(text *t, const rt_unit *unit, const char *source, size_t i)
 {
     for_words(unit->options, define_option, t, i);
     for_words(rt_kernel_defined(unit->source, 0), rename_word, t, i);
-    text_add(t, "%s", rt_kernel_source(unit->source));
+    text_add(t, "%s", source);
     for_words(rt_kernel_defined(unit->source, 0), undefine, t, i);
     for_words(rt_kernel_defined(unit->source, 1), undefine, t, i);
     for_words(unit->options, undefine_option, t, i);
@@ -136,33 +147,39 @@ static convoy_status remember_units(convoy_context *ctx, const rt_units *units, 
     return CONVOY_OK;
 }
 
+convoy_status bundle_program(convoy_context *ctx, const char *what, char *joint, cl_program *out, convoy_error *err)
+{
+    *out = program_build_from_cache(ctx, joint, FIXED_OPTIONS);
+    bool cached = *out != NULL;
+    convoy_status status = cached ? CONVOY_OK : program_build_from_source(ctx, what, FIXED_OPTIONS, joint, out, err);
+    if (status != CONVOY_OK || cached || ctx->trying || driver_keeps_kernels())
+        free(joint);
+    else
+        note_pending(ctx, *out, joint);
+    return status;
+}
+
 convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err)
 {
     text t = {0};
     char *joint = NULL;
+    cl_program program;
     /* Only PoCL: the fixed cost is its own, and Intel's runtime (2026.2) compiled joint programs wrongly: `convoy check` showed
      * NaN where the same kernels, compiled one by one, are right. */
     if (units->count < 2 || strcmp(ctx->info.platform_name, "Portable Computing Language") != 0)
         return CONVOY_OK;
     for (size_t i = 0; i < units->count; i++) {
-        if (rt_kernel_source(units->items[i].source) == NULL) {
+        const char *source = rt_kernel_source(units->items[i].source);
+        if (source == NULL) {
             text_free(&t);
             return CONVOY_OK;
         }
-        add_unit(&t, &units->items[i], i);
+        bundle_add_unit(&t, &units->items[i], source, i);
     }
     TRY(text_take(&t, &joint, err));
-    cl_program program = program_build_from_cache(ctx, joint, FIXED_OPTIONS);
-    bool cached = program != NULL;
-    if (!cached && program_build_from_source(ctx, "several", FIXED_OPTIONS, joint, &program, NULL) != CONVOY_OK) {
-        free(joint);
+    if (bundle_program(ctx, "several", joint, &program, NULL) != CONVOY_OK)
         return CONVOY_OK;
-    }
     convoy_status status = remember_units(ctx, units, program, err);
-    if (cached || ctx->trying || driver_keeps_kernels())
-        free(joint);
-    else
-        note_pending(ctx, program, joint);
     clReleaseProgram(program);
     return status;
 }

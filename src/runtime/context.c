@@ -70,6 +70,8 @@ static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
     text_copy(ctx->variant, sizeof ctx->variant, o->variant ? o->variant : native >= 4 ? "vec" : "tile");
     ctx->variant_forced = o->variant != NULL;
     ctx->gemm_forced = o->gemm != NULL;
+    /* Where it was measured: PoCL's work-groups are threads of the system, so that one may wait for another. */
+    ctx->fuses = strcmp(ctx->info.platform_name, "Portable Computing Language") == 0;
 #ifdef HAVE_CLBLAST
     text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : native >= 4 ? "builtin" : "clblast");
 #else
@@ -85,12 +87,6 @@ static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
         return rt_fail(ctx, "clCreateContext", code, err);
     cl_command_queue_properties flags = ctx->profile ? CL_QUEUE_PROFILING_ENABLE : 0;
     ctx->queue = clCreateCommandQueue(ctx->context, ctx->device, flags, &code);
-    if (code != CL_SUCCESS)
-        return rt_fail(ctx, "clCreateCommandQueue", code, err);
-    /* Only on PoCL, where it was measured to help (12 % of a step of 8 images). Intel's runtime (2026.2) falls to half its speed when
-     * some hundred launches on two queues wait for each other. */
-    if (strcmp(ctx->info.platform_name, "Portable Computing Language") == 0)
-        ctx->aside = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
     if (code != CL_SUCCESS)
         return rt_fail(ctx, "clCreateCommandQueue", code, err);
     ctx->transfer = clCreateCommandQueue(ctx->context, ctx->device, 0, &code);
@@ -150,10 +146,6 @@ void convoy_context_destroy(convoy_context *ctx)
 #endif
     rt_programs_destroy(ctx);
     rt_records_destroy(ctx);
-    if (ctx->joined_by)
-        clReleaseEvent(ctx->joined_by);
-    if (ctx->aside)
-        clReleaseCommandQueue(ctx->aside);
     if (ctx->transfer)
         clReleaseCommandQueue(ctx->transfer);
     if (ctx->queue)

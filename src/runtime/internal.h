@@ -21,15 +21,14 @@ struct convoy_context {
     convoy_device_info info;
     cl_device_id device;
     cl_context context;
-    cl_command_queue queue;    /* in order: all the work, but for */
-    cl_command_queue aside;    /* in order: launches that may run beside it; NULL: none do on this driver */
-    cl_event joined_by;        /* the last of those that the queue does not wait for yet, or NULL */
+    cl_command_queue queue;    /* in order: all the work */
     cl_command_queue transfer; /* in order: copies that run beside it */
     bool profile, used_gemm;
     char cache_dir[1024];      /* empty: no disk cache */
     char gemm[16], variant[16];
     bool gemm_forced, variant_forced; /* by the caller */
     bool tuning;               /* the records of files count */
+    bool fuses;                /* rt_list_fuse makes persistent kernels */
     bool trying;               /* programs are built to be tried, not kept: see rt_try_begin */
     rt_records records[RECORDS_SOURCES];
     unsigned vector_width;
@@ -69,9 +68,6 @@ convoy_status rt_fail(const convoy_context *ctx, const char *call, cl_int code, 
             return rt_fail((ctx), #function, cl_code_, err);                                                           \
     } while (0)
 
-/* play.c: makes the queue wait for what runs beside it. Before anything but a list's launches is enqueued. */
-convoy_status rt_join(convoy_context *ctx, convoy_error *err);
-
 /* device.c: the OpenCL device that `selector` (may be NULL: environment, then default) names. */
 convoy_status rt_device_select(const char *selector, cl_device_id *out, convoy_device_info *info, convoy_error *err);
 
@@ -95,6 +91,9 @@ typedef struct rt_units {
 /* Notes a program to build, unless the context or the list has it. */
 convoy_status rt_units_add(const convoy_context *ctx, rt_units *units, const char *source, const char *options,
                            convoy_error *err);
+/* The same, built or not. */
+convoy_status rt_units_note(rt_units *units, const char *source, const char *options, convoy_error *err);
+size_t rt_units_find(const rt_units *units, const char *source, const char *options); /* their count: it is not there */
 void rt_units_clear(rt_units *units);
 /* Builds them all as one program, on PoCL. If that does not build nothing is kept: built one by one, the bad one will say why. */
 convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err);

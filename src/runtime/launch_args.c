@@ -88,15 +88,15 @@ static cl_int set_arg(const rt_list *list, cl_kernel kernel, cl_uint index, cons
     return CL_INVALID_ARG_VALUE;
 }
 
-convoy_status list_set_args(const rt_list *list, list_item *item, arg_set which, convoy_error *err)
+convoy_status list_set_args(const rt_list *list, cl_kernel kernel, const rt_arg *args, int count, arg_set which,
+                            convoy_error *err)
 {
-    for (int i = 0; i < item->arg_count; i++) {
-        if (!selected(item->args[i].kind, which))
+    for (int i = 0; i < count; i++) {
+        if (!selected(args[i].kind, which))
             continue;
-        cl_int code = set_arg(list, item->kernel, (cl_uint)i, &item->args[i]);
+        cl_int code = set_arg(list, kernel, (cl_uint)i, &args[i]);
         if (code != CL_SUCCESS)
-            return base_fail_in(err, rt_fail(list->ctx, "clSetKernelArg", code, err), "%s, argument %d", item->label,
-                                i);
+            return base_fail_in(err, rt_fail(list->ctx, "clSetKernelArg", code, err), "argument %d", i);
     }
     return CONVOY_OK;
 }

@@ -22,8 +22,6 @@ static void release_item(rt_list *list, list_item *item)
 {
     if (item->event)
         clReleaseEvent(item->event);
-    if (item->ended)
-        clReleaseEvent(item->ended);
     if (item->kernel) {
         clReleaseKernel(item->kernel);
         list->ctx->counters.live_objects--;
@@ -31,6 +29,7 @@ static void release_item(rt_list *list, list_item *item)
     gemm_release(list, item);
     free(item->label);
     free(item->source);
+    free(item->options);
     free(item->kernel_name);
     free(item->variant);
 }
@@ -39,6 +38,7 @@ void rt_list_destroy(rt_list *list)
 {
     if (list == NULL)
         return;
+    fuse_forget(list);
     for (size_t i = 0; i < list->count; i++)
         release_item(list, &list->items[i]);
     free(list->items);
@@ -55,8 +55,6 @@ convoy_status rt_list_build(rt_list *list, convoy_error *err)
     rt_units_clear(&list->wanted);
     return status;
 }
-
-void rt_list_aside(rt_list *list, bool aside) { list->adding_aside = aside; }
 
 void rt_list_watch(rt_list *list, rt_problem_hook *hook, void *user)
 {
@@ -155,6 +153,12 @@ static convoy_status drop_last(rt_list *list, convoy_status status)
     return status;
 }
 
+static convoy_status set_item_args(const rt_list *list, const list_item *item, arg_set which, convoy_error *err)
+{
+    convoy_status status = list_set_args(list, item->kernel, item->args, item->arg_count, which, err);
+    return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", item->label);
+}
+
 static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_launch *launch,
                                       const rt_program *program, convoy_error *err)
 {
@@ -169,12 +173,13 @@ static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_l
                             launch->kernel);
     }
     ctx->counters.live_objects++;
+    if ((item->options = strdup(launch->options ? launch->options : "")) == NULL)
+        return OUT_OF_MEMORY(err);
     memcpy(item->args, launch->args, sizeof item->args);
     memcpy(item->extent, launch->global, sizeof item->extent);
     memcpy(item->local, launch->local, sizeof item->local);
     item->arg_count = launch->arg_count;
     item->once = launch->once;
-    item->aside = list->adding_aside && !launch->once;
     item->flops = launch->flops;
     item->bytes = launch->bytes;
     item->flops_per_image = launch->flops_per_image;
@@ -185,7 +190,7 @@ static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_l
     compute_range(list, item);
     TRY(list_check_args(list, item, err));
     order_note_written(item);
-    return list_set_args(list, item, ARGS_ALL, err);
+    return set_item_args(list, item, ARGS_ALL, err);
 }
 
 convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err)
@@ -199,15 +204,6 @@ convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *
     TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, launch->variant, &item,
                  err));
     return drop_last(list, fill_kernel_item(list, item, launch, program, err));
-}
-
-convoy_status rt_list_add_aside(rt_list *list, const rt_launch *launch, convoy_error *err)
-{
-    bool before = list->adding_aside;
-    list->adding_aside = true;
-    convoy_status status = rt_list_add(list, launch, err);
-    list->adding_aside = before;
-    return status;
 }
 
 /* A matrix of rows x columns floats is read or written; -1 is the batch. */
@@ -259,7 +255,6 @@ static convoy_status warm_gemms(rt_list *list, convoy_error *err)
             return CONVOY_OK;
     memmove(list->warmed + 1, list->warmed, (known - 1) * sizeof *list->warmed);
     list->warmed[0] = list->batch;
-    TRY(rt_join(list->ctx, err));
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].kind == ITEM_GEMM)
             TRY(gemm_play(list, &list->items[i], NULL, err));
@@ -277,8 +272,10 @@ convoy_status rt_list_set_batch(rt_list *list, int batch, convoy_error *err)
         if (list->items[i].kind != ITEM_KERNEL)
             continue;
         compute_range(list, &list->items[i]);
-        TRY(list_set_args(list, &list->items[i], ARGS_BATCH, err));
+        TRY(set_item_args(list, &list->items[i], ARGS_BATCH, err));
     }
+    if (!same)
+        TRY(fuse_set_args(list, ARGS_BATCH, err));
     return warm_gemms(list, err);
 }
 
@@ -287,7 +284,8 @@ static void set_variable(rt_list *list, rt_variable variable)
     for (size_t i = 0; i < list->count; i++)
         for (int a = 0; a < list->items[i].arg_count; a++)
             if (list->items[i].args[a].kind == RT_ARG_VARIABLE && list->items[i].args[a].i == (int)variable)
-                (void)list_set_args(list, &list->items[i], ARGS_VARIABLE, NULL); /* was checked when added */
+                (void)set_item_args(list, &list->items[i], ARGS_VARIABLE, NULL); /* was checked when added */
+    (void)fuse_set_args(list, ARGS_VARIABLE, NULL);
 }
 
 void rt_list_set_int(rt_list *list, rt_variable variable, int value)
@@ -306,14 +304,15 @@ void rt_list_switch(rt_list *list, int which)
 {
     list->which = which;
     for (size_t i = 0; i < list->count; i++)
-        (void)list_set_args(list, &list->items[i], ARGS_SWITCHED, NULL);
+        (void)set_item_args(list, &list->items[i], ARGS_SWITCHED, NULL);
+    (void)fuse_set_args(list, ARGS_SWITCHED, NULL);
 }
 
 void rt_list_cut(rt_list *list, size_t length)
 {
     while (list->count > length)
         release_item(list, &list->items[--list->count]);
-    list->ordered = 0;
+    fuse_forget(list);
 }
 
 size_t rt_list_length(const rt_list *list) { return list->count; }

@@ -4,6 +4,8 @@
 
 #include "runtime/internal.h"
 
+typedef struct fused_range fused_range;
+
 typedef enum item_kind { ITEM_KERNEL, ITEM_GEMM, ITEM_COPY } item_kind;
 
 typedef struct gemm_item {
@@ -14,7 +16,7 @@ typedef struct gemm_item {
 
 typedef struct list_item {
     item_kind kind;
-    char *label, *source, *kernel_name, *variant;
+    char *label, *source, *options, *kernel_name, *variant;
     double flops_per_image, flops, bytes_per_image, bytes;
     /* ITEM_KERNEL */
     cl_kernel kernel;
@@ -25,10 +27,6 @@ typedef struct list_item {
     cl_uint dims;
     bool once, done; /* done: since the last renewal */
     unsigned written; /* a bit for each argument that the kernel may write to */
-    bool aside;       /* may run beside what is around it */
-    bool is_awaited;  /* by one of the other queue: order.c */
-    long after;       /* the item of the other queue that it waits for, or -1 */
-    cl_event ended;   /* of the last play */
     /* ITEM_GEMM */
     gemm_item gemm;
     /* ITEM_COPY */
@@ -46,9 +44,8 @@ struct rt_list {
     int warmed[8]; /* batch sizes whose GEMMs have been run once, so that no step builds */
     list_item *items;
     size_t count, capacity;
-    bool collecting, adding_aside;
-    size_t ordered; /* the items whose order is known: all or none */
-    bool has_aside;
+    bool collecting;
+    fused_range *fused; /* ranges that are played as fewer launches */
     rt_units wanted; /* programs noted while collecting */
     rt_problem_hook *watch;
     void *watch_user;
@@ -59,7 +56,8 @@ struct rt_list {
 /* launch_args.c: checks a kernel's arguments by number, kind and type; sets those that `which` selects. */
 convoy_status list_check_args(const rt_list *list, const list_item *item, convoy_error *err);
 typedef enum arg_set { ARGS_ALL, ARGS_BATCH, ARGS_VARIABLE, ARGS_SWITCHED } arg_set;
-convoy_status list_set_args(const rt_list *list, list_item *item, arg_set which, convoy_error *err);
+convoy_status list_set_args(const rt_list *list, cl_kernel kernel, const rt_arg *args, int count, arg_set which,
+                            convoy_error *err);
 
 /* gemm.c */
 convoy_status gemm_prepare(const rt_list *list, list_item *item, convoy_error *err);
@@ -68,9 +66,18 @@ void gemm_release(const rt_list *list, list_item *item);
 /* gemm_settings.c: before a context's first GEMM. */
 void gemm_apply_records(convoy_context *ctx);
 
-/* order.c: notes which arguments a kernel may write to; finds out what each item must wait for, if it is not known yet. */
+/* order.c: notes which arguments a kernel may write to. */
 void order_note_written(list_item *item);
-void order_items(rt_list *list);
+/* Do they share memory that one of them may write to? Of anything but kernels nothing is known. */
+bool order_conflict(const list_item *a, const list_item *b);
+/* waits[l] gets a bit for each launch that launch l of [first, last), counted without those that run once, waits for: the latest that it
+ * conflicts with, and those that these have not waited for. At most 64 launches; returns how many. */
+size_t order_waits(const rt_list *list, size_t first, size_t last, uint64_t *waits);
+
+/* fuse.c: the range that plays just these launches, or NULL; sets the arguments that `which` selects; drops all ranges. */
+const fused_range *fuse_find(const rt_list *list, size_t first, size_t last);
+convoy_status fuse_set_args(const rt_list *list, arg_set which, convoy_error *err);
+void fuse_forget(rt_list *list);
 
 /* profile.c: adds the finished event to the item's row. */
 convoy_status profile_collect(const rt_list *list, list_item *item, convoy_error *err);

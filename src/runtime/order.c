@@ -1,7 +1,5 @@
-/* The order of a list's launches. They are added as if each waited for the one before, and most do. Those that say that they may
- * run aside (filter gradients, which only the optimizer reads; weights made ready) go to a second queue, so that a device that one
- * launch does not fill has another one at hand. Both queues are in order; between them, a launch waits for the last one of the
- * other queue that shares memory with it, unless both only read. So every launch reads and writes what it would in the list's order. */
+/* What a list's launches must wait for. They are added as if each waited for the one before, but only those that share memory must keep
+ * their order, unless both only read it. */
 #include "runtime/list.h"
 
 /* A kernel may write to what it does not declare const. A driver that keeps no argument info leaves all of them so. */
@@ -46,8 +44,7 @@ static bool args_overlap(const rt_arg *x, const rt_arg *y)
     return false;
 }
 
-/* Do they share memory that one of them may write to? Of anything but kernels nothing is known. */
-static bool conflict(const list_item *a, const list_item *b)
+bool order_conflict(const list_item *a, const list_item *b)
 {
     if (a->kind != ITEM_KERNEL || b->kind != ITEM_KERNEL)
         return true;
@@ -58,36 +55,23 @@ static bool conflict(const list_item *a, const list_item *b)
     return false;
 }
 
-/* What item i must wait for: the last one of the other queue that it conflicts with, unless its own queue has waited for that or for
- * a later one already. */
-static long last_conflict(const rt_list *list, size_t i, long waited)
+/* Bits of the launches that launch i of [first, last) must wait for, itself or through others. */
+size_t order_waits(const rt_list *list, size_t first, size_t last, uint64_t *waits)
 {
-    const list_item *item = &list->items[i];
-    for (long j = (long)i - 1; j > waited; j--)
-        if (list->items[j].aside != item->aside && conflict(&list->items[j], item))
-            return j;
-    return -1;
-}
-
-void order_items(rt_list *list)
-{
-    long waited[2] = {-1, -1}; /* by each queue */
-    bool has_once = false;
-    if (list->ordered == list->count)
-        return;
-    list->ordered = list->count;
-    list->has_aside = false;
-    for (size_t i = 0; i < list->count; i++) {
-        list_item *item = &list->items[i];
-        item->is_awaited = false;
-        item->after = last_conflict(list, i, waited[item->aside]);
-        list->has_aside = list->has_aside || item->aside;
-        has_once = has_once || item->once;
-        if (item->after >= 0) {
-            waited[item->aside] = item->after;
-            list->items[item->after].is_awaited = true;
-        }
+    uint64_t before[64] = {0}; /* of launch l: all that are done when it begins */
+    const list_item *items[64];
+    size_t count = 0;
+    for (size_t i = first; i < last; i++) {
+        const list_item *item = &list->items[i];
+        if (item->once)
+            continue;
+        waits[count] = 0;
+        for (size_t k = count; k-- > 0;)
+            if (!(before[count] >> k & 1) && order_conflict(items[k], item)) {
+                waits[count] |= UINT64_C(1) << k;
+                before[count] |= before[k] | UINT64_C(1) << k;
+            }
+        items[count++] = item;
     }
-    /* A launch that is left out at times is nothing to wait for. */
-    list->has_aside = list->has_aside && !has_once;
+    return count;
 }

@@ -2,6 +2,7 @@
 #ifndef RUNTIME_PROGRAM_H
 #define RUNTIME_PROGRAM_H
 
+#include "base/text.h"
 #include "runtime/internal.h"
 
 /* -cl-kernel-arg-info is for the checks of rt_list_add. Subnormal numbers cost a CPU a hundred cycles each, and the moments of
@@ -23,6 +24,12 @@ convoy_status program_remember(convoy_context *ctx, const char *source, const ch
                                const char *prefix, convoy_error *err);
 /* NULL when the context has not built it. */
 const rt_program *program_known(const convoy_context *ctx, const char *source, const char *options);
+
+/* bundle.c: a unit's `source` between the definitions of its options and the removal of all that it defined; its names begin with
+ * "u<number>_". */
+void bundle_add_unit(text *t, const rt_unit *unit, const char *source, size_t number);
+/* Builds a text that was put together here, or finds it in the cache; `what` is for the message of a failure. Takes the text. */
+convoy_status bundle_program(convoy_context *ctx, const char *what, char *joint, cl_program *out, convoy_error *err);
 
 /* Stores the binaries of the bundles built so far. Late, because PoCL compiles every kernel once more to hand out a binary:
  * not while the user waits for the first step. */

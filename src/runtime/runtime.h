@@ -211,11 +211,6 @@ void rt_try_forget(convoy_context *ctx, const void *mark);
  * allow is halved until it fits, or, where the kernel has a required size, refused with CONVOY_ERROR_DEVICE. */
 convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err);
 convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy_error *err);
-/* Between two calls: nothing waits soon for the kernels that are added. They may run beside other launches of the list, before and
- * after them, as long as the results are the same. */
-void rt_list_aside(rt_list *list, bool aside);
-/* rt_list_add between two such calls. */
-convoy_status rt_list_add_aside(rt_list *list, const rt_launch *launch, convoy_error *err);
 /* Appends a device-side copy (bytes_per_image x batch) or a fill of the whole buffer with zeros. */
 convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer *from, const rt_buffer *to,
                                size_t bytes_per_image, convoy_error *err);
@@ -236,6 +231,9 @@ size_t rt_list_length(const rt_list *list);
 /* Takes the launches from `length` on out again. */
 void rt_list_cut(rt_list *list, size_t length);
 const char *rt_list_label(const rt_list *list, size_t i);
+/* From now on rt_list_play of just these launches enqueues them as one, or as few as the device's driver allows, unless launches are
+ * timed. Their results are the same. For ranges that are played often: it compiles their kernels once more. */
+convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_error *err);
 /* Before a play: what launches that run once give is no longer so, because the parameters changed or somebody used the memory. */
 void rt_list_renew(rt_list *list);
 /* Enqueues launches [first, last): no allocation, build, copy or wait. */

@@ -25,6 +25,7 @@ static convoy_status setup(prediction *p, convoy_error *err)
     TRY(write_pass(p, err));
     TRY(rt_list_build(plan_list(p->plan), err));
     TRY(write_pass(p, err));
+    TRY(rt_list_fuse(plan_list(p->plan), 0, rt_list_length(plan_list(p->plan)), err));
     return rt_list_set_batch(plan_list(p->plan), options.batch, err);
 }
 

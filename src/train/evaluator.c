@@ -74,7 +74,8 @@ static convoy_status setup(evaluator *e, const convoy_model *model, const convoy
     rt_list_collect(plan_list(e->plan));
     TRY(write_pass(e, model, err));
     TRY(rt_list_build(plan_list(e->plan), err));
-    return write_pass(e, model, err);
+    TRY(write_pass(e, model, err));
+    return rt_list_fuse(plan_list(e->plan), 0, rt_list_length(plan_list(e->plan)), err);
 }
 
 convoy_status evaluator_create(convoy_context *ctx, const convoy_model *model, const convoy_dataset *data,

@@ -102,7 +102,7 @@ convoy_status loss_add(loss *l, rt_list *list, const loss_job *job, convoy_error
     rt_push(&sum, RT_BATCH(1));
     sum.global[0] = RT_FIXED(1);
     sum.local[0] = 1;
-    return rt_list_add_aside(list, &sum, err);
+    return rt_list_add(list, &sum, err);
 }
 
 convoy_status loss_read(loss *l, size_t steps, size_t images, convoy_metrics *out, size_t *bad_step, convoy_error *err)

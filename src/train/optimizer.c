@@ -259,6 +259,7 @@ convoy_status optimizer_add(optimizer *o, plan *p, const rt_buffer *bad, convoy_
 
 size_t optimizer_first(const optimizer *o) { return o->accumulate.first; }
 size_t optimizer_last(const optimizer *o) { return o->overwrite.last; }
+bool optimizer_plays_all(const optimizer *o) { return o->layout.accumulator < 0 && o->layout.average < 0; }
 
 /* ---- steps ---- */
 

@@ -26,10 +26,12 @@ convoy_status optimizer_create(convoy_context *ctx, const convoy_model *model, p
                                optimizer **out, convoy_error *err);
 void optimizer_destroy(optimizer *o);
 
-/* Appends the launches [optimizer_first, optimizer_last) to the plan's list. Not each step plays all of them. */
+/* Appends the launches [optimizer_first, optimizer_last) to the plan's list. Where gradients accumulate or weights are averaged, not
+ * each step plays all of them. */
 convoy_status optimizer_add(optimizer *o, plan *p, const rt_buffer *bad, convoy_error *err);
 size_t optimizer_first(const optimizer *o);
 size_t optimizer_last(const optimizer *o);
+bool optimizer_plays_all(const optimizer *o); /* in each step */
 
 /* Before each step: counts it, sets its numbers, decides on its launches; optimizer_play plays these, behind all launches that
  * come before optimizer_first. */

@@ -21,7 +21,8 @@ static convoy_status setup(convoy_predictor *p, convoy_context *ctx, convoy_erro
     rt_list_collect(plan_list(p->plan));
     TRY(plan_add_forward(p->plan, err));
     TRY(rt_list_build(plan_list(p->plan), err));
-    return plan_add_forward(p->plan, err);
+    TRY(plan_add_forward(p->plan, err));
+    return rt_list_fuse(plan_list(p->plan), 0, rt_list_length(plan_list(p->plan)), err);
 }
 
 static convoy_status create(convoy_context *ctx, const convoy_model *model, int batch, bool keeps, convoy_predictor **out,

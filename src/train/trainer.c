@@ -66,6 +66,12 @@ static convoy_status create_loss(trainer *t, const convoy_dataset *data, const c
     return metric_set_create(t->ctx, &t->objective.metrics, outputs, t->batch, t->steps, &t->metrics, err);
 }
 
+/* How many launches from the first on all steps play. */
+static size_t always_played(const trainer *t)
+{
+    return optimizer_plays_all(t->optimizer) ? rt_list_length(plan_list(t->plan)) : optimizer_first(t->optimizer);
+}
+
 static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_fit_options *o, convoy_error *err)
 {
     TRY(objective_choose(t->model, o->loss, o->metrics, o->from_probabilities, &t->objective, err));
@@ -88,6 +94,7 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     TRY(write_step(t, o, err));
     TRY(rt_list_build(plan_list(t->plan), err));
     TRY(write_step(t, o, err));
+    TRY(rt_list_fuse(plan_list(t->plan), 0, always_played(t), err));
     TRY(weights_arrange(t->weights, feed_order(t->feed), err));
     return prepare_batches(t, err);
 }
@@ -161,9 +168,11 @@ convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, co
 {
     rt_list *list = plan_list(t->plan);
     TRY(trainer_begin_step(t, first, batch, err));
-    TRY(rt_list_play(list, 0, optimizer_first(t->optimizer), err));
-    TRY(optimizer_play(t->optimizer, list, err));
-    TRY(rt_list_play(list, optimizer_last(t->optimizer), rt_list_length(list), err));
+    TRY(rt_list_play(list, 0, always_played(t), err));
+    if (!optimizer_plays_all(t->optimizer)) {
+        TRY(optimizer_play(t->optimizer, list, err));
+        TRY(rt_list_play(list, optimizer_last(t->optimizer), rt_list_length(list), err));
+    }
     TRY(trainer_end_step(t, err));
     return loss ? loss_read_step(t->loss, t->step - 1, batch, loss, err) : CONVOY_OK;
 }

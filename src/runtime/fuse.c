@@ -1,0 +1,229 @@
+/* Fused ranges: launches that are always played together become one, a persistent kernel (fuse_text.c has its form). What a launch
+ * costs besides its work is then paid once: on a CPU that is the waking of all threads, some 20 microseconds each time. */
+#include "runtime/fuse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/program.h"
+
+static bool same_arg(const rt_arg *a, const rt_arg *b)
+{
+    return a->kind == b->kind && a->buffer == b->buffer && a->switched == b->switched && a->i == b->i &&
+           memcmp(&a->f, &b->f, sizeof a->f) == 0;
+}
+
+int fuse_find_arg(const segment *s, const rt_arg *arg)
+{
+    for (int i = 1; i < s->arg_count; i++)
+        if (same_arg(&s->args[i], arg))
+            return i;
+    return -1;
+}
+
+/* ---- from launches to segments ---- */
+
+/* Makes the launch's arguments the segment's, if they are no more than `most` then. */
+static bool take_args(segment *s, const list_item *item, size_t most)
+{
+    int before = s->arg_count;
+    for (int a = 0; a < item->arg_count; a++) {
+        if (fuse_find_arg(s, &item->args[a]) >= 0)
+            continue;
+        if ((size_t)s->arg_count == most) {
+            s->arg_count = before;
+            return false;
+        }
+        s->args[s->arg_count++] = item->args[a];
+    }
+    return true;
+}
+
+static convoy_status new_segment(fused_range *r, size_t first, size_t most, segment **out, convoy_error *err)
+{
+    segment *segments = realloc(r->segments, (r->count + 1) * sizeof *segments);
+    if (segments == NULL)
+        return OUT_OF_MEMORY(err);
+    r->segments = segments;
+    *out = &segments[r->count++];
+    **out = (segment){.first = first, .last = first + 1, .args = calloc(most, sizeof *segments->args), .arg_count = FUSE_OWN_ARGS};
+    if ((*out)->args == NULL)
+        return OUT_OF_MEMORY(err);
+    (*out)->args[1] = RT_BATCH(1);
+    return CONVOY_OK;
+}
+
+/* An argument takes at most eight bytes. */
+static convoy_status most_args(const convoy_context *ctx, size_t *out, convoy_error *err)
+{
+    size_t bytes = 0;
+    CL_TRY(ctx, clGetDeviceInfo, ctx->device, CL_DEVICE_MAX_PARAMETER_SIZE, sizeof bytes, &bytes, NULL);
+    *out = bytes / 8;
+    return CONVOY_OK;
+}
+
+static convoy_status cut(const rt_list *list, fused_range *r, convoy_error *err)
+{
+    segment *s = NULL; /* that may grow */
+    size_t most = 0, launches = 0;
+    TRY(most_args(list->ctx, &most, err));
+    for (size_t i = r->first; i < r->last; i++) {
+        const list_item *item = &list->items[i];
+        if (item->once)
+            continue;
+        bool fits = item->kind == ITEM_KERNEL && fuse_has_item_form(item);
+        if (!fits || s == NULL || launches == FUSE_LAUNCHES || !take_args(s, item, most)) {
+            TRY(new_segment(r, i, most, &s, err));
+            launches = 0;
+            fits = fits && take_args(s, item, most);
+        }
+        s->last = i + 1;
+        launches++;
+        if (!fits)
+            s = NULL;
+    }
+    return CONVOY_OK;
+}
+
+static size_t launches_of(const rt_list *list, const segment *s)
+{
+    size_t count = 0;
+    for (size_t i = s->first; i < s->last; i++) count += !list->items[i].once;
+    return count;
+}
+
+/* Launches that run once come first. May they? */
+static bool once_may_lead(const rt_list *list, const fused_range *r)
+{
+    for (size_t i = r->first; i < r->last; i++)
+        for (size_t j = r->first; list->items[i].once && j < i; j++)
+            if (!list->items[j].once && order_conflict(&list->items[i], &list->items[j]))
+                return false;
+    return true;
+}
+
+/* ---- kernels ---- */
+
+static convoy_status make_kernel(rt_list *list, fused_range *r, size_t number, convoy_error *err)
+{
+    segment *s = &r->segments[number];
+    cl_int code;
+    char name[32];
+    /* Work-groups that left; of each launch: pieces done, and pieces drawn of each work-group's share. */
+    size_t counters = 1 + launches_of(list, s) * (1 + list->ctx->info.compute_units);
+    size_t bytes = counters * FUSE_COUNTER_INTS * sizeof(cl_int);
+    TRY(rt_buffer_create(list->ctx, bytes, "counters of fused launches", &s->counters, err));
+    TRY(rt_buffer_fill(s->counters, 0.0f, err));
+    s->args[0] = RT_BUFFER(s->counters);
+    snprintf(name, sizeof name, "fused_%zu", number);
+    s->kernel = clCreateKernel(r->program, name, &code);
+    if (code != CL_SUCCESS) {
+        s->kernel = NULL;
+        return base_fail_in(err, rt_fail(list->ctx, "clCreateKernel", code, err), "%s", name);
+    }
+    list->ctx->counters.live_objects++;
+    return list_set_args(list, s->kernel, s->args, s->arg_count, ARGS_ALL, err);
+}
+
+static convoy_status make_kernels(rt_list *list, fused_range *r, convoy_error *err)
+{
+    char *text;
+    TRY(fuse_write(list, r, &text, err));
+    TRY(bundle_program(list->ctx, "fused launches", text, &r->program, err));
+    list->ctx->counters.live_objects++;
+    for (size_t i = 0; i < r->count; i++)
+        if (r->segments[i].arg_count)
+            TRY(make_kernel(list, r, i, err));
+    return CONVOY_OK;
+}
+
+/* ---- the list's ranges ---- */
+
+static void release(rt_list *list, fused_range *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->segments[i].kernel) {
+            clReleaseKernel(r->segments[i].kernel);
+            list->ctx->counters.live_objects--;
+        }
+        rt_buffer_destroy(r->segments[i].counters);
+        free(r->segments[i].args);
+    }
+    if (r->program) {
+        clReleaseProgram(r->program);
+        list->ctx->counters.live_objects--;
+    }
+    free(r->segments);
+    free(r);
+}
+
+void fuse_forget(rt_list *list)
+{
+    while (list->fused) {
+        fused_range *r = list->fused;
+        list->fused = r->next;
+        release(list, r);
+    }
+}
+
+/* Segments of one launch play it as it is. True when others are left. */
+static bool mark_single(const rt_list *list, fused_range *r)
+{
+    bool fused = false;
+    for (size_t i = 0; i < r->count; i++) {
+        if (launches_of(list, &r->segments[i]) == 1)
+            r->segments[i].arg_count = 0;
+        fused = fused || r->segments[i].arg_count > 0;
+    }
+    return fused;
+}
+
+convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_error *err)
+{
+    if (!list->ctx->fuses || list->collecting || fuse_find(list, first, last))
+        return CONVOY_OK;
+    fused_range *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return OUT_OF_MEMORY(err);
+    *r = (fused_range){.first = first, .last = last};
+    convoy_error why = {0};
+    convoy_status status = CONVOY_OK;
+    TRY_GOTO(cut(list, r, err));
+    if (!mark_single(list, r) || !once_may_lead(list, r))
+        goto done;
+    status = make_kernels(list, r, &why);
+    if (status == CONVOY_ERROR_BUILD) {
+        rt_message(list->ctx, "launches are played one by one, which is slower: %s", why.message);
+        status = CONVOY_OK;
+        goto done;
+    }
+    if (status != CONVOY_OK) {
+        if (err)
+            *err = why;
+        goto done;
+    }
+    r->next = list->fused;
+    list->fused = r;
+    return CONVOY_OK;
+done:
+    release(list, r);
+    return status;
+}
+
+const fused_range *fuse_find(const rt_list *list, size_t first, size_t last)
+{
+    for (const fused_range *r = list->fused; r != NULL; r = r->next)
+        if (r->first == first && r->last == last)
+            return r;
+    return NULL;
+}
+
+convoy_status fuse_set_args(const rt_list *list, arg_set which, convoy_error *err)
+{
+    for (const fused_range *r = list->fused; r != NULL; r = r->next)
+        for (size_t i = 0; i < r->count; i++)
+            if (r->segments[i].kernel)
+                TRY(list_set_args(list, r->segments[i].kernel, r->segments[i].args, r->segments[i].arg_count, which, err));
+    return CONVOY_OK;
+}

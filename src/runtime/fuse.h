@@ -1,0 +1,39 @@
+/* Fused ranges of a launch list: several launches as one. Shared by fuse.c and fuse_text.c. */
+#ifndef RUNTIME_FUSE_H
+#define RUNTIME_FUSE_H
+
+#include "base/text.h"
+#include "runtime/list.h"
+
+enum {
+    FUSE_LAUNCHES = 64,    /* at most in a segment: a bit each */
+    FUSE_COUNTER_INTS = 16, /* from one counter of a segment to the next: a cache line */
+    FUSE_OWN_ARGS = 2,     /* in front of the launches': the counters, the batch */
+};
+
+/* Launches [first, last), less those that run once: by one kernel, or a single launch as it is. */
+typedef struct segment {
+    size_t first, last;
+    cl_kernel kernel; /* NULL: a single launch */
+    rt_arg *args;     /* of the kernel: each different one of its launches' once */
+    int arg_count;
+    rt_buffer *counters;
+} segment;
+
+struct fused_range { /* launches [first, last) */
+    size_t first, last;
+    cl_program program;
+    segment *segments;
+    size_t count;
+    struct fused_range *next;
+};
+
+/* The argument's index among the segment's, or -1. */
+int fuse_find_arg(const segment *s, const rt_arg *arg);
+
+/* fuse_text.c: can a persistent kernel run it, so that it knows no work-group and no local memory? */
+bool fuse_has_item_form(const list_item *item);
+/* The program's text; segment i's kernel is called "fused_i". */
+convoy_status fuse_write(const rt_list *list, const fused_range *range, char **out, convoy_error *err);
+
+#endif

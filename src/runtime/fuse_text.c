@@ -1,0 +1,225 @@
+/* The program of a fused range: every kernel in its item form, a function of the work-item's place, and a persistent kernel for each
+ * segment that calls them.
+ *
+ * As many work-groups as the device has compute units go through the launches in their order. A launch is cut into pieces, of which
+ * each work-group has its share, the same in each play, so that it finds in its caches what it left there; when its own are drawn, it
+ * draws from those of the others. In front of its first piece it waits until the launches that this one conflicts with are done.
+ * Nobody goes on before all pieces are drawn, and who has drawn one of the earliest launch that is not done waits for nobody. So
+ * a work-group that starts late, or never, holds up none. The last one to leave sets the counters to 0 for the next play. */
+#include "runtime/fuse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/program.h"
+
+/* Of kernels in their item form: compile-time macros that give it to them. */
+static const char item_form[] =
+    "#define kernel static\n"
+    "#define reqd_work_group_size(x, y, z) noinline\n"
+    "#define get_global_id(d) ((size_t)work_item.s##d)\n";
+
+/* Of the persistent kernels. A work-group has some thirty pieces: the fewer, the longer the last one keeps the others waiting. PoCL's
+ * atomic operations order the memory around them, though OpenCL does not promise it; where they do not, the fences must. */
+static const char persistent_form[] =
+    "#undef kernel\n"
+    "#undef reqd_work_group_size\n"
+    "#undef get_global_id\n"
+    "#define COUNTER(i) (counters + (i) * COUNTER_INTS)\n"
+    "#define LEFT COUNTER(0)\n"
+    "#define DONE(launch) COUNTER(1 + (launch))\n"
+    "#define DRAWN(launch, owner) COUNTER(1 + LAUNCHES + (launch) * groups + (owner))\n"
+    "#define AWAIT(launch) while (*DONE(launch) < pieces[launch]) {}\n"
+    "#define LAUNCH(l, n, waits, ...) { \\\n"
+    "    const int items = (n), size = max(1, items / (groups * 32)), share = (items + size * groups - 1) / (size * groups); \\\n"
+    "    bool ready = false; \\\n"
+    "    pieces[l] = (items + size - 1) / size; \\\n"
+    "    for (int k = 0; k < groups; k++) { \\\n"
+    "        const int owner = (me + k) % groups, start = owner * share, count = min(share, pieces[l] - start); \\\n"
+    "        while (*DRAWN(l, owner) < count) { \\\n"
+    "            const int drawn = atomic_inc(DRAWN(l, owner)); \\\n"
+    "            if (drawn >= count) break; \\\n"
+    "            if (!ready) { waits atomic_or(DONE(l), 0); mem_fence(CLK_GLOBAL_MEM_FENCE); ready = true; } \\\n"
+    "            const int first = (start + drawn) * size, last = min(first + size, items); \\\n"
+    "            for (int i = first; i < last; i++) __VA_ARGS__; \\\n"
+    "            mem_fence(CLK_GLOBAL_MEM_FENCE); \\\n"
+    "            atomic_inc(DONE(l)); \\\n"
+    "        } \\\n"
+    "    } \\\n"
+    "}\n";
+
+bool fuse_has_item_form(const list_item *item)
+{
+    static const char *const foreign[] = {"get_local_", "get_group_id", "get_num_groups", "get_global_size", "barrier("};
+    const char *source = rt_kernel_source(item->source);
+    if (source == NULL)
+        return false;
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (strstr(source, foreign[i]))
+            return false;
+    for (int a = 0; a < item->arg_count; a++)
+        if (item->args[a].kind == RT_ARG_LOCAL)
+            return false;
+    return true;
+}
+
+/* ---- item forms ---- */
+
+/* "kernel void name(" gets a first parameter. */
+static void add_item_form(text *t, const char *source)
+{
+    static const char start[] = "kernel void ";
+    for (const char *at; (at = strstr(source, start)) != NULL;) {
+        size_t length = (size_t)(strchr(at, '(') + 1 - source);
+        text_add_bytes(t, source, length);
+        text_add(t, "const int3 work_item, ");
+        source += length;
+    }
+    text_add(t, "%s", source);
+}
+
+static convoy_status add_units(text *t, const rt_units *units, convoy_error *err)
+{
+    text_add(t, "%s", item_form);
+    for (size_t i = 0; i < units->count; i++) {
+        text form = {0};
+        char *source;
+        add_item_form(&form, rt_kernel_source(units->items[i].source));
+        TRY(text_take(&form, &source, err));
+        bundle_add_unit(t, &units->items[i], source, i);
+        free(source);
+    }
+    return CONVOY_OK;
+}
+
+/* ---- a segment's kernel ---- */
+
+static const char *parameter_type(const rt_arg *arg)
+{
+    switch (arg->kind) {
+    case RT_ARG_INT:
+    case RT_ARG_BATCH: return "int";
+    case RT_ARG_FLOAT:
+    case RT_ARG_INVERSE: return "float";
+    case RT_ARG_VARIABLE: return arg->i >= RT_VAR_RATE ? "float" : "int";
+    default: return "global char *";
+    }
+}
+
+static void add_extent(text *t, const rt_extent *e)
+{
+    if (e->fixed)
+        text_add(t, "%zu", e->fixed);
+    else
+        text_add(t, "((batch * %zu + %zu) / %zu)", e->per_image, e->divide - 1, e->divide);
+}
+
+static void add_items(text *t, const list_item *item)
+{
+    for (cl_uint d = 0; d < item->dims; d++) {
+        text_add(t, "%s", d ? " * " : "");
+        add_extent(t, &item->extent[d]);
+    }
+}
+
+/* The place of item i, the first dimension the fastest. */
+static void add_place(text *t, const list_item *item)
+{
+    text_add(t, "(int3)(i");
+    for (cl_uint d = 0; d < 3; d++) {
+        if (d >= item->dims) {
+            text_add(t, ", 0");
+            continue;
+        }
+        text_add(t, d ? ", i" : "");
+        for (cl_uint before = 0; before < d; before++) {
+            text_add(t, " / ");
+            add_extent(t, &item->extent[before]);
+        }
+        if (d + 1 < item->dims) {
+            text_add(t, " %% ");
+            add_extent(t, &item->extent[d]);
+        }
+    }
+    text_add(t, ")");
+}
+
+static convoy_status add_call(text *t, const rt_list *list, const segment *s, const list_item *item, const rt_units *units,
+                              convoy_error *err)
+{
+    text_add(t, "u%zu_%s(", rt_units_find(units, item->source, item->options), item->kernel_name);
+    add_place(t, item);
+    for (int a = 0; a < item->arg_count; a++) {
+        char type[64] = "";
+        bool buffer = item->args[a].kind == RT_ARG_BUFFER || item->args[a].kind == RT_ARG_SWITCHED;
+        bool reads = buffer && !(item->written >> a & 1);
+        if (buffer)
+            CL_TRY(list->ctx, clGetKernelArgInfo, item->kernel, (cl_uint)a, CL_KERNEL_ARG_TYPE_NAME, sizeof type, type, NULL);
+        text_add(t, buffer ? ", (global %s%s)" : ", ", reads ? "const " : "", type);
+        text_add(t, "a%d", fuse_find_arg(s, &item->args[a]));
+    }
+    text_add(t, ")");
+    return CONVOY_OK;
+}
+
+/* Waits for the launches in `bits`, the latest first: it is the likeliest not to be done. */
+static void add_waits(text *t, uint64_t bits, size_t number)
+{
+    for (size_t k = number; k-- > 0;)
+        if (bits >> k & 1)
+            text_add(t, "AWAIT(%zu) ", k);
+}
+
+static convoy_status add_kernel(text *t, const rt_list *list, const segment *s, size_t number, const rt_units *units,
+                                convoy_error *err)
+{
+    uint64_t waits[FUSE_LAUNCHES];
+    size_t launches = order_waits(list, s->first, s->last, waits), l = 0;
+    text_add(t, "#define LAUNCHES %zu\nkernel void fused_%zu(volatile global int *counters, int a1", launches, number);
+    for (int i = FUSE_OWN_ARGS; i < s->arg_count; i++)
+        text_add(t, ", %s a%d", parameter_type(&s->args[i]), i);
+    text_add(t, ")\n{\n    const int batch = a1, groups = get_global_size(0), me = get_global_id(0);\n    int pieces[LAUNCHES];\n");
+    for (size_t i = s->first; i < s->last; i++) {
+        if (list->items[i].once)
+            continue;
+        text_add(t, "    LAUNCH(%zu, ", l);
+        add_items(t, &list->items[i]);
+        text_add(t, ", ");
+        add_waits(t, waits[l], l);
+        text_add(t, ", ");
+        TRY(add_call(t, list, s, &list->items[i], units, err));
+        text_add(t, ")\n");
+        l++;
+    }
+    text_add(t, "    if (atomic_inc(LEFT) == groups - 1)\n"
+                "        for (int i = 0; i < 1 + LAUNCHES * (1 + groups); i++) *COUNTER(i) = 0;\n}\n#undef LAUNCHES\n");
+    return CONVOY_OK;
+}
+
+static convoy_status write(text *t, const rt_list *list, const fused_range *range, rt_units *units, convoy_error *err)
+{
+    for (size_t i = range->first; i < range->last; i++) {
+        const list_item *item = &list->items[i];
+        if (!item->once && fuse_has_item_form(item))
+            TRY(rt_units_note(units, item->source, item->options, err));
+    }
+    TRY(add_units(t, units, err));
+    text_add(t, "#define COUNTER_INTS %d\n%s", FUSE_COUNTER_INTS, persistent_form);
+    for (size_t i = 0; i < range->count; i++)
+        if (range->segments[i].arg_count)
+            TRY(add_kernel(t, list, &range->segments[i], i, units, err));
+    return CONVOY_OK;
+}
+
+convoy_status fuse_write(const rt_list *list, const fused_range *range, char **out, convoy_error *err)
+{
+    text t = {0};
+    rt_units units = {0};
+    convoy_status status = write(&t, list, range, &units, err);
+    rt_units_clear(&units);
+    if (status == CONVOY_OK)
+        return text_take(&t, out, err);
+    text_free(&t);
+    return status;
+}
