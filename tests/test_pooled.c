@@ -33,7 +33,7 @@ static const pooled_case cases[] = {
     {"filters=32, kernel_size=3, activation=relu", "", NULL, {3, {32, 32, 3}}, true},
     {"filters=8, kernel_size=3, activation=relu", "", IMAGES_KERNEL, {3, {11, 8, 3}}, true},
     {"filters=9, kernel_size=(3, 2), padding=same, activation=tanh", "pool_size=(3, 2)", IMAGES_KERNEL, {3, {10, 7, 5}}, true},
-    {"filters=8, kernel_size=2, strides=2", "pool_size=2, strides=3", IMAGES_KERNEL, {3, {17, 16, 4}}, true},
+    {"filters=8, kernel_size=2, strides=2, activation=relu6", "pool_size=2, strides=3", IMAGES_KERNEL, {3, {17, 16, 4}}, true},
     {"filters=11, kernel_size=3, dilation_rate=2, use_bias=False, activation=sigmoid", "pool_size=(1, 2)", IMAGES_KERNEL,
      {3, {9, 10, 3}}, true},
     {"filters=8, kernel_size=3, activation=relu", "", WINOGRAD(2), {3, {9, 7, 6}}, true},

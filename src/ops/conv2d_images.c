@@ -1,4 +1,5 @@
-/* The vec_images variants: register tiles of images x channel vectors at one pixel. Kernels: cl/conv2d_images.cl. */
+/* The vec_images variants: register tiles of images x channel vectors at one pixel. Kernels: cl/conv2d_images.cl,
+ * cl/conv2d_windows.cl. */
 #include "ops/conv2d_tiles.h"
 
 enum { VW, VECTORS, IMAGES };
@@ -36,12 +37,22 @@ static void add_options(conv_launch *l, const conv_job *job, const char *pass)
                        job->params[VW], job->params[VECTORS], job->params[IMAGES]);
 }
 
+/* Whole windows in a register tile: none meets padding, and the taps of a row of the kernel lie behind each other. */
+static bool takes_windows(const conv_job *job)
+{
+    const conv_pool *pool = job->buffers->pool;
+    const conv_shape *s = job->problem.shape;
+    return pool && !conv_padded(s) && s->dilation[1] == 1 && job->params[IMAGES] % (pool->size[0] * pool->size[1]) == 0;
+}
+
 static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
 {
     conv_launch l;
     const conv_buffers *b = job->buffers;
     (void)ctx;
-    conv_launch_begin(&l, job, b->pool ? "forward and pooling" : "forward", "conv2d_images", "conv2d_forward_vec_images");
+    bool windows = takes_windows(job);
+    conv_launch_begin(&l, job, b->pool ? "forward and pooling" : "forward", windows ? "conv2d_windows" : "conv2d_images",
+                      windows ? "conv2d_forward_vec_windows" : "conv2d_forward_vec_images");
     add_options(&l, job, "FORWARD");
     conv_launch_pool(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->x));
