@@ -7,7 +7,8 @@
 // The forward pass can pool: with windows of 2 x 2 pixels (PH is defined) y (n, POH, POW, OC) is the maximum over each of them;
 // with PLACES `won` gets the place that each maximum has in its window.
 //
-// A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels.
+// A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels; or, where
+// there would be too few work-items, one of PARTS parts of these steps, which are patches times tiles of channels.
 // x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC); PT and PL zeros lead. The data gradient is the
 // same with dz as x, the kernel turned around and its channels swapped; with ADDEND that is added to y, with INPUT_SLOPE y is then
 // multiplied by the slope at `other`.
@@ -25,6 +26,12 @@
 #define TILES 1 // patches transformed at once; they share the loads of u
 #endif
 #include "multiply_add.clh"
+#ifndef PARTS
+#define PARTS 1
+#endif
+#define PART (PARTS == 1 ? 0 : (int)get_global_id(2))
+#define CHANNEL_TILES ((OC + VECTORS * VW - 1) / (VECTORS * VW))
+#define STEPS ((PATCHES + TILES - 1) / TILES * CHANNEL_TILES)
 
 // Floats from one position to the next: not a power of two, which would make all positions meet in the same set of the cache.
 #define V_STEP (TILES * IMAGES * IC + 16)
@@ -69,14 +76,15 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
 #ifndef PH
     y += first * (OH * OW * OC);
 #endif
-    for (int start = 0; start < PATCHES; start += TILES) {
-        int patch = min(start, PATCHES - TILES);
+    int begin = PART * STEPS / PARTS, end = (PART + 1) * STEPS / PARTS;
+    for (int step = begin / CHANNEL_TILES * CHANNEL_TILES; step < end; step += CHANNEL_TILES) {
+        int patch = min(step / CHANNEL_TILES * TILES, PATCHES - TILES);
         for (int t = 0; t < TILES; t++)
             for (int j = 0; j < IMAGES; j++)
                 transform_patch(x + j * (H * W * IC), oy - PT, (patch + t) * M - PL, true, V_STEP,
                                 v_in + (t * IMAGES + j) * IC);
-        for (int c = 0; c < OC; c += VECTORS * VW) {
-            int oc = min(c, OC - VECTORS * VW);
+        for (int tile = max(begin - step, 0); tile < min(end - step, CHANNEL_TILES); tile++) {
+            int oc = min(tile * VECTORS * VW, OC - VECTORS * VW);
             for (int t = 0; t < TILES; t++) {
                 for (int p = 0; p < NN; p++) {
                     private const float *from = v_in + p * V_STEP + t * (IMAGES * IC);

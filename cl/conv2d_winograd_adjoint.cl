@@ -7,8 +7,8 @@
 // of dx where images are small: 4x4 pixels of dz are one patch, the 6x6 pixels of dx under them would be four.
 //
 // dz (n, OH, OW, OC), dx (n, H, W, IC), u (N N, OC, IC); with ADDEND that is added to dx, with
-// INPUT_SLOPE dx is then multiplied by the slope at x. A work-item is a whole work-group and takes IMAGES images; the buffers hold a
-// multiple of that, whatever the batch.
+// INPUT_SLOPE dx is then multiplied by the slope at x. A work-item is a whole work-group and takes IMAGES images and
+// one of PARTS parts of the input channels (a multiple of VECTORS * VW); the buffers hold a multiple of IMAGES, whatever the batch.
 #include "vector.clh"
 #include "activation.clh"
 #include "winograd_points.clh"
@@ -23,6 +23,11 @@
 #ifndef ADDEND
 #define ADDEND 0
 #endif
+#ifndef PARTS
+#define PARTS 1
+#endif
+// The first channel of a part.
+#define PART_START(part) ((part) * (IC / (VECTORS * VW)) / PARTS * (VECTORS * VW))
 
 #define ROWS ((OH + M - 1) / M)
 #define COLUMNS ((OW + M - 1) / M)
@@ -135,7 +140,8 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
 {
     private float z[NN * Z_STEP];                   // position, image, channel
     private float s[NN * IMAGES * VECTORS * VW];    // position, image, channel
-    int first = get_global_id(0) * IMAGES;
+    int first = get_global_id(0) * IMAGES, part = PARTS == 1 ? 0 : (int)get_global_id(1);
+    int begin = PART_START(part), end = PART_START(part + 1);
     if (first >= batch)
         return;
     dz += first * (OH * OW * OC);
@@ -143,12 +149,13 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
     addend += first * (H * W * IC);
     dx += first * (H * W * IC);
 #if !ALONE
-    for (int i = 0; i < IMAGES * H * W * IC; i++) dx[i] = ADDEND ? addend[i] : 0.0f;
+    for (int i = 0; i < IMAGES * H * W * IC; i += IC)
+        for (int c = begin; c < end; c += VW) VSTORE(ADDEND ? VLOAD(addend + i + c) : (FV)0.0f, dx + i + c);
 #endif
     for (int tile = 0; tile < ROWS * COLUMNS; tile++) {
         int oy = tile / COLUMNS * M, ox = tile % COLUMNS * M;
         for (int j = 0; j < IMAGES; j++) transform_piece(dz + j * (OH * OW * OC), oy, ox, z + j * OC);
-        for (int c = 0; c < IC; c += VECTORS * VW) {
+        for (int c = begin; c < end; c += VECTORS * VW) {
             for (int p = 0; p < NN; p++) {
                 private const float *from = z + p * Z_STEP;
                 global const float *weights = u + p * U_STEP(OC, IC) + c;
@@ -167,9 +174,10 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
         }
     }
 #if !ALONE && INPUT_SLOPE
-    for (int i = 0; i < IMAGES * H * W * IC; i += VW) {
-        FV there = VLOAD(x + i);
-        VSTORE(VLOAD(dx + i) * SLOPE(there, there), dx + i);
-    }
+    for (int i = 0; i < IMAGES * H * W * IC; i += IC)
+        for (int c = begin; c < end; c += VW) {
+            FV there = VLOAD(x + i + c);
+            VSTORE(VLOAD(dx + i + c) * SLOPE(there, there), dx + i + c);
+        }
 #endif
 }

@@ -39,6 +39,14 @@ int tile_images(int batch, int width, int vectors)
     return chosen;
 }
 
+enum { ITEMS_OF_A_UNIT = 4 };
+
+int tile_parts(const convoy_context *ctx, int items, int most)
+{
+    int wanted = (ITEMS_OF_A_UNIT * (int)convoy_context_device(ctx)->compute_units + items - 1) / items;
+    return wanted < most ? wanted : most;
+}
+
 bool tile_keeps_places(const conv_pool *pool, int width)
 {
     return !pool->keeps_places || (width >= 4 && pool->size[0] * pool->size[1] <= 256);

@@ -86,6 +86,13 @@ static bool pools(const conv_problem *p, const int *params, const conv_pool *poo
            params[TILES] <= patches_of(0, pool->out_width, params[M]);
 }
 
+/* Into how many a row of patches is cut. */
+static int parts_of(const convoy_context *ctx, const conv_problem *p, const int *params, int rows, int patches, int channels)
+{
+    int blocks = (p->batch + params[IMAGES] - 1) / params[IMAGES], tile = params[VECTORS] * params[VW];
+    return tile_parts(ctx, rows * blocks, (patches + params[TILES] - 1) / params[TILES] * ((channels + tile - 1) / tile));
+}
+
 static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
 {
     conv_launch l;
@@ -93,7 +100,6 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     const conv_buffers *b = job->buffers;
     conv_shape c = computed_shape(&job->problem);
     bool forward = job->problem.pass == CONV_FORWARD;
-    (void)ctx;
     TRY(winograd_add_weights(list, job, (winograd_weights){.in = c.in, .out = c.out, .width = job->params[VW], .m = job->params[M],
                                                            .flip = !forward}, err));
     turned.problem.shape = &c;
@@ -102,11 +108,14 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     l.launch.flops_per_image = 2.0 * conv_products(job->problem.shape); /* as the definition counts them */
     conv_launch_activation(&l, job);
     int input_width = job->params[VW], m = job->params[M];
+    int rows = patches_of(c.out_height, b->pool ? b->pool->out_height : 0, m);
+    int patches = patches_of(c.out_width, b->pool ? b->pool->out_width : 0, m);
+    int parts = parts_of(ctx, &job->problem, job->params, rows, patches, c.out);
     while (input_width > c.in)
         input_width /= 2;
-    conv_launch_option(&l, " -DBACKWARD=%d" TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DTILES=%d -DPATCHES=%d -DM=%d", !forward,
+    conv_launch_option(&l, " -DBACKWARD=%d" TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DTILES=%d -DPATCHES=%d -DPARTS=%d -DM=%d", !forward,
                        job->params[VW], job->params[VECTORS], input_width, job->params[IMAGES], job->params[TILES],
-                       patches_of(c.out_width, b->pool ? b->pool->out_width : 0, m), m);
+                       patches, parts, m);
     conv_launch_pool(&l, job);
     rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
@@ -117,9 +126,10 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     else
         rt_push(&l.launch, RT_BUFFER(b->dx));
     rt_push(&l.launch, RT_BATCH(1));
-    l.launch.global[0] = RT_FIXED((size_t)patches_of(c.out_height, b->pool ? b->pool->out_height : 0, m));
+    l.launch.global[0] = RT_FIXED((size_t)rows);
     l.launch.global[1] = RT_PER_IMAGE(1, (size_t)job->params[IMAGES]);
-    l.launch.local[0] = l.launch.local[1] = 1;
+    l.launch.global[2] = RT_FIXED((size_t)parts);
+    l.launch.local[0] = l.launch.local[1] = l.launch.local[2] = 1;
     return rt_list_add(list, &l.launch, err);
 }
 
