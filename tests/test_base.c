@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/philox.h"
+#include "base/quota.h"
 #include "base/text.h"
 
 /* ---- errors ---- */
@@ -349,6 +350,35 @@ static void test_permutation(void **state)
     assert_int_equal(first[0], 0);
 }
 
+/* ---- what a control group allows ---- */
+
+static void put_quota(const place *p, const char *name, const char *text)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", p->folder, name);
+    assert_int_equal(file_write(path, text, strlen(text), NULL), CONVOY_OK);
+}
+
+static void test_quota(void **state)
+{
+    place *p = *state;
+    char folder[160];
+    assert_int_equal(quota_cpus(p->folder), 0); /* no control groups here */
+    snprintf(folder, sizeof folder, "%s/cpu", p->folder);
+    assert_int_equal(file_make_folder(folder, NULL), CONVOY_OK);
+    put_quota(p, "cpu/cpu.cfs_quota_us", "-1\n");
+    put_quota(p, "cpu/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(quota_cpus(p->folder), 0);
+    put_quota(p, "cpu/cpu.cfs_quota_us", "300000\n");
+    assert_int_equal(quota_cpus(p->folder), 3);
+    put_quota(p, "cpu.max", "max 100000\n"); /* of the second version: it comes first, where it says anything */
+    assert_int_equal(quota_cpus(p->folder), 3);
+    put_quota(p, "cpu.max", "150000 100000\n");
+    assert_int_equal(quota_cpus(p->folder), 2);
+    put_quota(p, "cpu.max", "50000 100000\n");
+    assert_int_equal(quota_cpus(p->folder), 1);
+}
+
 #define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, make_place, remove_place)
 
 int main(void)
@@ -368,6 +398,7 @@ int main(void)
         FILE_TEST(test_write_refuses),
         FILE_TEST(test_write_that_fails_keeps_the_old_file),
         FILE_TEST(test_make_folder),
+        FILE_TEST(test_quota),
         cmocka_unit_test(test_philox_known_answers),
         cmocka_unit_test(test_words_come_from_blocks),
         cmocka_unit_test(test_uniform_and_normal),

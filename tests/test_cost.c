@@ -85,7 +85,7 @@ static convoy_counters difference(convoy_counters from, convoy_counters to)
 static void assert_only_launches(convoy_counters c, size_t steps, size_t launches)
 {
     assert_int_equal(c.launches, steps * launches);
-    assert_int_equal(c.commands, ctx->fuses ? steps : steps * launches);
+    assert_int_equal(c.commands, ctx->persistent_groups ? steps : steps * launches);
     assert_int_equal(c.allocations, 0);
     assert_int_equal(c.builds, 0);
     assert_int_equal(c.reads, 0);

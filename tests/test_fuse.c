@@ -191,7 +191,7 @@ static size_t commands_of(const fixture *f, size_t first, size_t last)
 static void test_commands(void **state)
 {
     (void)state;
-    if (!ctx->fuses)
+    if (!ctx->persistent_groups)
         skip();
     for (int list = 0; list < LISTS; list++) {
         fixture f;
@@ -339,7 +339,7 @@ static void test_fallback(void **state)
     char message[1024] = "";
     rt_buffer *b[CHAIN + 1];
     (void)state;
-    if (!ctx->fuses)
+    if (!ctx->persistent_groups)
         skip();
     make_buffers(b);
     rt_list *list = chain(b, false, "-Dint3=undeclared");

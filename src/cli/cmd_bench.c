@@ -164,7 +164,8 @@ int cmd_bench(int argc, char **argv)
                    "and a triad over arrays larger than caches. A launch's operands may well be in caches: then its GB/s\n"
                    "are above the memory's. Images are random and resident on the device. Training: whole steps with\n"
                    "Adam. Prediction: gather and forward pass, no loss, the outputs stay on the device. Times of launches\n"
-                   "are medians of profiled steps; all else is timed without profiling.",
+                   "are medians of profiled steps; all else is timed without profiling, and on PoCL a step's\n"
+                   "launches are one persistent kernel then.",
         .options = options,
         .most = 1};
     int code = cli_parse(&command, argc, argv, &b.model_name);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/quota.h"
 #include "base/text.h"
 #include "runtime/internal.h"
 
@@ -70,13 +71,20 @@ static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
     text_copy(ctx->variant, sizeof ctx->variant, o->variant ? o->variant : native >= 4 ? "vec" : "tile");
     ctx->variant_forced = o->variant != NULL;
     ctx->gemm_forced = o->gemm != NULL;
-    /* Where it was measured: PoCL's work-groups are threads of the system, so that one may wait for another. */
-    ctx->fuses = strcmp(ctx->info.platform_name, "Portable Computing Language") == 0;
 #ifdef HAVE_CLBLAST
     text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : native >= 4 ? "builtin" : "clblast");
 #else
     text_copy(ctx->gemm, sizeof ctx->gemm, "builtin");
 #endif
+}
+
+/* Launches are fused where it was measured: PoCL's threads are the system's, so that one may wait for another. They wait without
+ * sleeping, so they may not be more than get time to run. */
+static void choose_groups(convoy_context *ctx)
+{
+    unsigned allowed = quota_cpus("/sys/fs/cgroup"), units = ctx->info.compute_units;
+    if (strcmp(ctx->info.platform_name, "Portable Computing Language") == 0 && ctx->info.type == CONVOY_DEVICE_CPU)
+        ctx->persistent_groups = allowed && allowed < units ? allowed : units;
 }
 
 static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
@@ -114,6 +122,7 @@ convoy_status convoy_context_create(const convoy_context_options *options, convo
     TRY_GOTO(choose_tuning(ctx, o->tuning, err));
     choose_cache(ctx, o->cache_dir);
     choose_kernels(ctx, o);
+    choose_groups(ctx);
     records_load(ctx);
     TRY_GOTO(query_limits(ctx, err));
     TRY_GOTO(open_queues(ctx, err));

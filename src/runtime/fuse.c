@@ -105,22 +105,23 @@ static bool once_may_lead(const rt_list *list, const fused_range *r)
 
 /* ---- kernels ---- */
 
-static convoy_status make_kernel(rt_list *list, fused_range *r, size_t number, convoy_error *err)
+static convoy_status make_kernel(rt_list *list, segment *s, convoy_error *err)
 {
-    segment *s = &r->segments[number];
+    char *text;
     cl_int code;
-    char name[32];
+    TRY(fuse_write(list, s, &text, err));
+    TRY(bundle_program(list->ctx, "fused launches", text, &s->program, err));
+    list->ctx->counters.live_objects++;
     /* Work-groups that left; of each launch: pieces done, and pieces drawn of each work-group's share. */
-    size_t counters = 1 + launches_of(list, s) * (1 + list->ctx->info.compute_units);
+    size_t counters = 1 + launches_of(list, s) * (1 + list->ctx->persistent_groups);
     size_t bytes = counters * FUSE_COUNTER_INTS * sizeof(cl_int);
     TRY(rt_buffer_create(list->ctx, bytes, "counters of fused launches", &s->counters, err));
     TRY(rt_buffer_fill(s->counters, 0.0f, err));
     s->args[0] = RT_BUFFER(s->counters);
-    snprintf(name, sizeof name, "fused_%zu", number);
-    s->kernel = clCreateKernel(r->program, name, &code);
+    s->kernel = clCreateKernel(s->program, "fused", &code);
     if (code != CL_SUCCESS) {
         s->kernel = NULL;
-        return base_fail_in(err, rt_fail(list->ctx, "clCreateKernel", code, err), "%s", name);
+        return base_fail_in(err, rt_fail(list->ctx, "clCreateKernel", code, err), "fused launches");
     }
     list->ctx->counters.live_objects++;
     return list_set_args(list, s->kernel, s->args, s->arg_count, ARGS_ALL, err);
@@ -128,32 +129,28 @@ static convoy_status make_kernel(rt_list *list, fused_range *r, size_t number, c
 
 static convoy_status make_kernels(rt_list *list, fused_range *r, convoy_error *err)
 {
-    char *text;
-    TRY(fuse_write(list, r, &text, err));
-    TRY(bundle_program(list->ctx, "fused launches", text, &r->program, err));
-    list->ctx->counters.live_objects++;
     for (size_t i = 0; i < r->count; i++)
         if (r->segments[i].arg_count)
-            TRY(make_kernel(list, r, i, err));
+            TRY(make_kernel(list, &r->segments[i], err));
     return CONVOY_OK;
 }
 
 /* ---- the list's ranges ---- */
 
+static void release_segment(rt_list *list, segment *s)
+{
+    if (s->kernel)
+        clReleaseKernel(s->kernel);
+    if (s->program)
+        clReleaseProgram(s->program);
+    list->ctx->counters.live_objects -= (s->kernel != NULL) + (s->program != NULL);
+    rt_buffer_destroy(s->counters);
+    free(s->args);
+}
+
 static void release(rt_list *list, fused_range *r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        if (r->segments[i].kernel) {
-            clReleaseKernel(r->segments[i].kernel);
-            list->ctx->counters.live_objects--;
-        }
-        rt_buffer_destroy(r->segments[i].counters);
-        free(r->segments[i].args);
-    }
-    if (r->program) {
-        clReleaseProgram(r->program);
-        list->ctx->counters.live_objects--;
-    }
+    for (size_t i = 0; i < r->count; i++) release_segment(list, &r->segments[i]);
     free(r->segments);
     free(r);
 }
@@ -181,7 +178,7 @@ static bool mark_single(const rt_list *list, fused_range *r)
 
 convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_error *err)
 {
-    if (!list->ctx->fuses || list->collecting || fuse_find(list, first, last))
+    if (!list->ctx->persistent_groups || list->collecting || fuse_find(list, first, last))
         return CONVOY_OK;
     fused_range *r = calloc(1, sizeof *r);
     if (r == NULL)

@@ -14,6 +14,7 @@ enum {
 /* Launches [first, last), less those that run once: by one kernel, or a single launch as it is. */
 typedef struct segment {
     size_t first, last;
+    cl_program program;
     cl_kernel kernel; /* NULL: a single launch */
     rt_arg *args;     /* of the kernel: each different one of its launches' once */
     int arg_count;
@@ -22,7 +23,6 @@ typedef struct segment {
 
 struct fused_range { /* launches [first, last) */
     size_t first, last;
-    cl_program program;
     segment *segments;
     size_t count;
     struct fused_range *next;
@@ -33,7 +33,7 @@ int fuse_find_arg(const segment *s, const rt_arg *arg);
 
 /* fuse_text.c: can a persistent kernel run it, so that it knows no work-group and no local memory? */
 bool fuse_has_item_form(const list_item *item);
-/* The program's text; segment i's kernel is called "fused_i". */
-convoy_status fuse_write(const rt_list *list, const fused_range *range, char **out, convoy_error *err);
+/* The text of a segment's program; its kernel is called "fused". */
+convoy_status fuse_write(const rt_list *list, const segment *s, char **out, convoy_error *err);
 
 #endif

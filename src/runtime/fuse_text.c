@@ -1,7 +1,7 @@
-/* The program of a fused range: every kernel in its item form, a function of the work-item's place, and a persistent kernel for each
- * segment that calls them.
+/* The program of a segment: every kernel in its item form, a function of the work-item's place, and a persistent kernel that calls
+ * them. Each segment has its own, because PoCL compiles all of a program once more for each of its kernels.
  *
- * As many work-groups as the device has compute units go through the launches in their order. A launch is cut into pieces, of which
+ * As many work-groups as there are threads to run them go through the launches in their order. A launch is cut into pieces, of which
  * each work-group has its share, the same in each play, so that it finds in its caches what it left there; when its own are drawn, it
  * draws from those of the others. In front of its first piece it waits until the launches that this one conflicts with are done.
  * Nobody goes on before all pieces are drawn, and who has drawn one of the earliest launch that is not done waits for nobody. So
@@ -42,7 +42,7 @@ static const char persistent_form[] =
     "            if (drawn >= count) break; \\\n"
     "            if (!ready) { waits atomic_or(DONE(l), 0); mem_fence(CLK_GLOBAL_MEM_FENCE); ready = true; } \\\n"
     "            const int first = (start + drawn) * size, last = min(first + size, items); \\\n"
-    "            for (int i = first; i < last; i++) __VA_ARGS__; \\\n"
+    "            __VA_ARGS__; \\\n"
     "            mem_fence(CLK_GLOBAL_MEM_FENCE); \\\n"
     "            atomic_inc(DONE(l)); \\\n"
     "        } \\\n"
@@ -123,44 +123,67 @@ static void add_items(text *t, const list_item *item)
     }
 }
 
-/* The place of item i, the first dimension the fastest. */
-static void add_place(text *t, const list_item *item)
+/* "global const float *p3" */
+static convoy_status add_parameter(text *t, const rt_list *list, const list_item *item, int a, convoy_error *err)
 {
-    text_add(t, "(int3)(i");
-    for (cl_uint d = 0; d < 3; d++) {
-        if (d >= item->dims) {
-            text_add(t, ", 0");
-            continue;
-        }
-        text_add(t, d ? ", i" : "");
-        for (cl_uint before = 0; before < d; before++) {
-            text_add(t, " / ");
-            add_extent(t, &item->extent[before]);
-        }
-        if (d + 1 < item->dims) {
-            text_add(t, " %% ");
-            add_extent(t, &item->extent[d]);
-        }
-    }
-    text_add(t, ")");
+    char type[64] = "";
+    const rt_arg *arg = &item->args[a];
+    bool buffer = arg->kind == RT_ARG_BUFFER || arg->kind == RT_ARG_SWITCHED;
+    if (buffer)
+        CL_TRY(list->ctx, clGetKernelArgInfo, item->kernel, (cl_uint)a, CL_KERNEL_ARG_TYPE_NAME, sizeof type, type, NULL);
+    const char *reads = buffer && !(item->written >> a & 1) ? "const " : "";
+    text_add(t, ", %s%s%s p%d", buffer ? "global " : "", reads, buffer ? type : parameter_type(arg), a);
+    return CONVOY_OK;
 }
 
-static convoy_status add_call(text *t, const rt_list *list, const segment *s, const list_item *item, const rt_units *units,
-                              convoy_error *err)
+/* A function that runs items [first, last) of launches of this kernel, whose first dimensions are n0 and n1 items long; the first is
+ * the fastest. Not inlined: many launches may share it. */
+static convoy_status add_range(text *t, const rt_list *list, const list_item *item, size_t unit, convoy_error *err)
 {
-    text_add(t, "u%zu_%s(", rt_units_find(units, item->source, item->options), item->kernel_name);
-    add_place(t, item);
+    static const char *const places[] = {"i, 0, 0", "i % n0, i / n0, 0", "i % n0, i / n0 % n1, i / n0 / n1"};
+    text_add(t, "static __attribute__((noinline)) void range%zu_%u_%s(int first, int last, int n0, int n1", unit, item->dims,
+             item->kernel_name);
+    for (int a = 0; a < item->arg_count; a++) TRY(add_parameter(t, list, item, a, err));
+    text_add(t, ")\n{\n    for (int i = first; i < last; i++) u%zu_%s((int3)(%s)", unit, item->kernel_name, places[item->dims - 1]);
+    for (int a = 0; a < item->arg_count; a++) text_add(t, ", p%d", a);
+    text_add(t, ");\n}\n");
+    return CONVOY_OK;
+}
+
+static bool same_range(const list_item *a, const list_item *b)
+{
+    return a->dims == b->dims && strcmp(a->kernel_name, b->kernel_name) == 0 && strcmp(a->source, b->source) == 0 &&
+           strcmp(a->options, b->options) == 0;
+}
+
+static convoy_status add_ranges(text *t, const rt_list *list, const segment *s, const rt_units *units, convoy_error *err)
+{
+    for (size_t i = s->first; i < s->last; i++) {
+        const list_item *item = &list->items[i];
+        bool known = item->once;
+        for (size_t j = s->first; !known && j < i; j++)
+            known = !list->items[j].once && same_range(&list->items[j], item);
+        if (!known)
+            TRY(add_range(t, list, item, rt_units_find(units, item->source, item->options), err));
+    }
+    return CONVOY_OK;
+}
+
+static void add_call(text *t, const segment *s, const list_item *item, const rt_units *units)
+{
+    text_add(t, "range%zu_%u_%s(first, last", rt_units_find(units, item->source, item->options), item->dims, item->kernel_name);
+    for (cl_uint d = 0; d < 2; d++) {
+        text_add(t, ", ");
+        if (d < item->dims)
+            add_extent(t, &item->extent[d]);
+        else
+            text_add(t, "1");
+    }
     for (int a = 0; a < item->arg_count; a++) {
-        char type[64] = "";
         bool buffer = item->args[a].kind == RT_ARG_BUFFER || item->args[a].kind == RT_ARG_SWITCHED;
-        bool reads = buffer && !(item->written >> a & 1);
-        if (buffer)
-            CL_TRY(list->ctx, clGetKernelArgInfo, item->kernel, (cl_uint)a, CL_KERNEL_ARG_TYPE_NAME, sizeof type, type, NULL);
-        text_add(t, buffer ? ", (global %s%s)" : ", ", reads ? "const " : "", type);
-        text_add(t, "a%d", fuse_find_arg(s, &item->args[a]));
+        text_add(t, ", %sa%d", buffer ? "(global void *)" : "", fuse_find_arg(s, &item->args[a]));
     }
     text_add(t, ")");
-    return CONVOY_OK;
 }
 
 /* Waits for the launches in `bits`, the latest first: it is the likeliest not to be done. */
@@ -171,12 +194,11 @@ static void add_waits(text *t, uint64_t bits, size_t number)
             text_add(t, "AWAIT(%zu) ", k);
 }
 
-static convoy_status add_kernel(text *t, const rt_list *list, const segment *s, size_t number, const rt_units *units,
-                                convoy_error *err)
+static void add_kernel(text *t, const rt_list *list, const segment *s, const rt_units *units)
 {
     uint64_t waits[FUSE_LAUNCHES];
     size_t launches = order_waits(list, s->first, s->last, waits), l = 0;
-    text_add(t, "#define LAUNCHES %zu\nkernel void fused_%zu(volatile global int *counters, int a1", launches, number);
+    text_add(t, "#define LAUNCHES %zu\nkernel void fused(volatile global int *counters, int a1", launches);
     for (int i = FUSE_OWN_ARGS; i < s->arg_count; i++)
         text_add(t, ", %s a%d", parameter_type(&s->args[i]), i);
     text_add(t, ")\n{\n    const int batch = a1, groups = get_global_size(0), me = get_global_id(0);\n    int pieces[LAUNCHES];\n");
@@ -188,35 +210,31 @@ static convoy_status add_kernel(text *t, const rt_list *list, const segment *s, 
         text_add(t, ", ");
         add_waits(t, waits[l], l);
         text_add(t, ", ");
-        TRY(add_call(t, list, s, &list->items[i], units, err));
+        add_call(t, s, &list->items[i], units);
         text_add(t, ")\n");
         l++;
     }
     text_add(t, "    if (atomic_inc(LEFT) == groups - 1)\n"
-                "        for (int i = 0; i < 1 + LAUNCHES * (1 + groups); i++) *COUNTER(i) = 0;\n}\n#undef LAUNCHES\n");
-    return CONVOY_OK;
+                "        for (int i = 0; i < 1 + LAUNCHES * (1 + groups); i++) *COUNTER(i) = 0;\n}\n");
 }
 
-static convoy_status write(text *t, const rt_list *list, const fused_range *range, rt_units *units, convoy_error *err)
+static convoy_status write(text *t, const rt_list *list, const segment *s, rt_units *units, convoy_error *err)
 {
-    for (size_t i = range->first; i < range->last; i++) {
-        const list_item *item = &list->items[i];
-        if (!item->once && fuse_has_item_form(item))
-            TRY(rt_units_note(units, item->source, item->options, err));
-    }
+    for (size_t i = s->first; i < s->last; i++)
+        if (!list->items[i].once)
+            TRY(rt_units_note(units, list->items[i].source, list->items[i].options, err));
     TRY(add_units(t, units, err));
     text_add(t, "#define COUNTER_INTS %d\n%s", FUSE_COUNTER_INTS, persistent_form);
-    for (size_t i = 0; i < range->count; i++)
-        if (range->segments[i].arg_count)
-            TRY(add_kernel(t, list, &range->segments[i], i, units, err));
+    TRY(add_ranges(t, list, s, units, err));
+    add_kernel(t, list, s, units);
     return CONVOY_OK;
 }
 
-convoy_status fuse_write(const rt_list *list, const fused_range *range, char **out, convoy_error *err)
+convoy_status fuse_write(const rt_list *list, const segment *s, char **out, convoy_error *err)
 {
     text t = {0};
     rt_units units = {0};
-    convoy_status status = write(&t, list, range, &units, err);
+    convoy_status status = write(&t, list, s, &units, err);
     rt_units_clear(&units);
     if (status == CONVOY_OK)
         return text_take(&t, out, err);

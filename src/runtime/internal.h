@@ -28,7 +28,7 @@ struct convoy_context {
     char gemm[16], variant[16];
     bool gemm_forced, variant_forced; /* by the caller */
     bool tuning;               /* the records of files count */
-    bool fuses;                /* rt_list_fuse makes persistent kernels */
+    unsigned persistent_groups; /* work-groups of a persistent kernel (rt_list_fuse); 0: launches are not fused */
     bool trying;               /* programs are built to be tried, not kept: see rt_try_begin */
     rt_records records[RECORDS_SOURCES];
     unsigned vector_width;

@@ -41,7 +41,7 @@ static convoy_status play_item(rt_list *list, list_item *item, convoy_error *err
 static convoy_status play_segment(rt_list *list, const segment *s, convoy_error *err)
 {
     convoy_context *ctx = list->ctx;
-    size_t groups = ctx->info.compute_units, one = 1;
+    size_t groups = ctx->persistent_groups, one = 1;
     if (s->kernel == NULL)
         return play_item(list, &list->items[s->first], err);
     CL_TRY(ctx, clEnqueueNDRangeKernel, ctx->queue, s->kernel, 1, NULL, &groups, &one, 0, NULL, NULL);
