@@ -95,17 +95,7 @@ static convoy_status add_units(text *t, const rt_units *units, convoy_error *err
 
 /* ---- a segment's kernel ---- */
 
-static const char *parameter_type(const rt_arg *arg)
-{
-    switch (arg->kind) {
-    case RT_ARG_INT:
-    case RT_ARG_BATCH: return "int";
-    case RT_ARG_FLOAT:
-    case RT_ARG_INVERSE: return "float";
-    case RT_ARG_VARIABLE: return arg->i >= RT_VAR_RATE ? "float" : "int";
-    default: return "global char *";
-    }
-}
+static bool is_buffer(const rt_arg *arg) { return arg->kind == RT_ARG_BUFFER || arg->kind == RT_ARG_SWITCHED; }
 
 static void add_extent(text *t, const rt_extent *e)
 {
@@ -128,11 +118,10 @@ static convoy_status add_parameter(text *t, const rt_list *list, const list_item
 {
     char type[64] = "";
     const rt_arg *arg = &item->args[a];
-    bool buffer = arg->kind == RT_ARG_BUFFER || arg->kind == RT_ARG_SWITCHED;
-    if (buffer)
+    if (is_buffer(arg))
         CL_TRY(list->ctx, clGetKernelArgInfo, item->kernel, (cl_uint)a, CL_KERNEL_ARG_TYPE_NAME, sizeof type, type, NULL);
-    const char *reads = buffer && !(item->written >> a & 1) ? "const " : "";
-    text_add(t, ", %s%s%s p%d", buffer ? "global " : "", reads, buffer ? type : parameter_type(arg), a);
+    bool reads = is_buffer(arg) && !(item->written >> a & 1);
+    text_add(t, ", %s%s %s p%d", list_arg_type(arg), reads ? " const" : "", type, a);
     return CONVOY_OK;
 }
 
@@ -179,10 +168,8 @@ static void add_call(text *t, const segment *s, const list_item *item, const rt_
         else
             text_add(t, "1");
     }
-    for (int a = 0; a < item->arg_count; a++) {
-        bool buffer = item->args[a].kind == RT_ARG_BUFFER || item->args[a].kind == RT_ARG_SWITCHED;
-        text_add(t, ", %sa%d", buffer ? "(global void *)" : "", fuse_find_arg(s, &item->args[a]));
-    }
+    for (int a = 0; a < item->arg_count; a++)
+        text_add(t, ", %sa%d", is_buffer(&item->args[a]) ? "(global void *)" : "", fuse_find_arg(s, &item->args[a]));
     text_add(t, ")");
 }
 
@@ -200,7 +187,7 @@ static void add_kernel(text *t, const rt_list *list, const segment *s, const rt_
     size_t launches = order_waits(list, s->first, s->last, waits), l = 0;
     text_add(t, "#define LAUNCHES %zu\nkernel void fused(volatile global int *counters, int a1", launches);
     for (int i = FUSE_OWN_ARGS; i < s->arg_count; i++)
-        text_add(t, ", %s a%d", parameter_type(&s->args[i]), i);
+        text_add(t, ", %s %sa%d", list_arg_type(&s->args[i]), is_buffer(&s->args[i]) ? "char *" : "", i);
     text_add(t, ")\n{\n    const int batch = a1, groups = get_global_size(0), me = get_global_id(0);\n    int pieces[LAUNCHES];\n");
     for (size_t i = s->first; i < s->last; i++) {
         if (list->items[i].once)

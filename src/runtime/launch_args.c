@@ -3,7 +3,7 @@
 
 #include "runtime/list.h"
 
-static const char *expected_type(const rt_arg *arg)
+const char *list_arg_type(const rt_arg *arg)
 {
     switch (arg->kind) {
     case RT_ARG_INT:
@@ -42,7 +42,7 @@ convoy_status list_check_args(const rt_list *list, const list_item *item, convoy
     for (cl_uint i = 0; i < count; i++) {
         char name[64] = "";
         const char *declared = declared_type(item->kernel, i, name, sizeof name);
-        const char *expected = expected_type(&item->args[i]);
+        const char *expected = list_arg_type(&item->args[i]);
         if (declared != NULL && strcmp(declared, expected) != 0)
             return base_fail(err, CONVOY_ERROR_ARGUMENT, "%s: argument %u of kernel %s is %s, %s was given",
                              item->label, i, item->kernel_name, declared, expected);

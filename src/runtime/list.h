@@ -53,7 +53,9 @@ struct rt_list {
     float floats[RT_VAR_COUNT];
 };
 
-/* launch_args.c: checks a kernel's arguments by number, kind and type; sets those that `which` selects. */
+/* launch_args.c: "int", "float", "global" or "local". */
+const char *list_arg_type(const rt_arg *arg);
+/* Checks a kernel's arguments by number, kind and type; sets those that `which` selects. */
 convoy_status list_check_args(const rt_list *list, const list_item *item, convoy_error *err);
 typedef enum arg_set { ARGS_ALL, ARGS_BATCH, ARGS_VARIABLE, ARGS_SWITCHED } arg_set;
 convoy_status list_set_args(const rt_list *list, cl_kernel kernel, const rt_arg *args, int count, arg_set which,
