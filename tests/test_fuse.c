@@ -352,9 +352,23 @@ static void test_fallback(void **state)
     drop(list, b);
 }
 
+/* On PoCL's CPUs launches are fused, unless the environment says no. */
+static void test_switch(void **state)
+{
+    convoy_context *other = NULL;
+    (void)state;
+    bool pocl = strcmp(ctx->info.platform_name, "Portable Computing Language") == 0;
+    assert_int_equal(ctx->persistent_groups > 0, pocl && ctx->info.type == CONVOY_DEVICE_CPU);
+    assert_int_equal(setenv("CONVOY_FUSE", "off", 1), 0);
+    OK(rt_context_again(ctx, &other, err));
+    assert_int_equal(other->persistent_groups, 0);
+    convoy_context_destroy(other);
+    unsetenv("CONVOY_FUSE");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_commands), TEST(test_waits),
-                                       TEST(test_once), TEST(test_profile), TEST(test_fallback)};
+                                       TEST(test_once), TEST(test_profile), TEST(test_fallback), TEST(test_switch)};
     return cmocka_run_group_tests(tests, open_device, close_device);
 }
