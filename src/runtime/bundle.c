@@ -166,7 +166,7 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
     cl_program program;
     /* Only PoCL: the fixed cost is its own, and Intel's runtime (2026.2) compiled joint programs wrongly: `convoy check` showed
      * NaN where the same kernels, compiled one by one, are right. */
-    if (units->count < 2 || strcmp(ctx->info.platform_name, "Portable Computing Language") != 0)
+    if (units->count < 2 || !rt_is_pocl(ctx))
         return CONVOY_OK;
     for (size_t i = 0; i < units->count; i++) {
         const char *source = rt_kernel_source(units->items[i].source);

@@ -78,6 +78,8 @@ static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
 #endif
 }
 
+bool rt_is_pocl(const convoy_context *ctx) { return strcmp(ctx->info.platform_name, "Portable Computing Language") == 0; }
+
 /* Launches are fused where it was measured: PoCL's threads are the system's, so that one may wait for another. They wait without
  * sleeping, so they may not be more than get time to run, and where others keep the CPU busy CONVOY_FUSE=off may be better. */
 static void choose_groups(convoy_context *ctx)
@@ -86,7 +88,7 @@ static void choose_groups(convoy_context *ctx)
     if (fuse != NULL && strcmp(fuse, "off") == 0)
         return;
     unsigned allowed = quota_cpus("/sys/fs/cgroup"), units = ctx->info.compute_units;
-    if (strcmp(ctx->info.platform_name, "Portable Computing Language") == 0 && ctx->info.type == CONVOY_DEVICE_CPU)
+    if (rt_is_pocl(ctx) && ctx->info.type == CONVOY_DEVICE_CPU)
         ctx->persistent_groups = allowed && allowed < units ? allowed : units;
 }
 

@@ -66,31 +66,23 @@ static convoy_status most_args(const convoy_context *ctx, size_t *out, convoy_er
 static convoy_status cut(const rt_list *list, fused_range *r, convoy_error *err)
 {
     segment *s = NULL; /* that may grow */
-    size_t most = 0, launches = 0;
+    size_t most = 0;
     TRY(most_args(list->ctx, &most, err));
     for (size_t i = r->first; i < r->last; i++) {
         const list_item *item = &list->items[i];
         if (item->once)
             continue;
         bool fits = item->kind == ITEM_KERNEL && fuse_has_item_form(item);
-        if (!fits || s == NULL || launches == FUSE_LAUNCHES || !take_args(s, item, most)) {
+        if (!fits || s == NULL || s->launches == ORDER_LAUNCHES || !take_args(s, item, most)) {
             TRY(new_segment(r, i, most, &s, err));
-            launches = 0;
             fits = fits && take_args(s, item, most);
         }
         s->last = i + 1;
-        launches++;
+        s->launches++;
         if (!fits)
             s = NULL;
     }
     return CONVOY_OK;
-}
-
-static size_t launches_of(const rt_list *list, const segment *s)
-{
-    size_t count = 0;
-    for (size_t i = s->first; i < s->last; i++) count += !list->items[i].once;
-    return count;
 }
 
 /* Launches that run once come first. May they? */
@@ -113,7 +105,7 @@ static convoy_status make_kernel(rt_list *list, segment *s, convoy_error *err)
     TRY(bundle_program(list->ctx, "fused launches", text, &s->program, err));
     list->ctx->counters.live_objects++;
     /* Work-groups that left; of each launch: pieces done, and pieces drawn of each work-group's share. */
-    size_t counters = 1 + launches_of(list, s) * (1 + list->ctx->persistent_groups);
+    size_t counters = 1 + s->launches * (1 + list->ctx->persistent_groups);
     size_t bytes = counters * FUSE_COUNTER_INTS * sizeof(cl_int);
     TRY(rt_buffer_create(list->ctx, bytes, "counters of fused launches", &s->counters, err));
     TRY(rt_buffer_fill(s->counters, 0.0f, err));
@@ -130,7 +122,7 @@ static convoy_status make_kernel(rt_list *list, segment *s, convoy_error *err)
 static convoy_status make_kernels(rt_list *list, fused_range *r, convoy_error *err)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->segments[i].arg_count)
+        if (r->segments[i].launches > 1)
             TRY(make_kernel(list, &r->segments[i], err));
     return CONVOY_OK;
 }
@@ -164,16 +156,12 @@ void fuse_forget(rt_list *list)
     }
 }
 
-/* Segments of one launch play it as it is. True when others are left. */
-static bool mark_single(const rt_list *list, fused_range *r)
+static bool any_fused(const fused_range *r)
 {
-    bool fused = false;
-    for (size_t i = 0; i < r->count; i++) {
-        if (launches_of(list, &r->segments[i]) == 1)
-            r->segments[i].arg_count = 0;
-        fused = fused || r->segments[i].arg_count > 0;
-    }
-    return fused;
+    for (size_t i = 0; i < r->count; i++)
+        if (r->segments[i].launches > 1)
+            return true;
+    return false;
 }
 
 convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_error *err)
@@ -187,7 +175,7 @@ convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_erro
     convoy_error why = {0};
     convoy_status status = CONVOY_OK;
     TRY_GOTO(cut(list, r, err));
-    if (!mark_single(list, r) || !once_may_lead(list, r))
+    if (!any_fused(r) || !once_may_lead(list, r))
         goto done;
     status = make_kernels(list, r, &why);
     if (status == CONVOY_ERROR_BUILD) {

@@ -6,14 +6,13 @@
 #include "runtime/list.h"
 
 enum {
-    FUSE_LAUNCHES = 64,    /* at most in a segment: a bit each */
     FUSE_COUNTER_INTS = 16, /* from one counter of a segment to the next: a cache line */
     FUSE_OWN_ARGS = 2,     /* in front of the launches': the counters, the batch */
 };
 
-/* Launches [first, last), less those that run once: by one kernel, or a single launch as it is. */
+/* `launches` of [first, last), which are all but those that run once: by one kernel, or a single launch as it is. */
 typedef struct segment {
-    size_t first, last;
+    size_t first, last, launches;
     cl_program program;
     cl_kernel kernel; /* NULL: a single launch */
     rt_arg *args;     /* of the kernel: each different one of its launches' once */

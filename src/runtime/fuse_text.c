@@ -183,9 +183,10 @@ static void add_waits(text *t, uint64_t bits, size_t number)
 
 static void add_kernel(text *t, const rt_list *list, const segment *s, const rt_units *units)
 {
-    uint64_t waits[FUSE_LAUNCHES];
-    size_t launches = order_waits(list, s->first, s->last, waits), l = 0;
-    text_add(t, "#define LAUNCHES %zu\nkernel void fused(volatile global int *counters, int a1", launches);
+    uint64_t waits[ORDER_LAUNCHES];
+    size_t l = 0;
+    order_waits(list, s->first, s->last, waits);
+    text_add(t, "#define LAUNCHES %zu\nkernel void fused(volatile global int *counters, int a1", s->launches);
     for (int i = FUSE_OWN_ARGS; i < s->arg_count; i++)
         text_add(t, ", %s %sa%d", list_arg_type(&s->args[i]), is_buffer(&s->args[i]) ? "char *" : "", i);
     text_add(t, ")\n{\n    const int batch = a1, groups = get_global_size(0), me = get_global_id(0);\n    int pieces[LAUNCHES];\n");

@@ -54,6 +54,9 @@ struct rt_event {
     cl_event event;
 };
 
+/* context.c: is the driver PoCL? */
+bool rt_is_pocl(const convoy_context *ctx);
+
 /* "CL_INVALID_WORK_GROUP_SIZE" for -54; never NULL. */
 const char *rt_cl_error(cl_int code);
 

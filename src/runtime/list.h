@@ -1,4 +1,4 @@
-/* Inside of a launch list, shared by list.c, launch_args.c, gemm.c and profile.c. */
+/* Inside of a launch list, shared by list.c, launch_args.c, order.c, fuse.c, play.c, gemm.c and profile.c. */
 #ifndef RUNTIME_LIST_H
 #define RUNTIME_LIST_H
 
@@ -72,8 +72,9 @@ void gemm_apply_records(convoy_context *ctx);
 void order_note_written(list_item *item);
 /* Do they share memory that one of them may write to? Of anything but kernels nothing is known. */
 bool order_conflict(const list_item *a, const list_item *b);
+enum { ORDER_LAUNCHES = 64 }; /* at most that order_waits can tell apart: a bit each */
 /* waits[l] gets a bit for each launch that launch l of [first, last), counted without those that run once, waits for: the latest that it
- * conflicts with, and those that these have not waited for. At most 64 launches; returns how many. */
+ * conflicts with, and those that these have not waited for. At most ORDER_LAUNCHES; returns how many. */
 size_t order_waits(const rt_list *list, size_t first, size_t last, uint64_t *waits);
 
 /* fuse.c: the range that plays just these launches, or NULL; sets the arguments that `which` selects; drops all ranges. */

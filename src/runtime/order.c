@@ -58,8 +58,8 @@ bool order_conflict(const list_item *a, const list_item *b)
 /* Bits of the launches that launch i of [first, last) must wait for, itself or through others. */
 size_t order_waits(const rt_list *list, size_t first, size_t last, uint64_t *waits)
 {
-    uint64_t before[64] = {0}; /* of launch l: all that are done when it begins */
-    const list_item *items[64];
+    uint64_t before[ORDER_LAUNCHES] = {0}; /* of launch l: all that are done when it begins */
+    const list_item *items[ORDER_LAUNCHES];
     size_t count = 0;
     for (size_t i = first; i < last; i++) {
         const list_item *item = &list->items[i];

@@ -45,7 +45,7 @@ static convoy_status play_segment(rt_list *list, const segment *s, convoy_error 
     if (s->kernel == NULL)
         return play_item(list, &list->items[s->first], err);
     CL_TRY(ctx, clEnqueueNDRangeKernel, ctx->queue, s->kernel, 1, NULL, &groups, &one, 0, NULL, NULL);
-    for (size_t i = s->first; i < s->last; i++) ctx->counters.launches += !list->items[i].once;
+    ctx->counters.launches += s->launches;
     ctx->counters.commands++;
     return CONVOY_OK;
 }
