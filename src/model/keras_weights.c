@@ -5,18 +5,16 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "model/keras_groups.h"
 #include "model/keras_legacy.h"
 #include "model/level.h"
 
 /* ---- layers ---- */
 
-/* What the first files of this form (Keras 2.12) call "layers". */
-#define OLD_LAYERS "_layer_checkpoint_dependencies"
-
 typedef struct reading {
     const hdf5_file *file;
     convoy_model *model;
-    bool old_layers;
+    keras_groups *groups;
     size_t variable; /* of the optimizer: the next one's number */
 } reading;
 
@@ -38,36 +36,14 @@ static convoy_status read_layer(const reading *r, const model_node *node, const 
     return CONVOY_OK;
 }
 
-/* The group of a layer's variables, whose place is layers/CLASS, or layers/CLASS/layers/CLASS, ... */
-static convoy_status find_group(const reading *r, const char *place, char out[KERAS_PATH_SIZE], convoy_error *err)
-{
-    const size_t most = KERAS_PATH_SIZE - 16; /* room for a number */
-    text path = {0};
-    char *group = NULL;
-    for (const char *part = place; *part != '\0';) {
-        size_t length = strcspn(part, "/");
-        bool old = r->old_layers && length == strlen("layers") && memcmp(part, "layers", length) == 0;
-        text_add(&path, "%.*s/", old ? (int)strlen(OLD_LAYERS) : (int)length, old ? OLD_LAYERS : part);
-        part += length + (part[length] == '/');
-    }
-    text_add(&path, "vars");
-    TRY(text_take(&path, &group, err));
-    convoy_status status = CONVOY_OK;
-    if (strlen(group) >= most)
-        status = base_fail(err, CONVOY_ERROR_FORMAT, "its place in the file has a name of %zu bytes; at most %zu are read",
-                           strlen(group), most - 1);
-    text_copy(out, KERAS_PATH_SIZE, group);
-    free(group);
-    return status;
-}
-
 static convoy_status visit_layer(void *user, size_t node, const char *name, const char *path, convoy_error *err)
 {
     const reading *r = user;
     char group[KERAS_PATH_SIZE];
-    if (node == SIZE_MAX || r->model->nodes[node].layer->param_count == 0)
+    int needed = node == SIZE_MAX ? 0 : r->model->nodes[node].layer->param_count;
+    if (needed == 0)
         return CONVOY_OK;
-    convoy_status status = find_group(r, path, group, err);
+    convoy_status status = keras_groups_find(r->groups, path, needed, group, err);
     if (status == CONVOY_OK)
         status = read_layer(r, &r->model->nodes[node], group, err);
     if (status != CONVOY_OK)
@@ -114,8 +90,11 @@ static convoy_status read_optimizer(reading *r, convoy_error *err)
 
 static convoy_status read_all(convoy_model *model, const hdf5_file *file, convoy_error *err)
 {
-    reading r = {.file = file, .model = model, .old_layers = hdf5_look(file->id, OLD_LAYERS) == HDF5_PRESENT};
-    TRY(level_walk(model, visit_layer, &r, err));
+    reading r = {.file = file, .model = model};
+    TRY(keras_groups_open(file, model, &r.groups, err));
+    convoy_status status = level_walk(model, visit_layer, &r, err);
+    keras_groups_close(r.groups);
+    TRY(status);
     return model->optimizer[0] != '\0' ? read_optimizer(&r, err) : CONVOY_OK;
 }
 
@@ -130,14 +109,28 @@ convoy_status keras_weights_read(convoy_model *model, const char *data, size_t s
 
 /* ---- files of weights ---- */
 
+static convoy_status has_groups(const convoy_model *model, const hdf5_file *file, bool *out, convoy_error *err)
+{
+    keras_groups *groups = NULL;
+    *out = hdf5_look(file->id, "layers") == HDF5_PRESENT;
+    if (*out)
+        return CONVOY_OK;
+    TRY(keras_groups_open(file, model, &groups, err));
+    *out = keras_groups_any(groups);
+    keras_groups_close(groups);
+    return CONVOY_OK;
+}
+
 /* Whichever of the three forms it is. */
 static convoy_status read_any(convoy_model *model, const hdf5_file *file, convoy_error *err)
 {
+    bool groups = false;
     if (hdf5_has_attribute(file->id, "/", LEGACY_LAYERS "0") || hdf5_has_attribute(file->id, "/", LEGACY_LAYERS))
         return keras_legacy_weights(model, file, "/", false, err);
     if (hdf5_look(file->id, LEGACY_WEIGHTS) == HDF5_PRESENT)
         return keras_legacy_weights(model, file, LEGACY_WEIGHTS, false, err);
-    if (hdf5_look(file->id, "layers") == HDF5_PRESENT || hdf5_look(file->id, OLD_LAYERS) == HDF5_PRESENT)
+    TRY(has_groups(model, file, &groups, err));
+    if (groups)
         return read_all(model, file, err);
     return base_fail(err, CONVOY_ERROR_FORMAT, "no weights that Keras wrote: neither the group layers (.weights.h5), nor the "
                      "attribute " LEGACY_LAYERS ", nor the group " LEGACY_WEIGHTS " (older forms)");
