@@ -225,6 +225,7 @@ static void test_missing_weights(void **state)
     assert_weights(model, "fitted");
     assert_int_equal(model->optimizer_steps, 0);
     assert_true(model->optimizer_slots[0][0] == 0);
+    assert_non_null(strstr(model->optimizer_left_out, "variables of it; "));
     convoy_model_destroy(model);
     free(config);
     free(weights);

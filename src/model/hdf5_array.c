@@ -1,5 +1,6 @@
 /* Arrays in an HDF5 file. Nothing in the file is believed: links may not lead out of it, and shapes must be those that are expected
  * before anything is read. libhdf5 converts whatever kind of number it finds. */
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,15 +171,37 @@ done:
     return status;
 }
 
-bool hdf5_is_scalar(hid_t file, const char *path)
+static bool space_shape(hid_t space, convoy_shape *out)
+{
+    hsize_t dim[CONVOY_MAX_RANK];
+    H5S_class_t kind = H5Sget_simple_extent_type(space);
+    int rank = kind == H5S_SCALAR ? 0 : kind == H5S_SIMPLE ? H5Sget_simple_extent_ndims(space) : -1;
+    if (rank < 0 || rank > CONVOY_MAX_RANK || (rank > 0 && H5Sget_simple_extent_dims(space, dim, NULL) < 0))
+        return false;
+    *out = (convoy_shape){.rank = rank};
+    for (int i = 0; i < rank; i++) {
+        if (dim[i] > INT_MAX)
+            return false;
+        out->dim[i] = (int)dim[i];
+    }
+    return true;
+}
+
+bool hdf5_shape(hid_t file, const char *path, convoy_shape *out)
 {
     if (hdf5_look(file, path) != HDF5_PRESENT)
         return false;
     hid_t data = H5Dopen2(file, path, H5P_DEFAULT), space = data < 0 ? -1 : H5Dget_space(data);
-    bool scalar = space >= 0 && H5Sget_simple_extent_type(space) == H5S_SCALAR;
+    bool known = space >= 0 && space_shape(space, out);
     if (space >= 0)
         H5Sclose(space);
     if (data >= 0)
         H5Dclose(data);
-    return scalar;
+    return known;
+}
+
+bool hdf5_is_scalar(hid_t file, const char *path)
+{
+    convoy_shape shape;
+    return hdf5_shape(file, path, &shape) && shape.rank == 0;
 }

@@ -39,6 +39,8 @@ convoy_status hdf5_count(hid_t file, const char *group, size_t *out, convoy_erro
 /* The whole array, which must have this shape, as `memory` (H5T_NATIVE_FLOAT, ...). */
 convoy_status hdf5_read_array(hid_t file, const char *path, const convoy_shape *shape, hid_t memory, void *out,
                               convoy_error *err);
+/* The shape of an array; false: it is not there, or has no shape that a weight can have. */
+bool hdf5_shape(hid_t file, const char *path, convoy_shape *out);
 /* Is it there, an array of one value without dimensions? */
 bool hdf5_is_scalar(hid_t file, const char *path);
 

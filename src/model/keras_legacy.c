@@ -72,8 +72,12 @@ static convoy_status read_file(const hdf5_file *file, convoy_model **out, convoy
 {
     TRY(read_model(file, out, err));
     TRY(read_training(file, *out, err));
-    TRY(keras_legacy_weights(*out, file, LEGACY_WEIGHTS, true, err));
-    return keras_legacy_optimizer(*out, file, err);
+    hdf5_names trained = {0};
+    convoy_status status = keras_legacy_weights(*out, file, LEGACY_WEIGHTS, true, &trained, err);
+    if (status == CONVOY_OK)
+        status = keras_legacy_optimizer(*out, file, &trained, err);
+    hdf5_names_free(&trained);
+    return status;
 }
 
 convoy_status keras_legacy_load(const char *path, convoy_model **out, convoy_error *err)

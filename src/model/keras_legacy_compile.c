@@ -35,6 +35,24 @@ static void modernise_rate(json_t *config)
         json_object_set_new(config, "learning_rate", decaying(json_number_value(rate), decay));
 }
 
+static bool optimizer_is(const json_t *optimizer, const char *class_name)
+{
+    json_t *name = class_of(optimizer);
+    bool same = name != NULL && strcmp(json_string_value(name), class_name) == 0;
+    json_decref(name);
+    return same;
+}
+
+/* tf.keras's first Nadam calls "decay" what is a schedule of its momentum and not of the rate; Keras's own calls it schedule_decay. Nothing
+ * of today is that: it stays for the reader to refuse, under a name that says what it is. */
+static void name_momentum_schedule(json_t *config)
+{
+    json_t *decay = json_object_get(config, "decay");
+    if (json_number_value(decay) > 0 && json_object_get(config, "schedule_decay") == NULL)
+        json_object_set(config, "schedule_decay", decay);
+    json_object_del(config, "decay");
+}
+
 /* Keras 2's "auto" means the mean over the batch, in all that is not distributed; its fn is what the class says already. A new reference, or NULL where there is no loss. */
 static json_t *modern_loss(const json_t *old)
 {
@@ -52,6 +70,8 @@ json_t *keras_legacy_compile(const json_t *training)
     json_t *config = json_deep_copy(json_object_get(optimizer, "config")), *loss = modern_loss(json_object_get(training, "loss"));
     if (config == NULL)
         config = json_object();
+    if (optimizer_is(optimizer, "Nadam"))
+        name_momentum_schedule(config);
     modernise_rate(config);
     return json_pack("{s:{s:{s:o, s:o}, s:o?}}", "compile_config", "optimizer", "class_name", class_of(optimizer), "config",
                      config, "loss", loss);

@@ -35,6 +35,7 @@ typedef struct reading {
     weight_group *groups;
     weight_owner *owners;
     size_t group_count, owner_count;
+    hdf5_names *trained; /* NULL: not asked for */
 } reading;
 
 /* ---- what the file has ---- */
@@ -138,6 +139,20 @@ static convoy_status read_weight(const reading *r, const weight *w, const weight
     return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", param->name);
 }
 
+/* Names of trained weights for those who asked. */
+static convoy_status keep_name(const reading *r, const weight *w, const char *name, convoy_error *err)
+{
+    hdf5_names *t = r->trained;
+    if (t == NULL || !r->model->nodes[w->node].layer->param[w->param].trainable)
+        return CONVOY_OK;
+    char **more = realloc(t->name, (t->count + 1) * sizeof *more);
+    if (more == NULL)
+        return OUT_OF_MEMORY(err);
+    t->name = more;
+    more[t->count] = strdup(name);
+    return more[t->count++] != NULL ? CONVOY_OK : OUT_OF_MEMORY(err);
+}
+
 static convoy_status read_owner(const reading *r, const weight_owner *owner, const weight_group *group, convoy_error *err)
 {
     convoy_status status = CONVOY_OK;
@@ -145,7 +160,8 @@ static convoy_status read_owner(const reading *r, const weight_owner *owner, con
         status = base_fail(err, CONVOY_ERROR_FORMAT, "%zu weights in %s%s; the model needs %zu", group->weights.count, r->group,
                            group->name, owner->count);
     for (size_t i = 0; status == CONVOY_OK && i < owner->count; i++)
-        status = read_weight(r, &owner->weights[i], group, group->weights.name[i], err);
+        if ((status = read_weight(r, &owner->weights[i], group, group->weights.name[i], err)) == CONVOY_OK)
+            status = keep_name(r, &owner->weights[i], group->weights.name[i], err);
     return status == CONVOY_OK ? status : base_fail_in(err, status, "layer '%s' (%s)", owner->name, owner->class_name);
 }
 
@@ -172,11 +188,11 @@ static convoy_status read_owners(const reading *r, bool by_name, convoy_error *e
     return CONVOY_OK;
 }
 
-convoy_status keras_legacy_weights(convoy_model *model, const hdf5_file *file, const char *group, bool by_name,
+convoy_status keras_legacy_weights(convoy_model *model, const hdf5_file *file, const char *group, bool by_name, hdf5_names *trained,
                                    convoy_error *err)
 {
     char prefix[KERAS_PATH_SIZE] = "";
-    reading r = {.model = model, .file = file->id, .group = prefix};
+    reading r = {.model = model, .file = file->id, .group = prefix, .trained = trained};
     if (group[0] != '/')
         snprintf(prefix, sizeof prefix, "%s/", group);
     convoy_status status = read_groups(&r, group, err);

@@ -53,10 +53,12 @@ static convoy_status visit_layer(void *user, size_t node, const char *name, cons
 
 /* ---- the optimizer ---- */
 
+#define OPTIMIZER "optimizer/vars"
+
 static convoy_status read_variable(reading *r, const convoy_shape *shape, hid_t memory, void *out, convoy_error *err)
 {
     char path[64];
-    snprintf(path, sizeof path, "optimizer/vars/%zu", r->variable++);
+    snprintf(path, sizeof path, OPTIMIZER "/%zu", r->variable++);
     return hdf5_read_array(r->file->id, path, shape, memory, out, err);
 }
 
@@ -66,26 +68,42 @@ static convoy_status read_slot(void *user, const char *path, const convoy_shape 
     return read_variable(user, shape, H5T_NATIVE_FLOAT, values, err);
 }
 
-/* As in Keras, an optimizer whose variables are not all there (compiled, never fitted) starts afresh. Keras 2 kept no rate. */
-static convoy_status read_optimizer(reading *r, convoy_error *err)
+/* Keras 2 kept no rate; a model that was compiled and never fitted has no slots. */
+static convoy_status read_state(reading *r, convoy_error *err)
 {
     const convoy_shape scalar = {0};
     convoy_model *model = r->model;
-    bool has_rate = keras_rate_is_variable(model);
-    size_t count = 0;
+    size_t count = 0, wanted = keras_slots_count(model);
     float rate = 0;
-    TRY(model_begin_optimizer(model, err));
-    TRY(hdf5_count(r->file->id, "optimizer/vars", &count, err));
-    if (has_rate && count == 1 + keras_slots_count(model) && !hdf5_is_scalar(r->file->id, "optimizer/vars/1"))
-        has_rate = false;
-    if (count != 1 + has_rate + keras_slots_count(model))
+    TRY(hdf5_count(r->file->id, OPTIMIZER, &count, err));
+    if (count == 0)
         return CONVOY_OK;
     TRY(read_variable(r, &scalar, H5T_NATIVE_UINT64, &model->optimizer_steps, err));
+    bool has_rate = keras_rate_is_variable(model) && count > 1 && hdf5_is_scalar(r->file->id, OPTIMIZER "/1");
+    if (count == 1u + has_rate && model->optimizer_steps == 0)
+        return CONVOY_OK;
+    if (count != 1 + has_rate + wanted)
+        return base_fail(err, CONVOY_ERROR_FORMAT, "the file has %zu variables of it; %s needs %zu for this model", count,
+                         optimizer_class_find(model->optimizer)->class_name, 1 + has_rate + wanted);
     if (has_rate)
         TRY(read_variable(r, &scalar, H5T_NATIVE_FLOAT, &rate, err));
     if (has_rate && rate != (float)model->optimizer_settings.learning_rate)
         model->optimizer_settings.learning_rate = rate;
     return keras_slots_visit(model, read_slot, r, err);
+}
+
+/* As in Keras, an optimizer whose variables are not all there starts afresh; the model keeps the reason. */
+static convoy_status read_optimizer(reading *r, convoy_error *err)
+{
+    convoy_model *model = r->model;
+    convoy_error why = {0};
+    double rate = model->optimizer_settings.learning_rate;
+    TRY(model_begin_optimizer(model, err));
+    convoy_status status = read_state(r, &why);
+    if (status == CONVOY_OK)
+        return status;
+    model->optimizer_settings.learning_rate = rate;
+    return model_leave_state_out(model, status, &why, err);
 }
 
 static convoy_status read_all(convoy_model *model, const hdf5_file *file, convoy_error *err)
@@ -126,9 +144,9 @@ static convoy_status read_any(convoy_model *model, const hdf5_file *file, convoy
 {
     bool groups = false;
     if (hdf5_has_attribute(file->id, "/", LEGACY_LAYERS "0") || hdf5_has_attribute(file->id, "/", LEGACY_LAYERS))
-        return keras_legacy_weights(model, file, "/", false, err);
+        return keras_legacy_weights(model, file, "/", false, NULL, err);
     if (hdf5_look(file->id, LEGACY_WEIGHTS) == HDF5_PRESENT)
-        return keras_legacy_weights(model, file, LEGACY_WEIGHTS, false, err);
+        return keras_legacy_weights(model, file, LEGACY_WEIGHTS, false, NULL, err);
     TRY(has_groups(model, file, &groups, err));
     if (groups)
         return read_all(model, file, err);

@@ -72,6 +72,7 @@ static void forget_optimizer(convoy_model *model)
     free_slots(model);
     model->optimizer[0] = '\0';
     model->optimizer_refused[0] = '\0';
+    model->optimizer_left_out[0] = '\0';
     optimizer_settings_clear(&model->optimizer_settings);
     model->compiled = false;
 }
@@ -81,6 +82,7 @@ convoy_status model_begin_optimizer(convoy_model *model, convoy_error *err)
     size_t count = model_trainable_count(model);
     const optimizer_class *class = optimizer_class_find(model->optimizer);
     free_slots(model);
+    model->optimizer_left_out[0] = '\0';
     model->optimizer_slot_count = optimizer_layout_of(class, &model->optimizer_settings).slots;
     for (int s = 0; s < model->optimizer_slot_count; s++) {
         model->optimizer_slots[s] = calloc(count ? count : 1, sizeof(float));
@@ -90,6 +92,15 @@ convoy_status model_begin_optimizer(convoy_model *model, convoy_error *err)
             model->optimizer_slots[s][i] = optimizer_slot_start(class, &model->optimizer_settings, s);
     }
     model->optimizer_scalar = OPTIMIZER_SCALAR_START;
+    return CONVOY_OK;
+}
+
+convoy_status model_leave_state_out(convoy_model *model, convoy_status status, const convoy_error *why, convoy_error *err)
+{
+    if (status == CONVOY_ERROR_MEMORY)
+        return base_fail(err, status, "%s", why->message);
+    TRY(model_begin_optimizer(model, err));
+    text_copy(model->optimizer_left_out, sizeof model->optimizer_left_out, why->message);
     return CONVOY_OK;
 }
 

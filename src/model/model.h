@@ -48,6 +48,7 @@ struct convoy_model {
     int optimizer_slot_count;  /* adam: m, v; sgd with momentum: 1; optimizer_layout_of says which */
     float *optimizer_slots[OPTIMIZER_MAX_SLOTS]; /* trainable parameter count floats each, owned */
     char optimizer_refused[512]; /* why the file's optimizer is not that, for those who want to train with it; "": no reason */
+    char optimizer_left_out[512]; /* why the state that a file has of it is not here; "": no reason */
     float optimizer_scalar;    /* of layouts with one: nadam's product of momenta */
     bool compiled;             /* has an optimizer to write into compile_config */
     loss_settings loss;        /* as it was compiled, or trained last; class NULL: not known */
@@ -84,6 +85,8 @@ size_t model_packed_offset(const convoy_model *model, size_t node);
 
 /* The state of the model's optimizer as it is before the first step; what there was is freed. */
 convoy_status model_begin_optimizer(convoy_model *model, convoy_error *err);
+/* Begins it because the file's state can't be gone on with: `why` is kept for who trains. Lack of memory is handed on instead. */
+convoy_status model_leave_state_out(convoy_model *model, convoy_status status, const convoy_error *why, convoy_error *err);
 
 /* JSON: a parsed Keras Sequential config -> model; model -> config object (new reference). */
 convoy_status model_from_config(const json_t *config, convoy_model **out, convoy_error *err);

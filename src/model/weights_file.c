@@ -13,6 +13,7 @@ typedef struct kept {
     uint64_t steps;
     float scalar;
     double rate;
+    char left_out[sizeof ((convoy_model *)0)->optimizer_left_out];
 } kept;
 
 /* Copies between the model's weights and one piece of memory. */
@@ -38,6 +39,7 @@ static convoy_status keep(convoy_model *model, kept *out, convoy_error *err)
     if (out->weights == NULL)
         return OUT_OF_MEMORY(err);
     copy_weights(model, out->weights, false);
+    text_copy(out->left_out, sizeof out->left_out, model->optimizer_left_out);
     memcpy(out->slots, model->optimizer_slots, sizeof out->slots);
     memset(model->optimizer_slots, 0, sizeof model->optimizer_slots); /* they are ours now */
     model->optimizer_slot_count = 0;
@@ -55,6 +57,7 @@ static void bring_back(convoy_model *model, kept *k)
     model->optimizer_slot_count = k->slot_count;
     model->optimizer_steps = k->steps;
     model->optimizer_scalar = k->scalar;
+    text_copy(model->optimizer_left_out, sizeof model->optimizer_left_out, k->left_out);
     model->optimizer_settings.learning_rate = k->rate;
 }
 

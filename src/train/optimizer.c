@@ -63,6 +63,7 @@ static convoy_status choose_settings(optimizer *o, const convoy_model *model, co
         return base_fail(err, CONVOY_ERROR_MODEL, "the optimizer of the file can't be gone on with: %s; name another one to "
                          "train with (--optimizer adam)", model->optimizer_refused);
     if (options->name == NULL && model != NULL && optimizer_class_find(model->optimizer) != NULL) {
+        o->is_models = true;
         o->class = optimizer_class_find(model->optimizer);
         o->settings = optimizer_settings_copy(&model->optimizer_settings);
     } else {
@@ -92,17 +93,20 @@ static convoy_status choose_settings(optimizer *o, const convoy_model *model, co
 
 /* ---- life ---- */
 
-/* The model's state is of this kind: the same class with the same slots. */
+/* The model's state is of this kind: the same class with the same slots. Some Kerases keep slots without the steps. */
 static bool continues(const optimizer *o, const convoy_model *model)
 {
-    return optimizer_class_find(model->optimizer) == o->class && model->optimizer_steps > 0 &&
-           model->optimizer_slot_count == o->layout.slots &&
+    return optimizer_class_find(model->optimizer) == o->class && (model->optimizer_steps > 0 || o->is_models) &&
+           model->optimizer_slot_count == o->layout.slots && (o->layout.slots == 0 || model->optimizer_slots[0] != NULL) &&
            optimizer_same_slots(&o->settings, &model->optimizer_settings);
 }
 
 static convoy_status create_slots(optimizer *o, const convoy_model *model, plan *p, convoy_error *err)
 {
     bool goes_on = continues(o, model);
+    if (o->is_models && model->optimizer_left_out[0] != '\0')
+        rt_message(o->ctx, "the file's state of the optimizer is left out, %s starts afresh: %s", o->class->class_name,
+                   model->optimizer_left_out);
     for (int i = 0; i < o->layout.slots; i++) {
         TRY(rt_buffer_create(o->ctx, o->floats * sizeof(float), "optimizer", &o->slot[i], err));
         TRY(rt_buffer_fill(o->slot[i], optimizer_slot_start(o->class, &o->settings, i), err));
@@ -349,6 +353,7 @@ convoy_status optimizer_download(optimizer *o, plan *p, convoy_model *model, con
     TRY(download_slots(o, p, model, err));
     text_copy(model->optimizer, sizeof model->optimizer, o->class->name);
     model->optimizer_refused[0] = '\0';
+    model->optimizer_left_out[0] = '\0';
     optimizer_settings_clear(&model->optimizer_settings);
     model->optimizer_settings = optimizer_settings_copy(&o->settings);
     if (o->schedule)

@@ -15,6 +15,7 @@ struct optimizer {
     convoy_context *ctx;
     const optimizer_class *class;
     const struct optimizer_row *row;
+    bool is_models;              /* the model's own was taken, no other was named */
     optimizer_settings settings;
     optimizer_layout layout;
     schedule *schedule;          /* NULL: settings.learning_rate */
