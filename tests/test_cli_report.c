@@ -78,7 +78,9 @@ static void test_failures(void **state)
     expect_failure(2, "is named twice");
     shell("convoy report r -o m.json -q");
     expect_failure(1, "m.json");
-    shell("convoy report r --scale 3 -q");
+    shell("convoy report r --scale 0 -q");
+    expect_failure(2, "--scale '0'");
+    shell("convoy report r --size 3 -q");
     expect_failure(2, "unknown option");
 }
 

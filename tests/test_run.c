@@ -57,7 +57,7 @@ static void check_whole_json(const json_t *root, const seen *s, const convoy_fit
     assert_string_equal(json_string_value(json_array_get(at(root, "command"), 1)), "it's \xc3\xbc");
     assert_string_equal(json_string_value(json_array_get(at(root, "command"), 2)), "not ? UTF-8");
     expect_text(root, "model", "a model.json");
-    expect_keys(at(root, "data"), 9, of_data); /* no test_scale: it is the usual one */
+    expect_keys(at(root, "data"), 9, of_data); /* no scales: they are the usual ones */
     expect_text(root, "data.name", "some data");
     expect_null(root, "data.validation");
     expect_number(root, "data.validation_split", 0.25);
@@ -202,6 +202,7 @@ static void test_least(void **state)
     expect_null(root, "data.name");
     expect_null(root, "test");
     expect_number(root, "data.test_scale", 225);
+    assert_null(json_object_get(at(root, "data"), "train_scale")); /* it is the usual one */
     expect_number(root, "data.images", ROWS);
     expect_number(root, "data.validation_images", 0);
     expect_number(root, "fit.epochs", 1);

@@ -14,6 +14,7 @@
 #include "convoy/plot.h"
 #include "convoy/report.h"
 #include "convoy/run.h"
+#include "convoy/scale.h"
 #include "convoy/train.h"
 #include "convoy/tune.h"
 

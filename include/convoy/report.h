@@ -19,6 +19,7 @@ typedef struct convoy_report_options {
     const char *const *runs;
     size_t run_count;   /* 1 to CONVOY_REPORT_MOST_RUNS; several are laid side by side */
     const char *output; /* the folder for the page, made where it isn't there; NULL: "report" in the first run's folder */
+    double scale;       /* what pixels are divided by; 0: as in the run, by its run.json */
     const char *data;   /* the data set, as convoy_dataset_open takes it; NULL: the one that each run.json names */
 } convoy_report_options;
 

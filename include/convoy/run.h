@@ -40,7 +40,7 @@ typedef struct convoy_run_options {
     const char *model, *data, *validation; /* what the model, the data and the validation data are called */
 
     size_t test_images;
-    double test_scale; /* what the pixels of test images are divided by; 0: 255 */
+    double test_scale; /* what the pixels of test images are divided by; 0: as convoy_pixels_for says */
 } convoy_run_options;
 
 /* Makes the folder and plugs the recorder into the options that convoy_fit will be called with, right after this, for the same

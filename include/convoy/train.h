@@ -94,7 +94,7 @@ typedef struct convoy_fit_options {
     bool no_shuffle;
     const convoy_dataset *validation; /* evaluated after each epoch; may be NULL */
     double validation_split;  /* last fraction of the data held out, when validation is NULL */
-    double train_scale, validation_scale; /* pixels are divided by this; 0: 255 */
+    double train_scale, validation_scale; /* pixels are divided by this; 0: as convoy_pixels_for says */
     bool stream;              /* keep the data on the host and stream batches even if the device could hold it */
 
     /* Keras's callbacks, written as in Keras, NULL-terminated; NULL: none. They run after each epoch in the order given, before
@@ -145,7 +145,7 @@ typedef struct convoy_evaluate_options {
     bool from_probabilities;
     const char *const *metrics;
     const float *sample_weight;
-    double scale;            /* pixels are divided by this; 0: 255 */
+    double scale;            /* pixels are divided by this; 0: as convoy_pixels_for says */
     bool stream;
     /* NULL, or room for N x N counts, N = convoy_confusion_size: [i * N + k] gets how many images of class i were taken for
      * class k, that of the largest output, or of a single output 1 where it is above 0.5, else 0. */

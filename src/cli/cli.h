@@ -169,6 +169,11 @@ void cli_report_skipped(const char *name, const convoy_dataset *data);
 #define CLI_COARSE_OPTION(c)                                                                                           \
     {.name = "coarse-labels", .kind = CLI_FLAG, .value = (c), .help = "CIFAR-100: its 20 superclasses"}
 
+/* What pixels are divided by, a double: 0 stands for the rule. */
+#define CLI_SCALE_OPTION(s)                                                                                            \
+    {.name = "scale", .kind = CLI_REAL, .value = (s), .meta = "X", .above = true,                                      \
+     .help = "pixels are divided by X (default: 1 where the model\nbegins with Rescaling or Normalization, else 255)"}
+
 /* ---- the commands: argv[0] is the command's name; they return the exit code ---- */
 
 int cmd_bench(int argc, char **argv);

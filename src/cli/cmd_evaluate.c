@@ -1,4 +1,5 @@
 /* convoy evaluate */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -100,6 +101,8 @@ static int evaluate(evaluation *e)
     code = cli_open_device(&e->device, e->quiet, &e->ctx);
     if (code != CLI_RUN)
         return code;
+    if (!e->quiet)
+        fprintf(stderr, "pixels: %s\n", convoy_pixels_for(e->model, e->data, e->how.scale).text);
     progress_begin(&e->progress, e->quiet);
     progress_epoch(&e->progress, 0, 0);
     cli_watch_interrupts();
@@ -115,7 +118,7 @@ static int evaluate(evaluation *e)
 int cmd_evaluate(int argc, char **argv)
 {
     static const char *const parts[] = {"test", "train", NULL};
-    evaluation e = {.part = parts[0], .how = {.batch_size = 32, .scale = 255}};
+    evaluation e = {.part = parts[0], .how = {.batch_size = 32}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &e.data_name, .meta = "DATA",
          .help = CLI_DATA_HELP},
@@ -124,8 +127,7 @@ int cmd_evaluate(int argc, char **argv)
          .help = "which images (default: test)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &e.how.batch_size, .meta = "N", .least = 1, .most = 1e6,
          .help = "images in a batch (default: 32)"},
-        {.name = "scale", .kind = CLI_REAL, .value = &e.how.scale, .meta = "X", .least = 0, .above = true,
-         .help = "pixels are divided by X (default: 255; the\ntutorial as written: 225)"},
+        CLI_SCALE_OPTION(&e.how.scale),
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &e.how.from_probabilities,
          .help = "the model ends in probabilities, not logits"},
         OBJECTIVE_OPTIONS(&e.objective),

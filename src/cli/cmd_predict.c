@@ -230,6 +230,10 @@ static int prepare(prediction *p)
         code = cli_open_device(&p->device, p->quiet, &p->ctx);
     if (code != CLI_RUN)
         return code;
+    convoy_pixels pixels = convoy_pixels_for(p->model, NULL, p->scale);
+    p->scale = pixels.scale;
+    if (!p->quiet && p->input == NULL)
+        fprintf(stderr, "pixels: %s\n", pixels.text);
     if (p->stream)
         p->batch_size = 1;
     if (convoy_predictor_create(p->ctx, p->model, p->batch_size, &p->predictor, &err) != CONVOY_OK)
@@ -276,13 +280,12 @@ static int predict(prediction *p)
 
 int cmd_predict(int argc, char **argv)
 {
-    prediction p = {.scale = 255, .batch_size = 32, .top = 5};
+    prediction p = {.batch_size = 32, .top = 5};
     cli_option options[] = {
         {.name = "top", .letter = 'k', .kind = CLI_INT, .value = &p.top, .meta = "N", .least = 1, .most = 1e6,
          .help = "how many classes to show, the likeliest first (default: 5)"},
         CLI_WEIGHTS_OPTION(&p.weights_name),
-        {.name = "scale", .kind = CLI_REAL, .value = &p.scale, .meta = "X", .least = 0, .above = true,
-         .help = "pixels are divided by X (default: 255)"},
+        CLI_SCALE_OPTION(&p.scale),
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &p.from_probabilities,
          .help = "the model ends in probabilities, not logits: no softmax\n(known by itself where the last layer is softmax)"},
         {.name = "stream", .kind = CLI_FLAG, .value = &p.stream,

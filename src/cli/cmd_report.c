@@ -56,6 +56,8 @@ int cmd_report(int argc, char **argv)
          .help = "where the page and its pictures go (default: the\nfolder report in the first RUN)"},
         {.name = "data", .kind = CLI_TEXT, .value = &r.what.data, .meta = "DATA",
          .help = "the test images (default: those of the data that the\nrun was trained on)"},
+        {.name = "scale", .kind = CLI_REAL, .value = &r.what.scale, .meta = "X", .above = true,
+         .help = "pixels are divided by X (default: as in the run)"},
         CLI_DEVICE_OPTIONS(&r.device),
         CLI_JSON_OPTION(&r.json),
         CLI_QUIET_OPTION(&r.quiet),

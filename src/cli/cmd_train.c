@@ -94,6 +94,9 @@ static int check_usage(training *t)
     code = run_folder_check(&t->run);
     if (code != CLI_RUN)
         return code;
+    if (t->test_scale == 0)
+        t->test_scale = t->fit.train_scale;
+    t->fit.validation_scale = t->test_scale;
     t->fit.callbacks = t->callbacks.texts;
     t->fit.loss = t->objective.loss;
     t->fit.metrics = objective_flags_metrics(&t->objective);
@@ -156,7 +159,6 @@ static int open_data(training *t)
         t->fit.validation_split = 0;
     if (!t->validate || t->validation_name == NULL)
         return CLI_RUN;
-    t->fit.validation_scale = t->test_scale;
     t->fit.validation = t->test;
     if (strcmp(t->validation_name, "test") == 0)
         return CLI_RUN;
@@ -165,6 +167,23 @@ static int open_data(training *t)
     cli_report_skipped(t->validation_name, t->validation);
     t->fit.validation = t->validation;
     return CLI_RUN;
+}
+
+/* What becomes of the pixels, and of those of other data where that differs. */
+static void tell_pixels(const training *t)
+{
+    convoy_pixels of_train = convoy_pixels_for(t->model, t->train, t->fit.train_scale), others;
+    if (t->quiet)
+        return;
+    fprintf(stderr, "pixels: %s\n", of_train.text);
+    others = convoy_pixels_for(t->model, t->test, t->test_scale);
+    if (strcmp(others.text, of_train.text) != 0)
+        fprintf(stderr, "test pixels: %s\n", others.text);
+    if (t->validation == NULL)
+        return;
+    others = convoy_pixels_for(t->model, t->validation, t->test_scale);
+    if (strcmp(others.text, of_train.text) != 0)
+        fprintf(stderr, "validation pixels: %s\n", others.text);
 }
 
 static int prepare(training *t)
@@ -192,6 +211,7 @@ static int prepare(training *t)
                 has_weights ? " (the order of the images; the weights are those of the file)" : "");
     if (!has_weights && convoy_model_initialize(t->model, t->fit.seed, &err) != CONVOY_OK)
         return cli_report(&err);
+    tell_pixels(t);
     t->epochs = calloc((size_t)t->fit.epochs, sizeof *t->epochs);
     if (t->epochs == NULL) {
         cli_say("out of host memory");
@@ -345,7 +365,6 @@ static int train(training *t)
 int cmd_train(int argc, char **argv)
 {
     training t = {.validate = true,
-                  .test_scale = 255,
                   .run = {.argc = argc, .argv = argv, .profile = true},
                   .fit = {.epochs = 1, .batch_size = 32, .seed = DEFAULT_SEED, .on_progress = on_progress, .on_epoch = on_epoch}};
     cli_option options[] = {
@@ -375,8 +394,9 @@ int cmd_train(int argc, char **argv)
         {.name = "validation", .kind = CLI_TEXT, .value = &t.validation_name, .meta = "DATA",
          .help = "evaluate the test images of DATA after each epoch;\nthe word test: those of --data"},
         {.name = "no-validation", .kind = CLI_OFF, .value = &t.validate, .help = "no such evaluation (the default)"},
+        CLI_SCALE_OPTION(&t.fit.train_scale),
         {.name = "test-scale", .kind = CLI_REAL, .value = &t.test_scale, .meta = "X", .above = true,
-         .help = "test pixels are divided by X (default: 255; the\ntutorial as written: 225)"},
+         .help = "test pixels are divided by X (default: as all; the\ntutorial as written: 225)"},
         OBJECTIVE_OPTIONS(&t.objective),
         CLASS_WEIGHT_OPTION(&t.objective),
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &t.fit.from_probabilities,

@@ -156,6 +156,7 @@ static const layer_sample samples[] = {
 const layer_class average_pooling2d_class = {
     .name = "AveragePooling2D",
     .snake = "average_pooling2d",
+    .keeps_range = true,
     .state_size = sizeof(pool_state),
     .options = options,
     .samples = samples,

@@ -149,6 +149,7 @@ static const convoy_shape more_inputs[][LAYER_MAX_INPUTS - 1] = {
 const layer_class concatenate_class = {
     .name = "Concatenate",
     .snake = "concatenate",
+    .keeps_range = true,
     .state_size = sizeof(concatenate_state),
     .options = options,
     .merges = true,

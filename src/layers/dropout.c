@@ -76,6 +76,7 @@ static const layer_sample samples[] = {
 const layer_class dropout_class = {
     .name = "Dropout",
     .snake = "dropout",
+    .keeps_range = true,
     .state_size = sizeof(state),
     .options = options,
     .alias_in_inference = true,

@@ -45,6 +45,7 @@ static const layer_sample samples[] = {{"", {3, {2, 3, 4}}}, {"", {1, {7}}}, {0}
 const layer_class flatten_class = {
     .name = "Flatten",
     .snake = "flatten",
+    .keeps_range = true,
     .state_size = sizeof(flatten_state),
     .options = options,
     .alias = true,

@@ -69,6 +69,7 @@ static const layer_sample samples[] = {
 const layer_class gaussian_noise_class = {
     .name = "GaussianNoise",
     .snake = "gaussian_noise",
+    .keeps_range = true,
     .state_size = sizeof(state),
     .options = options,
     .alias_in_inference = true,

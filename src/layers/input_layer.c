@@ -30,6 +30,7 @@ static const layer_sample samples[] = {{0}};
 const layer_class input_layer_class = {
     .name = "InputLayer",
     .snake = "input_layer",
+    .keeps_range = true,
     .state_size = sizeof(input_state),
     .options = options,
     .samples = samples,

@@ -188,6 +188,7 @@ typedef struct layer_class {
     bool applies_activation;      /* forward honours layer_io.activation */
     bool applies_residual;        /* forward honours layer_io.residual */
     bool trains_apart;            /* inference has launches, others than training */
+    bool keeps_range;             /* what it gives is of the range of what it reads: it moves, picks or varies values */
     bool merges;                  /* reads a list of one or more tensors; others read one, InputLayer none */
     const layer_sample *samples;  /* ends with options == NULL */
     const convoy_shape (*more_inputs)[LAYER_MAX_INPUTS - 1]; /* of each sample, behind the first: rank 0 ends them; or NULL */
@@ -198,6 +199,9 @@ typedef struct layer_class {
      * Made of whole numbers, + - * /, brackets, ceil(), floor() and max(,). Nothing for an axis that is not computed.
      * NULL: none is. */
     void (*formula)(const layer *l, int axis, text *out);
+    /* Does it take values of 0 to 255, as bytes of images are, and bring them into a range that a network computes with?
+     * `weights` as in model_node. NULL: no. */
+    bool (*takes_bytes)(const layer *l, float *const *weights);
     /* Append launches. */
     convoy_status (*forward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     convoy_status (*backward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);

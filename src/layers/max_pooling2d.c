@@ -232,6 +232,7 @@ static const layer_sample samples[] = {
 const layer_class max_pooling2d_class = {
     .name = "MaxPooling2D",
     .snake = "max_pooling2d",
+    .keeps_range = true,
     .state_size = sizeof(pool_state),
     .options = options,
     .applies_input_slope = true,

@@ -74,6 +74,21 @@ static convoy_status build(layer *l, convoy_error *err)
 
 static double spread_of(double variance) { return fmax(sqrt(variance), 1e-7); }
 
+/* Not with moments that only values of 0 to 1 have: their variance is at most 1/4. */
+static bool takes_bytes(const layer *l, float *const *weights)
+{
+    const state *s = l->state;
+    bool within_one = true;
+    double spread = 0;
+    for (int i = 0; i < (is_given(s) ? s->mean.count : s->values); i++) {
+        double mean = is_given(s) ? s->mean.value[i] : (double)weights[0][i];
+        double variance = is_given(s) ? s->variance.value[i] : (double)weights[1][i];
+        within_one = within_one && mean >= 0 && mean <= 1 && variance <= 0.25;
+        spread += variance;
+    }
+    return !s->invert && !(within_one && spread > 0);
+}
+
 /* " -DMEANS=1.0f,2.0f -DSPREADS=..." */
 static void add_tables(const state *s, text *t)
 {
@@ -189,6 +204,7 @@ const layer_class normalization_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .takes_bytes = takes_bytes,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

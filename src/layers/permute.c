@@ -130,6 +130,7 @@ static const layer_sample samples[] = {
 const layer_class permute_class = {
     .name = "Permute",
     .snake = "permute",
+    .keeps_range = true,
     .state_size = sizeof(permute_state),
     .options = options,
     .samples = samples,

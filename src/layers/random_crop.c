@@ -103,6 +103,7 @@ static const layer_sample samples[] = {
 const layer_class random_crop_class = {
     .name = "RandomCrop",
     .snake = "random_crop",
+    .keeps_range = true,
     .state_size = sizeof(state),
     .options = options,
     .trains_apart = true,

@@ -181,6 +181,7 @@ static const layer_sample zoom_samples[] = {
 
 #define GEOMETRY(name_, snake_, kind_)                                                                                 \
     {.name = name_, .snake = snake_, .state_size = sizeof(state), .options = kind_##_options, .alias_in_inference = true, \
+     .keeps_range = true,                                                                                              \
      .samples = kind_##_samples, .build = kind_##_build, .forward = forward, .backward = backward,                     \
      .reference_forward = reference_forward, .reference_backward = reference_backward, .reduction = reduction}
 

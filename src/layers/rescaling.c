@@ -21,6 +21,14 @@ static convoy_status build(layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
+/* One that makes values larger was made for values of 0 to 1. */
+static bool takes_bytes(const layer *l, float *const *weights)
+{
+    const rescaling_state *s = l->state;
+    (void)weights;
+    return s->scale >= -1 && s->scale <= 1;
+}
+
 static convoy_status add(const layer *l, const layer_io *io, const char *pass, const rt_buffer *from, const rt_buffer *to,
                          double offset, rt_list *list, convoy_error *err)
 {
@@ -86,6 +94,7 @@ const layer_class rescaling_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .takes_bytes = takes_bytes,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

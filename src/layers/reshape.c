@@ -53,6 +53,7 @@ static const layer_sample samples[] = {{"target_shape=(4, -1)", {3, {2, 3, 4}}},
 const layer_class reshape_class = {
     .name = "Reshape",
     .snake = "reshape",
+    .keeps_range = true,
     .state_size = sizeof(reshape_state),
     .options = options,
     .alias = true,

@@ -89,6 +89,7 @@ static const layer_sample samples[] = {
 const layer_class spatial_dropout2d_class = {
     .name = "SpatialDropout2D",
     .snake = "spatial_dropout2d",
+    .keeps_range = true,
     .state_size = sizeof(state),
     .options = options,
     .alias_in_inference = true,

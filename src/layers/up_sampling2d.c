@@ -152,6 +152,7 @@ static const layer_sample samples[] = {
 const layer_class up_sampling2d_class = {
     .name = "UpSampling2D",
     .snake = "up_sampling2d",
+    .keeps_range = true,
     .state_size = sizeof(sampling_state),
     .options = options,
     .samples = samples,

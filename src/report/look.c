@@ -11,6 +11,7 @@
 #include "train/check_fit.h"
 #include "train/run.h"
 
+/* run.json tells where it is not 255. */
 static double test_scale(const report_run *r)
 {
     double scale = run_number(r, "data.test_scale");
@@ -84,7 +85,7 @@ static convoy_status predict_all(const report_run *r, convoy_predictor *p, size_
     convoy_status status = inputs ? CONVOY_OK : OUT_OF_MEMORY(err);
     for (size_t first = 0; first < count && status == CONVOY_OK; first += batch) {
         size_t rows = count - first < batch ? count - first : batch;
-        scale_images(l, first, rows, values, test_scale(r), inputs);
+        scale_images(l, first, rows, values, l->scale, inputs);
         status = convoy_predictor_run(p, inputs, rows, l->probabilities + first * classes, err);
     }
     free(inputs);
@@ -110,7 +111,7 @@ static convoy_status keep_layers(const report_run *r, convoy_predictor *p, look 
     float *input = malloc(values * sizeof *input), *result = malloc((size_t)l->classes * sizeof *result);
     if (l->activations == NULL || input == NULL || result == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
-    scale_images(l, l->shown, 1, values, test_scale(r), input);
+    scale_images(l, l->shown, 1, values, l->scale, input);
     TRY_GOTO(convoy_predictor_run(p, input, 1, result, err));
     for (size_t i = 0; i < l->layer_count; i++) {
         convoy_shape shape = convoy_model_layer_output(r->model, i);
@@ -168,10 +169,11 @@ static convoy_status predict(convoy_context *ctx, const report_run *r, look *l, 
     return status;
 }
 
-convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, look *l, convoy_error *err)
+convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, double scale, look *l,
+                      convoy_error *err)
 {
     convoy_error why = {0};
-    *l = (look){0};
+    *l = (look){.scale = scale > 0 ? scale : test_scale(r)};
     if (open_images(r, data, l, &why) == CONVOY_ERROR_MEMORY)
         return OUT_OF_MEMORY(err);
     if (l->images == NULL) {

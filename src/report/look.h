@@ -10,6 +10,7 @@ typedef struct look {
     char why_no_images[2048];      /* why there are none of the pictures that show images; empty: there are */
     char why_no_predictions[2048]; /* the same of what the model says to them */
     convoy_dataset *images;        /* the test part; NULL: none */
+    double scale;                  /* what their pixels are divided by */
     /* NULL without predictions: */
     float *probabilities; /* (images, classes) */
     int *guess;           /* the likeliest class of each image */
@@ -20,8 +21,9 @@ typedef struct look {
     size_t layer_count;
 } look;
 
-/* `data` NULL: as run.json says. That there is no such data, or that it does not fit, is no failure. */
-convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, look *out, convoy_error *err);
+/* `data` NULL and `scale` 0: as run.json says. That there is no such data, or that it does not fit, is no failure. */
+convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, double scale, look *out,
+                      convoy_error *err);
 void look_free(look *l);
 
 /* What class `label` is called: by the run, its model or the images, or else its number, which is written to `number`. */

@@ -42,7 +42,7 @@ static convoy_status read_runs(report *r, convoy_context *ctx, const convoy_repo
         TRY(run_open(o->runs[r->run_count], &r->runs[r->run_count], err));
     tell_apart(r);
     for (size_t i = 0; i < r->run_count; i++)
-        TRY(look_at(ctx, &r->runs[i], o->data, &r->looks[i], err));
+        TRY(look_at(ctx, &r->runs[i], o->data, o->scale, &r->looks[i], err));
     return CONVOY_OK;
 }
 

@@ -89,6 +89,8 @@ static void write_data(text *html, const report_run *r)
         text_add(html, "%s%lld", i ? " &times; " : ", ", (long long)json_integer_value(json_array_get(shape, i)));
     if (isfinite(run_number(r, "data.classes")))
         text_add(html, ", %.0f classes", run_number(r, "data.classes"));
+    if (isfinite(run_number(r, "data.train_scale")))
+        text_add(html, ", pixels divided by %g", run_number(r, "data.train_scale"));
 }
 
 static void write_images(text *html, const report_run *r)

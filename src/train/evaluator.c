@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "convoy/scale.h"
 #include "train/check_fit.h"
 #include "train/confusion.h"
 #include "train/feed.h"
@@ -34,7 +35,7 @@ static convoy_status write_pass(evaluator *e, const convoy_model *model, convoy_
     loss_job job = {.how = &e->objective.loss, .outputs = convoy_model_output(model).dim[0],
                     .softmax = model->nodes[model_output_node(model, 0)].layer->gives_softmax, .z = plan_output(e->plan),
                     .labels = feed_labels(e->feed), .weights = e->weights};
-    TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale > 0.0 ? e->options.scale : 255.0, err));
+    TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale, err));
     TRY(plan_add_forward(e->plan, err));
     TRY(penalty_add(e->penalty, err));
     TRY(loss_add(e->loss, list, &job, err));
@@ -62,6 +63,7 @@ static convoy_status setup(evaluator *e, const convoy_model *model, const convoy
     TRY(objective_choose(model, o->loss, o->metrics, o->from_probabilities, &e->objective, err));
     TRY(check_fit(model, data, err));
     TRY(objective_check(&e->objective, model, convoy_dataset_classes(data), err));
+    e->options.scale = convoy_pixels_for(model, data, o->scale).scale;
     e->rows = convoy_dataset_count(data);
     TRY(check_batch(o->batch_size, e->rows, &e->batch, err));
     e->steps = (e->rows + (size_t)e->batch - 1) / (size_t)e->batch;

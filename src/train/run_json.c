@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "config.h"
+#include "convoy/scale.h"
 #include "model/model.h"
 #include "train/check_fit.h"
 #include "train/optimizer.h"
@@ -69,7 +70,14 @@ static json_t *class_names(const convoy_dataset *data)
     return list;
 }
 
-static json_t *data_json(const convoy_run_options *options, const convoy_dataset *data, const convoy_fit_options *fit)
+/* What pixels are divided by: nothing is said of 255, as in the runs of earlier versions. */
+static void add_scale(json_t *root, const char *name, double scale)
+{
+    if (scale != 255)
+        json_object_set_new(root, name, number(scale));
+}
+
+static json_t *data_json(const convoy_run_options *options, const convoy_model *model, const convoy_dataset *data, const convoy_fit_options *fit)
 {
     convoy_shape shape = convoy_dataset_shape(data);
     size_t all = convoy_dataset_count(data), held_out = 0;
@@ -81,8 +89,8 @@ static json_t *data_json(const convoy_run_options *options, const convoy_dataset
                              "validation_images", count(fit->validation ? convoy_dataset_count(fit->validation) : held_out),
                              "test_images", count(options->test_images), "shape", shape.dim[0], shape.dim[1], shape.dim[2],
                              "classes", convoy_dataset_classes(data), "class_names", class_names(data));
-    if (options->test_scale != 0 && options->test_scale != 255)
-        json_object_set_new(root, "test_scale", number(options->test_scale));
+    add_scale(root, "train_scale", convoy_pixels_for(model, data, fit->train_scale).scale);
+    add_scale(root, "test_scale", convoy_pixels_for(model, data, options->test_scale).scale);
     return root;
 }
 
@@ -111,7 +119,7 @@ convoy_status run_json_begin(convoy_run *run, const convoy_run_options *options,
     TRY(fit_json(run, fit, &settings, err));
     run->root = json_pack("{s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:{s:n, s:[], s:n, s:I}, s:n}", "convoy", CONVOY_VERSION,
                           "started", now(), "finished", false, "command", list_of(options->command), "model",
-                          words(options->model), "data", data_json(options, data, fit), "fit", settings, "device",
+                          words(options->model), "data", data_json(options, run->model, data, fit), "fit", settings, "device",
                           device_json(run->ctx), "timings", "first_step_seconds", "epoch_seconds", "images_per_second",
                           "device_bytes", (json_int_t)convoy_context_counters(run->ctx).peak_bytes, "test");
     return run->root != NULL ? CONVOY_OK : OUT_OF_MEMORY(err);

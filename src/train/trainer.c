@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "convoy/scale.h"
 #include "train/check_fit.h"
 #include "train/constrain.h"
 #include "train/diagnose.h"
@@ -25,17 +26,18 @@ struct trainer {
     size_t rows, steps; /* of an epoch */
     size_t step;        /* in the epoch: where the next step's metrics go */
     int batch;
+    double scale;       /* what pixels are divided by */
     size_t planned_bytes;
 };
 
 /* The launches of a step, in their order. */
-static convoy_status write_step(trainer *t, const convoy_fit_options *o, convoy_error *err)
+static convoy_status write_step(trainer *t, convoy_error *err)
 {
     rt_list *list = plan_list(t->plan);
     loss_job job = {.how = &t->objective.loss, .outputs = convoy_model_output(t->model).dim[0],
                     .softmax = t->model->nodes[model_output_node(t->model, 0)].layer->gives_softmax, .z = plan_output(t->plan),
                     .labels = feed_labels(t->feed), .dz = plan_d_output(t->plan), .weights = t->weights};
-    TRY(feed_add(t->feed, list, plan_input(t->plan), o->train_scale > 0.0 ? o->train_scale : 255.0, err));
+    TRY(feed_add(t->feed, list, plan_input(t->plan), t->scale, err));
     TRY(plan_add_forward(t->plan, err));
     TRY(penalty_add(t->penalty, err));
     TRY(loss_add(t->loss, list, &job, err));
@@ -77,6 +79,7 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     TRY(objective_choose(t->model, o->loss, o->metrics, o->from_probabilities, &t->objective, err));
     TRY(check_fit(t->model, data, err));
     TRY(objective_check(&t->objective, t->model, convoy_dataset_classes(data), err));
+    t->scale = convoy_pixels_for(t->model, data, o->train_scale).scale;
     t->rows = convoy_dataset_count(data);
     TRY(check_batch(o->batch_size, t->rows, &t->batch, err));
     t->steps = (t->rows + (size_t)t->batch - 1) / (size_t)t->batch;
@@ -91,9 +94,9 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     TRY(create_loss(t, data, o, err));
     TRY(feed_create(t->ctx, data, t->batch, o->stream, &t->feed, err));
     rt_list_collect(plan_list(t->plan));
-    TRY(write_step(t, o, err));
+    TRY(write_step(t, err));
     TRY(rt_list_build(plan_list(t->plan), err));
-    TRY(write_step(t, o, err));
+    TRY(write_step(t, err));
     TRY(rt_list_fuse(plan_list(t->plan), 0, always_played(t), err));
     TRY(weights_arrange(t->weights, feed_order(t->feed), err));
     return prepare_batches(t, err);
