@@ -37,7 +37,8 @@ static void test_wrong_usage(void **state)
         {"train m.json --data t --seed 18446744073709551616", "--seed '18446744073709551616': expected"},
         {"train m.json --data t --optimizer rmsprop2", "optimizer 'rmsprop2' is not known; did you mean 'rmsprop'"},
         {"train m.json --data t --optimizer sgd --momentum 1", "--momentum '1': expected"},
-        {"train m.json --data t --momentum 0.9", "--momentum goes with --optimizer sgd"},
+        {"train m.json --data t --momentum 0.9", "the optimizer, as none is named, is adam, which has no such option"},
+        {"train m.json --data t --optimizer lion --momentum 0.9", "the optimizer is lion, which has no such option"},
         {"train m.json --data t --optimizer 'adam(beta_1=2)'", "option 'beta_1' is 2; expected a number from 0 to 1"},
         {"train m.json --data t --learning-rate-schedule Cosine", "schedule 'Cosine' is not known"},
         {"train m.json --data t --learning-rate 1 --learning-rate-schedule 'CosineDecay(initial_learning_rate=1.0, "

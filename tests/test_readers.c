@@ -160,7 +160,7 @@ static void test_cifar_10_python(void **state)
 {
     (void)state;
     text t = batch_10(3), again = batch_10(2), names = {0};
-    put_text("data_batch_2", &t);
+    put_text("data_batch_1", &t);
     put_text("test_batch", &again);
     convoy_dataset *set = opened(folder, "train");
     assert_int_equal(convoy_dataset_count(set), 3);

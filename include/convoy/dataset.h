@@ -71,6 +71,14 @@ convoy_status convoy_dataset_create(const uint8_t *images, const int32_t *labels
  * count 0 means all the rest. */
 convoy_status convoy_dataset_slice(const convoy_dataset *data, size_t first, size_t count, convoy_dataset **out,
                                    convoy_error *err);
+
+/* Gives the labels the numbers that `model` knows the classes by, where both have names: a folder with `dog` and `cat` then means
+ * the same to a model that was trained on `bird`, `cat` and `dog`. The names are compared byte by byte, upper and lower case and
+ * spaces included; afterwards the data's names and their number are the model's. convoy_fit and convoy_evaluate refuse named data
+ * whose numbers differ. Slices that were made before keep their labels.
+ * Errors: CONVOY_ERROR_MODEL lists both when the model lacks a name; the data then stays as it was. */
+convoy_status convoy_dataset_match_classes(convoy_dataset *data, const convoy_model *model, convoy_error *err);
+
 void convoy_dataset_destroy(convoy_dataset *data);
 
 size_t convoy_dataset_count(const convoy_dataset *data);

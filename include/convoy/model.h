@@ -101,11 +101,16 @@ convoy_status convoy_model_save_config(const convoy_model *model, const char *pa
  * A failure leaves the model as it was. Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT. */
 convoy_status convoy_model_load_weights(convoy_model *model, const char *path, convoy_error *err);
 
+/* Has the model weights of its own: from a file, of convoy_model_initialize or of training, whatever their values? A config, a
+ * built-in name and convoy_model_add leave it without, at zero. A model without parameters has all it needs. */
+bool convoy_model_has_weights(const convoy_model *model);
+
 /* Writes the weights, by the ending of the name: .weights.h5 (with the optimizer's state; Keras 3's load_weights reads it) or
  * .safetensors (F32, names as above; without the optimizer). Other endings are CONVOY_ERROR_ARGUMENT. */
 convoy_status convoy_model_save_weights(const convoy_model *model, const char *path, convoy_error *err);
 
-/* The names of the classes that the outputs stand for, copied; NULL or count 0: none. They are saved with the model in a
+/* The names of the classes that the outputs stand for, copied; NULL or count 0: none. convoy_fit takes those of the data where
+ * there are none yet. They are saved with the model in a
  * member of the .keras file of Convoy's own, convoy.json, which Keras leaves alone (and loses when it saves the model).
  * Bytes that are not UTF-8 are saved as '?'. */
 convoy_status convoy_model_set_class_names(convoy_model *model, const char *const *names, size_t count, convoy_error *err);

@@ -64,7 +64,7 @@ typedef struct convoy_fit_options {
      * "OneCycle(max_learning_rate=0.1, total_steps=1000, pct_start=0.3, div_factor=25, final_div_factor=1e4,
      * anneal_strategy=cos)", as PyTorch's OneCycleLR. NULL: none. */
     const char *learning_rate_schedule;
-    double momentum;          /* of sgd and rmsprop; 0: as the optimizer says */
+    double momentum;          /* of sgd and rmsprop, others refuse it; 0: as the optimizer says */
     /* Keras's losses, written as in Keras, by class or snake-case name: "CategoricalCrossentropy(label_smoothing=0.1)", "mse".
      *   SparseCategoricalCrossentropy(from_logits)
      *   CategoricalCrossentropy(from_logits, label_smoothing)
@@ -123,10 +123,11 @@ typedef struct convoy_fit_result {
     size_t planned_bytes;      /* device memory that the plan decided on */
 } convoy_fit_result;
 
-/* Trains `model` in place, with Keras's arithmetic; the model keeps optimizer, loss and metrics. The weights go to the device once and come
+/* Trains `model` in place, with Keras's arithmetic; the model keeps optimizer, loss and metrics, and the names of the data's classes
+ * where it has none. The weights go to the device once and come
  * back at the end (also after an interruption). `options` and `result` may be NULL.
- * Errors: CONVOY_ERROR_MODEL (shapes of data and model differ), CONVOY_ERROR_DEVICE_MEMORY, CONVOY_ERROR_NOT_FINITE (the
- * message names epoch, step and first bad layer). */
+ * Errors: CONVOY_ERROR_MODEL (shapes of data and model differ, or the numbers of named classes), CONVOY_ERROR_DEVICE_MEMORY,
+ * CONVOY_ERROR_NOT_FINITE (the message names epoch, step and first bad layer). */
 convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                          const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err);
 

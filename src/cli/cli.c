@@ -221,30 +221,12 @@ void cli_print_place(const char *name)
         fprintf(stderr, "data: %s%s\n", path[0] == '/' ? "" : "./", path);
 }
 
-/* A config or a built-in name leaves every weight at zero, which no training would. */
-static bool any_weight(convoy_model *model)
-{
-    size_t all = 0;
-    for (size_t layer = 0; layer < convoy_model_layer_count(model); layer++) {
-        float *values;
-        convoy_shape shape;
-        size_t count;
-        for (size_t i = 0; (count = convoy_model_weights(model, layer, i, &values, &shape)) != 0; i++) {
-            all += count;
-            for (size_t k = 0; k < count; k++)
-                if (values[k] != 0)
-                    return true;
-        }
-    }
-    return all == 0;
-}
-
 int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weights)
 {
     convoy_error err = {0};
     if (convoy_model_load(name_or_path, out, &err) != CONVOY_OK)
         return cli_report(&err);
-    *has_weights = any_weight(*out);
+    *has_weights = convoy_model_has_weights(*out);
     return CLI_RUN;
 }
 

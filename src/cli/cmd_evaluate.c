@@ -89,7 +89,8 @@ static int evaluate(evaluation *e)
     }
     convoy_dataset_options options = cli_dataset_options(e->model, e->coarse);
     options.no_image_cache = e->no_image_cache;
-    if (convoy_dataset_open_with(e->data_name, e->part, &options, &e->data, &err) != CONVOY_OK)
+    if (convoy_dataset_open_with(e->data_name, e->part, &options, &e->data, &err) != CONVOY_OK ||
+        convoy_dataset_match_classes(e->data, e->model, &err) != CONVOY_OK)
         return cli_report(&err);
     if (!e->quiet)
         cli_print_place(e->data_name);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -71,19 +70,11 @@ static int on_epoch(void *user, const convoy_epoch *epoch)
 
 /* ---- before ---- */
 
-/* --momentum is one option of two optimizers; the others would leave it unused. */
-static bool has_momentum(const char *optimizer)
-{
-    return optimizer != NULL && (strncasecmp(optimizer, "sgd", 3) == 0 || strncasecmp(optimizer, "rmsprop", 7) == 0);
-}
-
 static int check_usage(training *t)
 {
     convoy_error err = {0};
     if (t->data_name == NULL)
         return cli_usage("train", "--data is missing: which images? (--data sample is built in)");
-    if (t->fit.momentum != 0 && !has_momentum(t->fit.optimizer))
-        return cli_usage("train", "--momentum goes with --optimizer sgd or rmsprop only; others have moments of their own");
     if (t->validation_name != NULL && t->fit.validation_split != 0)
         return cli_usage("train", "--validation and --validation-split exclude each other");
     int code = objective_flags_split(&t->objective);
@@ -121,25 +112,6 @@ static bool same_images(const convoy_dataset *a, const convoy_dataset *b)
            memcmp(convoy_dataset_images(a), convoy_dataset_images(b), bytes) == 0;
 }
 
-/* The names that predict will show; those of a loaded model stay where the data has none. */
-static int keep_class_names(training *t)
-{
-    convoy_error err = {0};
-    int classes = convoy_dataset_classes(t->train);
-    if (convoy_dataset_class_name(t->train, 0) == NULL)
-        return CLI_RUN;
-    const char **names = calloc((size_t)classes, sizeof *names);
-    if (names == NULL) {
-        cli_say("out of host memory");
-        return CLI_FAILED;
-    }
-    for (int i = 0; i < classes; i++)
-        names[i] = convoy_dataset_class_name(t->train, i);
-    convoy_status status = convoy_model_set_class_names(t->model, names, (size_t)classes, &err);
-    free(names);
-    return status == CONVOY_OK ? CLI_RUN : cli_report(&err);
-}
-
 static int open_data(training *t)
 {
     convoy_error err = {0};
@@ -147,7 +119,9 @@ static int open_data(training *t)
     convoy_dataset_options options = cli_dataset_options(t->model, t->coarse);
     options.no_image_cache = t->no_image_cache;
     if (convoy_dataset_open_with(t->data_name, "train", &options, &t->train, &err) != CONVOY_OK ||
-        convoy_dataset_open_with(t->data_name, "test", &options, &t->test, &err) != CONVOY_OK)
+        convoy_dataset_open_with(t->data_name, "test", &options, &t->test, &err) != CONVOY_OK ||
+        convoy_dataset_match_classes(t->train, t->model, &err) != CONVOY_OK ||
+        convoy_dataset_match_classes(t->test, t->model, &err) != CONVOY_OK)
         return cli_report(&err);
     if (!t->quiet)
         cli_print_place(t->data_name);
@@ -162,7 +136,8 @@ static int open_data(training *t)
     t->fit.validation = t->test;
     if (strcmp(t->validation_name, "test") == 0)
         return CLI_RUN;
-    if (convoy_dataset_open_with(t->validation_name, "test", &options, &t->validation, &err) != CONVOY_OK)
+    if (convoy_dataset_open_with(t->validation_name, "test", &options, &t->validation, &err) != CONVOY_OK ||
+        convoy_dataset_match_classes(t->validation, t->model, &err) != CONVOY_OK)
         return cli_report(&err);
     cli_report_skipped(t->validation_name, t->validation);
     t->fit.validation = t->validation;
@@ -198,8 +173,6 @@ static int prepare(training *t)
     if (code == CLI_RUN)
         code = objective_flags_load(&t->objective, convoy_dataset_count(t->train));
     t->fit.sample_weight = t->objective.weights;
-    if (code == CLI_RUN)
-        code = keep_class_names(t);
     if (code == CLI_RUN)
         cli_check_probabilities(t->model, t->fit.loss, t->fit.from_probabilities);
     if (code == CLI_RUN)
@@ -385,7 +358,7 @@ int cmd_train(int argc, char **argv)
         {.name = "learning-rate-schedule", .kind = CLI_TEXT, .value = &t.fit.learning_rate_schedule, .meta = "TEXT",
          .help = "'CosineDecay(initial_learning_rate=0.1, decay_steps=1000)'\nand Keras's other schedules, or OneCycle"},
         {.name = "momentum", .kind = CLI_REAL, .value = &t.fit.momentum, .meta = "X", .most = 1, .below = true,
-         .help = "of sgd or rmsprop (default: 0)"},
+         .help = "of sgd or rmsprop (default: that of the .keras file,\nelse 0)"},
         {.name = "seed", .kind = CLI_SEED, .value = &t.fit.seed, .meta = "N",
          .help = "first weights and order of the images (default: 1)"},
         {.name = "no-shuffle", .kind = CLI_FLAG, .value = &t.fit.no_shuffle, .help = "keep the order of the images"},

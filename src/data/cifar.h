@@ -9,6 +9,7 @@
 #define CIFAR_PLANE (CIFAR_SIDE * CIFAR_SIDE)
 #define CIFAR_PIXELS (CIFAR_CHANNELS * CIFAR_PLANE)
 #define CIFAR_MOST_CLASSES 100
+#define CIFAR_FILE_IMAGES 10000 /* in each of CIFAR-10's files */
 
 typedef struct cifar_form cifar_form;
 struct cifar_form {

@@ -30,6 +30,9 @@ convoy_status dataset_new(convoy_shape shape, int classes, const char *const *na
 /* Gives the classes their names (a copy), in place of any before. */
 convoy_status dataset_set_names(convoy_dataset *data, const char *const *names, convoy_error *err);
 
+/* Do the classes have the model's numbers, as far as both have names? *first is the first one that has not. (match.c) */
+bool dataset_numbered_as(const convoy_dataset *data, const convoy_model *model, int *first);
+
 /* Makes room for `more` images behind the last; the caller fills it, then raises `count`. */
 convoy_status dataset_reserve(convoy_dataset *data, size_t more, convoy_error *err);
 

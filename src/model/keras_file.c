@@ -89,6 +89,7 @@ convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error
         status = read_names(archive, model, err);
     keras_archive_close(archive);
     if (status == CONVOY_OK) {
+        model->has_weights = true;
         *out = model;
         return status;
     }

@@ -90,6 +90,7 @@ convoy_status keras_legacy_load(const char *path, convoy_model **out, convoy_err
         hdf5_close(&file);
     }
     if (status == CONVOY_OK) {
+        model->has_weights = true;
         *out = model;
         return status;
     }

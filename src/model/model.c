@@ -328,5 +328,11 @@ convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy
             TRY(initializer_fill(&l->param[p].init, &l->param[p], seed, stream++, model->nodes[i].weights[p], err));
     }
     forget_optimizer(model);
+    model->has_weights = true;
     return CONVOY_OK;
+}
+
+bool convoy_model_has_weights(const convoy_model *model)
+{
+    return model->has_weights || convoy_model_parameter_count(model) == 0;
 }

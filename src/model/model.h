@@ -50,6 +50,7 @@ struct convoy_model {
     char optimizer_refused[512]; /* why the file's optimizer is not that, for those who want to train with it; "": no reason */
     char optimizer_left_out[512]; /* why the state that a file has of it is not here; "": no reason */
     float optimizer_scalar;    /* of layouts with one: nadam's product of momenta */
+    bool has_weights;          /* a file's, initial ones or trained ones: not the zeros of a model that was only described */
     bool compiled;             /* has an optimizer to write into compile_config */
     loss_settings loss;        /* as it was compiled, or trained last; class NULL: not known */
     metric_list metrics;       /* count 0: none were chosen */

@@ -93,7 +93,9 @@ convoy_status convoy_model_load_weights(convoy_model *model, const char *path, c
     kept before;
     TRY(keep(model, &before, err));
     convoy_status status = read_file(model, path, err);
-    if (status != CONVOY_OK)
+    if (status == CONVOY_OK)
+        model->has_weights = true;
+    else
         bring_back(model, &before);
     free_kept(&before);
     return status;

@@ -184,7 +184,8 @@ convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data
         snprintf(l->why_no_predictions, sizeof l->why_no_predictions, "There is no model.keras in the run's folder.");
     else if (l->images == NULL)
         text_copy(l->why_no_predictions, sizeof l->why_no_predictions, l->why_no_images);
-    else if (check_fit(r->model, l->images, &why) != CONVOY_OK)
+    else if ((l->unmatched = convoy_dataset_match_classes(l->images, r->model, &why) != CONVOY_OK) ||
+             check_fit(r->model, l->images, &why) != CONVOY_OK)
         snprintf(l->why_no_predictions, sizeof l->why_no_predictions, "%.2000s", why.message);
     else
         return predict(ctx, r, l, err);
@@ -197,7 +198,7 @@ const char *look_class_name(const look *l, const report_run *r, int label, char 
 {
     const char *name = run_class_name(r, label, number);
     const char *of_images = l->images != NULL ? convoy_dataset_class_name(l->images, label) : NULL;
-    return name == number && of_images != NULL ? of_images : name;
+    return of_images != NULL && (name == number || l->unmatched) ? of_images : name;
 }
 
 void look_free(look *l)

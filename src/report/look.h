@@ -11,6 +11,7 @@ typedef struct look {
     char why_no_predictions[2048]; /* the same of what the model says to them */
     convoy_dataset *images;        /* the test part; NULL: none */
     double scale;                  /* what their pixels are divided by */
+    bool unmatched;                /* the images' classes are not the model's, so their labels have names of their own */
     /* NULL without predictions: */
     float *probabilities; /* (images, classes) */
     int *guess;           /* the likeliest class of each image */

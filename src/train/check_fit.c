@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "data/data.h"
+
 convoy_status check_single(const convoy_model *model, const char *who_takes, convoy_error *err)
 {
     size_t inputs = model_input_count(model), outputs = model_output_count(model);
@@ -25,6 +27,13 @@ convoy_status check_fit(const convoy_model *model, const convoy_dataset *data, c
     if (in.rank != row.rank || memcmp(in.dim, row.dim, (size_t)in.rank * sizeof(int)) != 0)
         return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' takes %s, but the images are %s%s", model->name,
                          shape_text(&in, of_model, sizeof of_model), shape_text(&row, of_data, sizeof of_data), hint);
+    int at = 0;
+    if (!dataset_numbered_as(data, model, &at)) {
+        const char *known = convoy_model_class_name(model, (size_t)at);
+        return base_fail(err, CONVOY_ERROR_MODEL, "class %d of the data is '%.60s', but that of the model is %s%.60s%s; call "
+                         "convoy_dataset_match_classes first", at, convoy_dataset_class_name(data, at), known ? "'" : "",
+                         known ? known : "none", known ? "'" : "");
+    }
     if (out.rank != 1 || (out.dim[0] > 1 && out.dim[0] < convoy_dataset_classes(data))) /* one: the loss decides */
         return base_fail(err, CONVOY_ERROR_MODEL,
                          "layer '%s' gives %s, but the data has %d classes: the last layer must give one value a class%s",

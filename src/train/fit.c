@@ -1,5 +1,6 @@
 /* The training loop: epochs of steps, validation, progress. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -183,6 +184,22 @@ static convoy_status run(fit *f, convoy_error *err)
     return CONVOY_OK;
 }
 
+/* What the outputs stand for from now on. */
+static convoy_status keep_class_names(convoy_model *model, const convoy_dataset *data, convoy_error *err)
+{
+    size_t count = (size_t)convoy_dataset_classes(data);
+    if (convoy_dataset_class_name(data, 0) == NULL)
+        return CONVOY_OK;
+    const char **names = calloc(count, sizeof *names);
+    if (names == NULL)
+        return OUT_OF_MEMORY(err);
+    for (size_t i = 0; i < count; i++)
+        names[i] = convoy_dataset_class_name(data, (int)i);
+    convoy_status status = convoy_model_set_class_names(model, names, count, err);
+    free(names);
+    return status;
+}
+
 convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                          const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err)
 {
@@ -193,6 +210,10 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);
     if (status == CONVOY_OK) {
+        if (model->class_count == 0)
+            status = keep_class_names(model, data, err);
+    }
+    if (status == CONVOY_OK) {
         model->loss = trainer_objective(f.trainer)->loss; /* checkpoints say so too */
         model->metrics = trainer_objective(f.trainer)->metrics;
         f.run = (callback_run){.ctx = ctx, .trainer = f.trainer, .model = model};
@@ -202,6 +223,7 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
         /* An interruption keeps what was learned; so does a loss that went wrong, whose diagnosis has downloaded already. */
         if (status == CONVOY_OK || status == CONVOY_ERROR_INTERRUPTED) {
             convoy_status downloaded = trainer_download(f.trainer, status == CONVOY_OK ? err : NULL);
+            model->has_weights = true;
             status = status == CONVOY_OK ? downloaded : status;
         }
         if (status == CONVOY_OK)

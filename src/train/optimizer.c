@@ -69,6 +69,12 @@ static convoy_status choose_settings(optimizer *o, const convoy_model *model, co
     } else {
         TRY(parse_text(o, options->name ? options->name : "adam", err));
     }
+    /* Before there is a model, what its optimizer will be is not known. */
+    if (options->momentum > 0.0 && !has_option(o->class, "momentum") && (options->name != NULL || model != NULL))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "momentum %g: the optimizer%s is %s, which has no such option; momentum goes "
+                         "with sgd and rmsprop", options->momentum,
+                         options->name != NULL ? "" : model->optimizer[0] != '\0' ? " of the model" : ", as none is named,",
+                         o->class->name);
     if (options->momentum > 0.0 && has_option(o->class, "momentum"))
         o->settings.momentum = options->momentum;
     if (options->learning_rate > 0.0) {

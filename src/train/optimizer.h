@@ -9,7 +9,7 @@ typedef struct optimizer optimizer;
 typedef struct optimizer_options {
     const char *name;      /* "adam", "adamw(weight_decay=0.01)"; NULL: the model's own, adam where it has none */
     double learning_rate;  /* 0: what name says, else the model's own, else Keras's default */
-    double momentum;       /* 0: what name says; ignored by optimizers without one */
+    double momentum;       /* 0: what name says; refused by optimizers without one */
     const char *schedule;  /* instead of the rate: "CosineDecay(...)"; NULL: none of its own */
 } optimizer_options;
 
