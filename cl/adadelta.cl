@@ -13,7 +13,7 @@ kernel void adadelta(global float *w, global const float *g, global float *a, gl
     FV sum = RHO * VLOAD(a + i) + ONE_MINUS_RHO * (gradient * gradient);
     FV steps = VLOAD(d + i);
     FV delta = -(sqrt(steps + EPSILON) * gradient / sqrt(sum + EPSILON));
-    VSTORE(sum, a + i);
-    VSTORE(RHO * steps + ONE_MINUS_RHO * (delta * delta), d + i);
-    VSTORE(DECAYED(VLOAD(w + i)) + rate * delta, w + i);
+    keep(sum, a + i);
+    keep(RHO * steps + ONE_MINUS_RHO * (delta * delta), d + i);
+    keep(DECAYED(VLOAD(w + i)) + rate * delta, w + i);
 }

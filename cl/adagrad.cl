@@ -11,6 +11,6 @@ kernel void adagrad(global float *w, global const float *g, global float *a, glo
         return;
     FV gradient = take_gradient(g, i CLIP_ARGUMENTS);
     FV sum = VLOAD(a + i) + gradient * gradient;
-    VSTORE(sum, a + i);
-    VSTORE(DECAYED(VLOAD(w + i)) - rate * gradient / sqrt(sum + EPSILON), w + i);
+    keep(sum, a + i);
+    keep(DECAYED(VLOAD(w + i)) - rate * gradient / sqrt(sum + EPSILON), w + i);
 }

@@ -22,11 +22,11 @@ kernel void adam(global float *w, global const float *g, global float *m, global
     FV second = VLOAD(v + i);
     first += (gradient - first) * ONE_MINUS_BETA_1;
     second += (gradient * gradient - second) * ONE_MINUS_BETA_2;
-    VSTORE(first, m + i);
-    VSTORE(second, v + i);
+    keep(first, m + i);
+    keep(second, v + i);
 #if AMSGRAD
     second = fmax(VLOAD(largest + i), second);
-    VSTORE(second, largest + i);
+    keep(second, largest + i);
 #endif
-    VSTORE(weight - first * rate / (sqrt(second) + EPSILON), w + i);
+    keep(weight - first * rate / (sqrt(second) + EPSILON), w + i);
 }

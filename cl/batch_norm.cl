@@ -114,8 +114,10 @@ kernel void batch_norm_update(global const float *saved, global float *mean, glo
     int c = get_global_id(0) * VW;
     if (c >= C || bad[0])
         return;
-    VSTORE(VLOAD(mean + c) * MOMENTUM + VLOAD(saved + c) * ONE_MINUS_MOMENTUM, mean + c);
-    VSTORE(VLOAD(variance + c) * MOMENTUM + VLOAD(saved + C + c) * ONE_MINUS_MOMENTUM, variance + c);
+    FV center = VLOAD(mean + c) * MOMENTUM + VLOAD(saved + c) * ONE_MINUS_MOMENTUM;
+    FV spread = VLOAD(variance + c) * MOMENTUM + VLOAD(saved + C + c) * ONE_MINUS_MOMENTUM;
+    VSTORE(FLUSHED(center), mean + c);
+    VSTORE(FLUSHED(spread), variance + c);
 }
 
 kernel void batch_norm_backward_chunks(global const float *x, global const float *dy, global const float *saved,

@@ -18,9 +18,9 @@ kernel void lamb_direction(global float *w, global float *g, global float *m, gl
     FV second = VLOAD(v + i);
     first += (gradient - first) * ONE_MINUS_BETA_1;
     second += (gradient * gradient - second) * ONE_MINUS_BETA_2;
-    VSTORE(first, m + i);
-    VSTORE(second, v + i);
-    VSTORE(DECAYED(VLOAD(w + i)), w + i);
+    keep(first, m + i);
+    keep(second, v + i);
+    keep(DECAYED(VLOAD(w + i)), w + i);
     VSTORE((first / first_correction) / (sqrt(second / second_correction) + EPSILON), g + i);
 }
 
@@ -32,5 +32,5 @@ kernel void lamb_move(global float *w, global const float *g, global const float
         return;
     float of_w = w_norm[owner[i / BLOCK]], of_g = g_norm[owner[i / BLOCK]];
     float ratio = of_w > 0.0f && of_g > 0.0f ? of_w / of_g : 1.0f;
-    VSTORE(VLOAD(w + i) - ratio * rate * VLOAD(g + i), w + i);
+    keep(VLOAD(w + i) - ratio * rate * VLOAD(g + i), w + i);
 }

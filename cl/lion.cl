@@ -11,6 +11,6 @@ kernel void lion(global float *w, global const float *g, global float *m, global
         return;
     FV gradient = take_gradient(g, i CLIP_ARGUMENTS);
     FV first = VLOAD(m + i);
-    VSTORE(DECAYED(VLOAD(w + i)) - rate * sign(first * BETA_1 + gradient * (1.0f - BETA_1)), w + i);
-    VSTORE(first * BETA_2 + gradient * (1.0f - BETA_2), m + i);
+    keep(DECAYED(VLOAD(w + i)) - rate * sign(first * BETA_1 + gradient * (1.0f - BETA_1)), w + i);
+    keep(first * BETA_2 + gradient * (1.0f - BETA_2), m + i);
 }

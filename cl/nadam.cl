@@ -18,8 +18,8 @@ kernel void nadam(global float *w, global const float *g, global float *m, globa
     FV second = VLOAD(v + i);
     first += (gradient - first) * (1.0f - BETA_1);
     second += (gradient * gradient - second) * (1.0f - BETA_2);
-    VSTORE(first, m + i);
-    VSTORE(second, v + i);
+    keep(first, m + i);
+    keep(second, v + i);
     FV ahead = next * first / next_rest + now * gradient / now_rest;
-    VSTORE(DECAYED(VLOAD(w + i)) - ahead * rate / (sqrt(second / correction) + EPSILON), w + i);
+    keep(DECAYED(VLOAD(w + i)) - ahead * rate / (sqrt(second / correction) + EPSILON), w + i);
 }

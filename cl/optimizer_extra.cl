@@ -24,8 +24,10 @@ kernel void accumulated(global float *g, global float *sum, global const int *ba
 kernel void ema(global const float *w, global float *average, global const int *bad, float momentum)
 {
     int i = get_global_id(0) * VW;
-    if (i < COUNT && !bad[0])
-        VSTORE(momentum * VLOAD(average + i) + (1.0f - momentum) * VLOAD(w + i), average + i);
+    if (i >= COUNT || bad[0])
+        return;
+    FV next = momentum * VLOAD(average + i) + (1.0f - momentum) * VLOAD(w + i);
+    VSTORE(FLUSHED(next), average + i);
 }
 
 kernel void ema_overwrite(global float *w, global const float *average, global const int *bad)

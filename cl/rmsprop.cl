@@ -23,16 +23,16 @@ kernel void rmsprop(global float *w, global const float *g, global float *v MOME
         return;
     FV gradient = take_gradient(g, i CLIP_ARGUMENTS);
     FV second = RHO * VLOAD(v + i) + ONE_MINUS_RHO * (gradient * gradient);
-    VSTORE(second, v + i);
+    keep(second, v + i);
 #if CENTERED
     FV average = RHO * VLOAD(a + i) + ONE_MINUS_RHO * gradient;
-    VSTORE(average, a + i);
+    keep(average, a + i);
     second -= average * average;
 #endif
     FV step = rate * gradient / sqrt(second + EPSILON);
 #if HAS_MOMENTUM
     step += MOMENTUM * VLOAD(m + i);
-    VSTORE(step, m + i);
+    keep(step, m + i);
 #endif
-    VSTORE(DECAYED(VLOAD(w + i)) - step, w + i);
+    keep(DECAYED(VLOAD(w + i)) - step, w + i);
 }

@@ -8,7 +8,7 @@ kernel void sgd(global float *w, global const float *g, global const int *bad CL
 {
     int i = get_global_id(0) * VW;
     if (i < COUNT && !bad[0])
-        VSTORE(DECAYED(VLOAD(w + i)) - rate * take_gradient(g, i CLIP_ARGUMENTS), w + i);
+        keep(DECAYED(VLOAD(w + i)) - rate * take_gradient(g, i CLIP_ARGUMENTS), w + i);
 }
 
 kernel void sgd_momentum(global float *w, global const float *g, global float *v, global const int *bad CLIP_PARAMETERS,
@@ -19,9 +19,9 @@ kernel void sgd_momentum(global float *w, global const float *g, global float *v
         return;
     FV push = rate * take_gradient(g, i CLIP_ARGUMENTS);
     FV velocity = MOMENTUM * VLOAD(v + i) - push;
-    VSTORE(velocity, v + i);
+    keep(velocity, v + i);
 #if NESTEROV
     velocity = MOMENTUM * velocity - push;
 #endif
-    VSTORE(DECAYED(VLOAD(w + i)) + velocity, w + i);
+    keep(DECAYED(VLOAD(w + i)) + velocity, w + i);
 }

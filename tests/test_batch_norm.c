@@ -55,6 +55,26 @@ static void test_moving_statistics(void **state)
     convoy_dataset_destroy(data);
 }
 
+/* Of channels that are always 0 the statistics halve for ever: they end as zeros, not as subnormal numbers, which a CPU is slow with. */
+static void test_statistics_that_vanish(void **state)
+{
+    (void)state;
+    const char *const dead[] = {"Conv2D", "filters=2, kernel_size=1, kernel_initializer=zeros, trainable=False", "BatchNormalization",
+                                "momentum=0.5", "Flatten", "", "Dense", "units=3", NULL};
+    convoy_model *m = make_model(dead);
+    float *mean, *variance;
+    convoy_shape shape;
+    assert_int_equal(convoy_model_weights(m, NORM, 2, &mean, &shape), 2);
+    assert_int_equal(convoy_model_weights(m, NORM, 3, &variance, &shape), 2);
+    mean[0] = 1;
+    train(m, &(convoy_fit_options){.epochs = 141, .batch_size = ROWS, .seed = SEED}); /* 2^-141 is subnormal */
+    for (size_t c = 0; c < 2; c++) {
+        assert_true(mean[c] == 0);
+        assert_true(variance[c] == 0);
+    }
+    convoy_model_destroy(m);
+}
+
 /* The validation of an epoch reads the statistics that training has written on the device. */
 static int keep_validation(void *user, const convoy_epoch *epoch)
 {
@@ -205,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_two_parts_give_the_bits_of_one_run),
         cmocka_unit_test(test_moving_statistics),
+        cmocka_unit_test(test_statistics_that_vanish),
         cmocka_unit_test(test_validation_sees_the_statistics),
         cmocka_unit_test(test_frozen_keeps_everything),
         cmocka_unit_test(test_bad_loss_touches_nothing),
