@@ -93,7 +93,11 @@ typedef struct convoy_fit_options {
     uint64_t seed;            /* order of the images, and what layers like Dropout draw */
     bool no_shuffle;
     const convoy_dataset *validation; /* evaluated after each epoch; may be NULL */
-    double validation_split;  /* last fraction of the data held out, when validation is NULL */
+    /* This fraction of the data is held out, when validation is NULL, and evaluated after each epoch: its last images, before any
+     * shuffling, as Keras does. But where the images stand class after class, as a folder's do, those would be the last classes: then
+     * it is the last images of each class, as many of each as the fraction says, rounded so that they add up to the whole. The
+     * context's on_message is told so. */
+    double validation_split;
     double train_scale, validation_scale; /* pixels are divided by this; 0: as convoy_pixels_for says */
     bool stream;              /* keep the data on the host and stream batches even if the device could hold it */
 

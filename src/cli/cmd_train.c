@@ -363,7 +363,7 @@ int cmd_train(int argc, char **argv)
          .help = "first weights and order of the images (default: 1)"},
         {.name = "no-shuffle", .kind = CLI_FLAG, .value = &t.fit.no_shuffle, .help = "keep the order of the images"},
         {.name = "validation-split", .kind = CLI_REAL, .value = &t.fit.validation_split, .meta = "X", .above = true,
-         .most = 1, .below = true, .help = "hold out this last fraction, evaluate it after each epoch"},
+         .most = 1, .below = true, .help = "hold out this last fraction (of each class, where the\nimages stand class after class), evaluate it after\neach epoch"},
         {.name = "validation", .kind = CLI_TEXT, .value = &t.validation_name, .meta = "DATA",
          .help = "evaluate the test images of DATA after each epoch;\nthe word test: those of --data"},
         {.name = "no-validation", .kind = CLI_OFF, .value = &t.validate, .help = "no such evaluation (the default)"},

@@ -12,6 +12,7 @@
 struct convoy_dataset {
     pixels *pixels;
     uint8_t *images; /* count x H x W x C, in the pixels; of a slice and of what was kept on disk they are not to be written */
+    int32_t *rows; /* of a choice (dataset_pick): where in `images` each one is; owned. NULL: one after another */
     int32_t *labels; /* count, each 0 .. classes-1 */
     size_t count;
     convoy_shape shape;
@@ -37,6 +38,14 @@ bool dataset_numbered_as(const convoy_dataset *data, const convoy_model *model, 
 convoy_status dataset_reserve(convoy_dataset *data, size_t more, convoy_error *err);
 
 size_t dataset_image_bytes(const convoy_dataset *data);
+
+/* The bytes of image i. */
+const uint8_t *dataset_image(const convoy_dataset *data, size_t i);
+
+/* These rows of `data` as a data set of its own, which outlives the other one: the pixels are shared, not copied, so that they
+ * don't stand one after another. It is for this library alone: convoy_dataset_images would not find them. */
+convoy_status dataset_pick(const convoy_dataset *data, const int32_t *rows, size_t count, convoy_dataset **out,
+                           convoy_error *err);
 
 /* Tells the system which rows are read next: for data sets that are more than memory holds and lie in a file. */
 void dataset_expect(const convoy_dataset *data, const int32_t *rows, size_t count);

@@ -154,6 +154,25 @@ convoy_status convoy_dataset_slice(const convoy_dataset *data, size_t first, siz
     return CONVOY_OK;
 }
 
+convoy_status dataset_pick(const convoy_dataset *data, const int32_t *rows, size_t count, convoy_dataset **out,
+                           convoy_error *err)
+{
+    convoy_dataset *part = NULL;
+    TRY(convoy_dataset_slice(data, 0, count, &part, err));
+    int32_t *own = malloc(count * sizeof *own);
+    if (own == NULL) {
+        convoy_dataset_destroy(part);
+        return OUT_OF_MEMORY(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        own[i] = data->rows != NULL ? data->rows[rows[i]] : rows[i];
+        part->labels[i] = data->labels[rows[i]];
+    }
+    part->rows = own;
+    *out = part;
+    return CONVOY_OK;
+}
+
 void convoy_dataset_destroy(convoy_dataset *data)
 {
     if (data == NULL)
@@ -161,6 +180,7 @@ void convoy_dataset_destroy(convoy_dataset *data)
     free_names(data->names, data->classes);
     pixels_release(data->pixels);
     free(data->labels);
+    free(data->rows);
     free(data->first_skipped);
     free(data);
 }
@@ -169,7 +189,12 @@ void dataset_expect(const convoy_dataset *data, const int32_t *rows, size_t coun
 {
     size_t bytes = dataset_image_bytes(data);
     for (size_t i = 0; i < count && data->pixels->outgrown; i++)
-        pixels_expect(data->pixels, data->images + (size_t)rows[i] * bytes, bytes);
+        pixels_expect(data->pixels, dataset_image(data, (size_t)rows[i]), bytes);
+}
+
+const uint8_t *dataset_image(const convoy_dataset *data, size_t i)
+{
+    return data->images + (data->rows != NULL ? (size_t)data->rows[i] : i) * dataset_image_bytes(data);
 }
 
 size_t convoy_dataset_count(const convoy_dataset *data)

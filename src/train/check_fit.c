@@ -53,8 +53,3 @@ convoy_status check_batch(int wanted, size_t rows, int *out, convoy_error *err)
         *out = (int)rows;
     return CONVOY_OK;
 }
-
-size_t check_split(size_t rows, double split)
-{
-    return (size_t)((double)rows * (1.0 - split));
-}

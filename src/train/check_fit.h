@@ -14,7 +14,4 @@ convoy_status check_single(const convoy_model *model, const char *who_takes, con
 /* The batch size to plan for: `wanted` (0: 32), at most all the rows. Errors: CONVOY_ERROR_ARGUMENT. */
 convoy_status check_batch(int wanted, size_t rows, int *out, convoy_error *err);
 
-/* How many of `rows` are trained on when the last fraction `split` is held out; Keras's rounding. */
-size_t check_split(size_t rows, double split);
-
 #endif

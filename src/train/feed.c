@@ -37,12 +37,24 @@ struct feed {
 
 static size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+/* Images that stand one after another go in one piece. */
+static convoy_status write_images(feed *f, convoy_error *err)
+{
+    for (size_t first = 0, next; first < f->count; first = next) {
+        const uint8_t *from = dataset_image(f->data, first);
+        for (next = first + 1; next < f->count && dataset_image(f->data, next) == from + (next - first) * f->row; next++)
+            ;
+        TRY(rt_buffer_write(f->images, first * f->row, from, (next - first) * f->row, err));
+    }
+    return CONVOY_OK;
+}
+
 static convoy_status create_resident(feed *f, convoy_error *err)
 {
     TRY(rt_buffer_create(f->ctx, rounded(f->count * f->row), "data set", &f->images, err));
     TRY(rt_buffer_create(f->ctx, f->count * sizeof(int32_t), "labels", &f->labels, err));
     TRY(rt_buffer_create(f->ctx, f->count * sizeof(int32_t), "order of rows", &f->order_buffer, err));
-    TRY(rt_buffer_write(f->images, 0, convoy_dataset_images(f->data), f->count * f->row, err));
+    TRY(write_images(f, err));
     TRY(rt_buffer_write(f->labels, 0, convoy_dataset_labels(f->data), f->count * sizeof(int32_t), err));
     for (int i = 0; i < SLOTS; i++) {
         f->switched_images[i] = f->images;
@@ -195,12 +207,11 @@ const int32_t *feed_order(const feed *f) { return f->order; }
 
 static void pack(const feed *f, slot *s)
 {
-    const uint8_t *images = convoy_dataset_images(f->data);
     const int32_t *labels = convoy_dataset_labels(f->data);
     dataset_expect(f->data, f->order + s->first, (size_t)s->batch); /* the disk reads all of them at once */
     for (int i = 0; i < s->batch; i++) {
         size_t row = (size_t)f->order[s->first + (size_t)i];
-        memcpy(s->host_images + (size_t)i * f->row, images + row * f->row, f->row);
+        memcpy(s->host_images + (size_t)i * f->row, dataset_image(f->data, row), f->row);
         s->host_labels[i] = labels[row];
     }
 }

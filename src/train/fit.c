@@ -12,6 +12,7 @@
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/pace.h"
+#include "train/split.h"
 #include "train/trainer.h"
 #include "train/weights.h"
 
@@ -20,7 +21,7 @@ typedef struct fit {
     convoy_context *ctx;
     const convoy_fit_options *options;
     convoy_fit_result result;
-    convoy_dataset *train_part, *held_out; /* of a validation split, owned */
+    split split; /* of the data, when a part of it is held out */
     trainer *trainer;
     evaluator *evaluator;
     callbacks *callbacks;
@@ -52,29 +53,19 @@ convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
     return CONVOY_OK;
 }
 
-/* The last fraction of the rows, before any shuffling, as Keras does. */
-static convoy_status split(fit *f, const convoy_dataset *data, convoy_error *err)
-{
-    size_t count = convoy_dataset_count(data);
-    size_t kept = check_split(count, f->options->validation_split);
-    if (kept == 0 || kept == count)
-        return base_fail(err, CONVOY_ERROR_ARGUMENT, "validation split %g of %zu images leaves one side empty",
-                         f->options->validation_split, count);
-    TRY(convoy_dataset_slice(data, 0, kept, &f->train_part, err));
-    return convoy_dataset_slice(data, kept, 0, &f->held_out, err);
-}
-
 static convoy_status setup(fit *f, convoy_model *model, const convoy_dataset *data, convoy_error *err)
 {
     const convoy_fit_options *o = f->options;
     const convoy_dataset *validation = o->validation;
+    convoy_fit_options of_part = *o;
     if (validation == NULL && o->validation_split > 0.0) {
-        TRY(split(f, data, err));
-        data = f->train_part;
-        validation = f->held_out;
+        TRY(split_create(f->ctx, data, o->validation_split, o->sample_weight, &f->split, err));
+        data = f->split.train;
+        validation = f->split.held_out;
+        of_part.sample_weight = f->split.train_weights;
     }
     TRY(callbacks_create(o->callbacks, &f->callbacks, err));
-    TRY(trainer_create(f->ctx, model, data, o, &f->trainer, err));
+    TRY(trainer_create(f->ctx, model, data, &of_part, &f->trainer, err));
     f->rows = convoy_dataset_count(data);
     f->batch = trainer_batch(f->trainer);
     f->steps = (f->rows + (size_t)f->batch - 1) / (size_t)f->batch;
@@ -83,12 +74,12 @@ static convoy_status setup(fit *f, convoy_model *model, const convoy_dataset *da
     f->result.planned_bytes = trainer_planned_bytes(f->trainer);
     if (validation == NULL)
         return CONVOY_OK;
-    bool split = validation == f->held_out;
+    bool split = validation == f->split.held_out;
     convoy_evaluate_options options = {.batch_size = f->batch, .loss = o->loss, .metrics = o->metrics,
                                        .from_probabilities = o->from_probabilities,
                                        .scale = split ? o->train_scale : o->validation_scale, .stream = o->stream};
-    if (split && o->sample_weight != NULL)
-        options.sample_weight = o->sample_weight + f->rows; /* the rest of them */
+    if (split)
+        options.sample_weight = f->split.held_out_weights;
     return evaluator_create(f->ctx, model, validation, &options, trainer_plan(f->trainer), &f->evaluator, err);
 }
 
@@ -234,7 +225,6 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
     evaluator_destroy(f.evaluator);
     trainer_destroy(f.trainer);
     callbacks_destroy(f.callbacks);
-    convoy_dataset_destroy(f.train_part);
-    convoy_dataset_destroy(f.held_out);
+    split_free(&f.split);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "model/model.h"
 #include "train/check_fit.h"
+#include "train/split.h"
 
 enum { PROFILE_STEPS = 5, MOST_REPORT_BATCH = 1024 };
 
@@ -148,7 +149,7 @@ static convoy_status begin(convoy_run *run, const convoy_run_options *options, c
     size_t rows = convoy_dataset_count(data);
     bool split = fit->validation == NULL && fit->validation_split > 0;
     TRY(convoy_fit_check(fit, err));
-    TRY(check_batch(fit->batch_size, split ? check_split(rows, fit->validation_split) : rows, &run->batch, err));
+    TRY(check_batch(fit->batch_size, split ? split_kept(data, fit->validation_split) : rows, &run->batch, err));
     TRY(run_json_begin(run, options, data, fit, err));
     begin_history(run, split || fit->validation != NULL);
     TRY(make_folder(run, err));

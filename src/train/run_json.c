@@ -6,9 +6,9 @@
 #include "config.h"
 #include "convoy/scale.h"
 #include "model/model.h"
-#include "train/check_fit.h"
 #include "train/optimizer.h"
 #include "train/run.h"
+#include "train/split.h"
 
 /* ---- values ---- */
 
@@ -83,7 +83,7 @@ static json_t *data_json(const convoy_run_options *options, const convoy_model *
     size_t all = convoy_dataset_count(data), held_out = 0;
     double split = fit->validation == NULL ? fit->validation_split : 0;
     if (split > 0)
-        held_out = all - check_split(all, split);
+        held_out = all - split_kept(data, split);
     json_t *root = json_pack("{s:o, s:o, s:f, s:o, s:o, s:o, s:[i, i, i], s:i, s:o}", "name", words(options->data), "validation",
                              words(options->validation), "validation_split", split, "images", count(all - held_out),
                              "validation_images", count(fit->validation ? convoy_dataset_count(fit->validation) : held_out),
