@@ -175,6 +175,28 @@ static void test_values(void **state)
     }
 }
 
+/* Fewer work-groups than threads, and more: then some begin when others have done all. */
+static void test_groups(void **state)
+{
+    unsigned usual = ctx->persistent_groups, units = ctx->info.compute_units;
+    (void)state;
+    if (!usual)
+        skip();
+    for (int list = 0; list < 2; list++) {
+        fixture f;
+        ctx->persistent_groups = list ? 1 : 3 * units + 1;
+        begin(&f, list);
+        OK(rt_list_fuse(f.list, 0, LAUNCHES, err));
+        for (int i = 0; i < PLAYS; i++) {
+            set(&f, 1 + (int)draw(list, i, 10, BATCH), 0, 1);
+            play(&f, 0, LAUNCHES);
+        }
+        compare(&f);
+        end(&f);
+    }
+    ctx->persistent_groups = usual;
+}
+
 /* Commands of the launches [first, last): each copy and each launch without an item form, and each stretch of others. */
 static size_t commands_of(const fixture *f, size_t first, size_t last)
 {
@@ -368,7 +390,7 @@ static void test_switch(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_commands), TEST(test_waits),
+    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_groups), TEST(test_commands), TEST(test_waits),
                                        TEST(test_once), TEST(test_profile), TEST(test_fallback), TEST(test_switch)};
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

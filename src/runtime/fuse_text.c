@@ -21,7 +21,8 @@ static const char item_form[] =
     "#define get_global_id(d) ((size_t)work_item.s##d)\n";
 
 /* Of the persistent kernels. A work-group has some thirty pieces: the fewer, the longer the last one keeps the others waiting. PoCL's
- * atomic operations order the memory around them, though OpenCL does not promise it; where they do not, the fences must. */
+ * atomic operations acquire and release, though OpenCL does not promise it, and its fences do nothing: so who has waited for a counter
+ * acquires what was written before by an atomic operation on that very counter. tests/test_fuse_protocol.c explores a model of it. */
 static const char persistent_form[] =
     "#undef kernel\n"
     "#undef reqd_work_group_size\n"
@@ -30,7 +31,7 @@ static const char persistent_form[] =
     "#define LEFT COUNTER(0)\n"
     "#define DONE(launch) COUNTER(1 + (launch))\n"
     "#define DRAWN(launch, owner) COUNTER(1 + LAUNCHES + (launch) * groups + (owner))\n"
-    "#define AWAIT(launch) while (*DONE(launch) < pieces[launch]) {}\n"
+    "#define AWAIT(launch) { while (*DONE(launch) < pieces[launch]) {} atomic_or(DONE(launch), 0); }\n"
     "#define LAUNCH(l, n, waits, ...) { \\\n"
     "    const int items = (n), size = max(1, items / (groups * 32)), share = (items + size * groups - 1) / (size * groups); \\\n"
     "    bool ready = false; \\\n"
@@ -40,7 +41,7 @@ static const char persistent_form[] =
     "        while (*DRAWN(l, owner) < count) { \\\n"
     "            const int drawn = atomic_inc(DRAWN(l, owner)); \\\n"
     "            if (drawn >= count) break; \\\n"
-    "            if (!ready) { waits atomic_or(DONE(l), 0); mem_fence(CLK_GLOBAL_MEM_FENCE); ready = true; } \\\n"
+    "            if (!ready) { waits mem_fence(CLK_GLOBAL_MEM_FENCE); ready = true; } \\\n"
     "            const int first = (start + drawn) * size, last = min(first + size, items); \\\n"
     "            __VA_ARGS__; \\\n"
     "            mem_fence(CLK_GLOBAL_MEM_FENCE); \\\n"
