@@ -82,7 +82,7 @@ static inline void play(run *r)
     if (r->dy != NULL)
         CHECK(l->class->backward(l, &io, list, &err));
     CHECK(rt_list_set_batch(list, r->batch, &err));
-    rt_list_set_int(list, RT_VAR_UPDATES, r->step);
+    CHECK(rt_list_set_int(list, RT_VAR_UPDATES, r->step, &err));
     CHECK(rt_list_play(list, 0, rt_list_length(list), &err));
     rt_list_destroy(list);
     r->y = read_all(y, most * r->out);

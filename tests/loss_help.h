@@ -113,8 +113,8 @@ static inline void play_rig(rig *r, const float *z, const int32_t *labels, int r
     CHECK(rt_buffer_write(r->z, 0, z, (size_t)rows * (size_t)r->outputs * sizeof *z, &err));
     CHECK(rt_buffer_write(r->labels, 0, labels, (size_t)rows * sizeof *labels, &err));
     CHECK(rt_list_set_batch(r->list, rows, &err));
-    rt_list_set_int(r->list, RT_VAR_ROW, first);
-    rt_list_set_int(r->list, RT_VAR_STEP, step);
+    CHECK(rt_list_set_int(r->list, RT_VAR_ROW, first, &err));
+    CHECK(rt_list_set_int(r->list, RT_VAR_STEP, step, &err));
     CHECK(rt_list_play(r->list, 0, rt_list_length(r->list), &err));
 }
 

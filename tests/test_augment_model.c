@@ -28,7 +28,7 @@ static void make_bench(bench *b, const char *class_name, const char *options)
     CHECK(plan_add_forward(b->plan, &err));
     b->middle = rt_list_length(plan_list(b->plan));
     CHECK(plan_add_backward(b->plan, &err));
-    rt_list_set_int(plan_list(b->plan), RT_VAR_UPDATES, UPDATES);
+    CHECK(rt_list_set_int(plan_list(b->plan), RT_VAR_UPDATES, UPDATES, &err));
     convoy_shape shape = convoy_model_output(b->model);
     b->outputs = shape_count(&shape) * IMAGES;
     b->upstream = malloc(b->outputs * sizeof *b->upstream);

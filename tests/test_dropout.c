@@ -43,7 +43,7 @@ static float *draw(const drawn *d)
                    .output = y, .d_output = in, .d_input = {y}, .scratch = scratch};
     CHECK(rt_list_create(ctx, BATCH, &list, &err));
     CHECK((d->backward ? l->class->backward : l->class->forward)(l, &io, list, &err));
-    rt_list_set_int(list, RT_VAR_UPDATES, d->step);
+    CHECK(rt_list_set_int(list, RT_VAR_UPDATES, d->step, &err));
     CHECK(rt_list_play(list, 0, rt_list_length(list), &err));
     CHECK(rt_buffer_read(y, 0, out, COUNT * sizeof *out, &err));
     rt_list_destroy(list);

@@ -121,8 +121,8 @@ static void set(fixture *f, int batch, int which, int variable)
     f->which = which;
     f->variable = variable;
     OK(rt_list_set_batch(f->list, batch, err));
-    rt_list_switch(f->list, which);
-    rt_list_set_float(f->list, RT_VAR_RATE, (float)variable);
+    OK(rt_list_switch(f->list, which, err));
+    OK(rt_list_set_float(f->list, RT_VAR_RATE, (float)variable, err));
 }
 
 /* What the launches [first, last) do, one after another. All values stay whole numbers, and small. */

@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-enum { GROUPS = 3, LAUNCHES = 4, PIECES = 3, PLAYS = 2, TABLE = 1 << 22 }; /* at most; TABLE: states */
+enum { GROUPS = 3, LAUNCHES = 4, PIECES = 3, PLAYS = 2, TABLE = 1 << 20 }; /* at most; TABLE: states */
 
 typedef enum protocol {
     RIGHT,

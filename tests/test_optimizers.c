@@ -68,7 +68,7 @@ static void bench_step(bench *b, const float *gradient)
 {
     convoy_error err = {0};
     must(plan_write_packed(b->plan, plan_gradients(b->plan), gradient, &err), &err);
-    optimizer_begin(b->optimizer, plan_list(b->plan));
+    must(optimizer_begin(b->optimizer, plan_list(b->plan), &err), &err);
     must(optimizer_play(b->optimizer, plan_list(b->plan), &err), &err);
 }
 
@@ -191,7 +191,7 @@ static void test_launches_of_a_step(void **state)
         bench_step(&b, gradient);
         convoy_counters before = convoy_context_counters(ctx);
         convoy_error err = {0};
-        optimizer_begin(b.optimizer, plan_list(b.plan));
+        must(optimizer_begin(b.optimizer, plan_list(b.plan), &err), &err);
         must(optimizer_play(b.optimizer, plan_list(b.plan), &err), &err);
         convoy_counters after = convoy_context_counters(ctx);
         assert_int_equal(after.launches - before.launches, rows[i].launches);

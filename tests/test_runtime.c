@@ -129,9 +129,9 @@ static void test_variables(void **state)
                     .arg_count = 5, .global = {RT_FIXED(4)}};
     OK(rt_list_add(list, &l, err));
     for (int round = 1; round < 4; round++) {
-        rt_list_set_int(list, RT_VAR_FIRST, 1000 * round);
-        rt_list_set_int(list, RT_VAR_STEP, 10 + round);
-        rt_list_set_float(list, RT_VAR_RATE, 0.5f * (float)round);
+        OK(rt_list_set_int(list, RT_VAR_FIRST, 1000 * round, err));
+        OK(rt_list_set_int(list, RT_VAR_STEP, 10 + round, err));
+        OK(rt_list_set_float(list, RT_VAR_RATE, 0.5f * (float)round, err));
         OK(rt_list_set_batch(list, 1 << round, err));
         assert_int_equal(play_and_count(list, counted, 1000 * round), 10 + round);
         OK(rt_buffer_read(out, 0, y, sizeof y, err));
@@ -155,10 +155,10 @@ static void test_switched_buffers(void **state)
     OK(rt_list_add(list, &l, err));
     OK(rt_buffer_fill(two[1], 0.0f, err));
     assert_int_equal(play_and_count(list, two[0], 5), 9);
-    rt_list_switch(list, 1);
+    OK(rt_list_switch(list, 1, err));
     assert_int_equal(play_and_count(list, two[1], 5), 9);
     assert_int_equal(play_and_count(list, two[0], 0), 0); /* the other one stays untouched */
-    rt_list_switch(list, 0);
+    OK(rt_list_switch(list, 0, err));
     assert_int_equal(play_and_count(list, two[0], 5), 9);
     rt_list_destroy(list);
     rt_buffer_destroy(two[0]);
@@ -268,7 +268,7 @@ static void test_play_only_enqueues(void **state)
     OK(rt_finish(ctx, err));
     convoy_counters before = convoy_context_counters(ctx);
     for (int i = 0; i < 10; i++) {
-        rt_list_set_int(list, RT_VAR_FIRST, i);
+        OK(rt_list_set_int(list, RT_VAR_FIRST, i, err));
         OK(rt_list_set_batch(list, i == 9 ? 3 : 4, err));
         OK(rt_list_play(list, 0, rt_list_length(list), err));
     }

@@ -173,8 +173,8 @@ static convoy_status play(check *c, convoy_error *err)
     TRY(rt_list_build(c->forward, err));
     TRY(class->forward(c->layer, &io, c->forward, err));
     TRY(add_backward(c, &back, c->backward, err));
-    rt_list_set_int(c->forward, RT_VAR_UPDATES, STEP);
-    rt_list_set_int(c->backward, RT_VAR_UPDATES, STEP);
+    TRY(rt_list_set_int(c->forward, RT_VAR_UPDATES, STEP, err));
+    TRY(rt_list_set_int(c->backward, RT_VAR_UPDATES, STEP, err));
     TRY(rt_list_set_batch(c->forward, c->batch, err));
     TRY(rt_list_set_batch(c->backward, c->batch, err));
     /* Warming up a GEMM has written results: forget them. */

@@ -279,33 +279,33 @@ convoy_status rt_list_set_batch(rt_list *list, int batch, convoy_error *err)
     return warm_gemms(list, err);
 }
 
-static void set_variable(rt_list *list, rt_variable variable)
+static convoy_status set_variable(rt_list *list, rt_variable variable, convoy_error *err)
 {
     for (size_t i = 0; i < list->count; i++)
         for (int a = 0; a < list->items[i].arg_count; a++)
             if (list->items[i].args[a].kind == RT_ARG_VARIABLE && list->items[i].args[a].i == (int)variable)
-                (void)set_item_args(list, &list->items[i], ARGS_VARIABLE, NULL); /* was checked when added */
-    (void)fuse_set_args(list, ARGS_VARIABLE, NULL);
+                TRY(set_item_args(list, &list->items[i], ARGS_VARIABLE, err));
+    return fuse_set_args(list, ARGS_VARIABLE, err);
 }
 
-void rt_list_set_int(rt_list *list, rt_variable variable, int value)
+convoy_status rt_list_set_int(rt_list *list, rt_variable variable, int value, convoy_error *err)
 {
     list->ints[variable] = value;
-    set_variable(list, variable);
+    return set_variable(list, variable, err);
 }
 
-void rt_list_set_float(rt_list *list, rt_variable variable, float value)
+convoy_status rt_list_set_float(rt_list *list, rt_variable variable, float value, convoy_error *err)
 {
     list->floats[variable] = value;
-    set_variable(list, variable);
+    return set_variable(list, variable, err);
 }
 
-void rt_list_switch(rt_list *list, int which)
+convoy_status rt_list_switch(rt_list *list, int which, convoy_error *err)
 {
     list->which = which;
     for (size_t i = 0; i < list->count; i++)
-        (void)set_item_args(list, &list->items[i], ARGS_SWITCHED, NULL);
-    (void)fuse_set_args(list, ARGS_SWITCHED, NULL);
+        TRY(set_item_args(list, &list->items[i], ARGS_SWITCHED, err));
+    return fuse_set_args(list, ARGS_SWITCHED, err);
 }
 
 void rt_list_cut(rt_list *list, size_t length)

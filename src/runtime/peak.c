@@ -152,14 +152,14 @@ static convoy_status choose_rounds(peak *p, size_t i, int *rounds, convoy_error 
 {
     double seconds = 0;
     *rounds = 1;
-    rt_list_set_int(p->list, RT_VAR_STEP, *rounds);
+    TRY(rt_list_set_int(p->list, RT_VAR_STEP, *rounds, err));
     TRY(time_run(p, i, 1, &seconds, err)); /* may compile */
     for (;;) {
         TRY(time_run(p, i, 1, &seconds, err));
         if (seconds > RUN_SECONDS / 8 || *rounds > 1 << 24)
             break;
         *rounds *= 2;
-        rt_list_set_int(p->list, RT_VAR_STEP, *rounds);
+        TRY(rt_list_set_int(p->list, RT_VAR_STEP, *rounds, err));
     }
     double times = RUN_SECONDS / seconds;
     *rounds = (int)(*rounds * (times < 1 ? 1 : times > 16 ? 16 : times));
@@ -175,7 +175,7 @@ static convoy_status fma_speed(peak *p, int i, int rounds, int runs, double *flo
 {
     double seconds;
     fma_way way = way_of(p, i);
-    rt_list_set_int(p->list, RT_VAR_STEP, rounds);
+    TRY(rt_list_set_int(p->list, RT_VAR_STEP, rounds, err));
     TRY(best_run(p, (size_t)i, 1, runs, &seconds, err));
     *flops = rt_peak_fma_flops(way.width, way.accumulators, rounds) * (double)p->items / seconds;
     return CONVOY_OK;

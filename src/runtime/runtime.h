@@ -217,9 +217,9 @@ convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer
 
 /* Between plays: images of the batch (at most what the list was created with), variables, switched buffers. */
 convoy_status rt_list_set_batch(rt_list *list, int batch, convoy_error *err);
-void rt_list_set_int(rt_list *list, rt_variable variable, int value);
-void rt_list_set_float(rt_list *list, rt_variable variable, float value);
-void rt_list_switch(rt_list *list, int which);
+convoy_status rt_list_set_int(rt_list *list, rt_variable variable, int value, convoy_error *err);
+convoy_status rt_list_set_float(rt_list *list, rt_variable variable, float value, convoy_error *err);
+convoy_status rt_list_switch(rt_list *list, int which, convoy_error *err);
 
 /* Who wants to know which problems an operation with a choice of kernels appends: `hook` gets its own description of each, for
  * convolutions a const conv_job *. Told while collecting, too. */

@@ -136,8 +136,8 @@ static convoy_status run_steps(evaluator *e, pace *p, double start, convoy_error
     for (size_t step = 0; step < e->steps; step++) {
         TRY(rt_list_set_batch(list, batch_at(e, step), err));
         TRY(feed_begin(e->feed, list, step * (size_t)e->batch, batch_at(e, step), err));
-        rt_list_set_int(list, RT_VAR_ROW, (int)(step * (size_t)e->batch));
-        rt_list_set_int(list, RT_VAR_STEP, (int)step);
+        TRY(rt_list_set_int(list, RT_VAR_ROW, (int)(step * (size_t)e->batch), err));
+        TRY(rt_list_set_int(list, RT_VAR_STEP, (int)step, err));
         TRY(rt_list_play(list, 0, rt_list_length(list), err));
         TRY(feed_end(e->feed, err));
         if (step + 1 < e->steps)

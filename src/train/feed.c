@@ -236,15 +236,14 @@ static convoy_status fill(feed *f, slot *s, size_t first, int batch, convoy_erro
 convoy_status feed_begin(feed *f, rt_list *list, size_t first, int batch, convoy_error *err)
 {
     if (!f->streamed) {
-        rt_list_set_int(list, RT_VAR_FIRST, (int)first);
-        return CONVOY_OK;
+        return rt_list_set_int(list, RT_VAR_FIRST, (int)first, err);
     }
     f->current = f->slots[1].batch == batch && f->slots[1].first == first ? 1 : 0;
     slot *s = &f->slots[f->current];
     if (s->batch != batch || s->first != first)
         TRY(fill(f, s, first, batch, err));
-    rt_list_set_int(list, RT_VAR_FIRST, 0);
-    rt_list_switch(list, f->current);
+    TRY(rt_list_set_int(list, RT_VAR_FIRST, 0, err));
+    TRY(rt_list_switch(list, f->current, err));
     return rt_barrier(f->ctx, s->sent, err);
 }
 

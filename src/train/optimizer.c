@@ -274,20 +274,21 @@ bool optimizer_plays_all(const optimizer *o) { return o->layout.accumulator < 0 
 /* ---- steps ---- */
 
 /* The numbers of update `t`, from 1 on. */
-static void set_numbers(optimizer *o, rt_list *list, uint64_t t)
+static convoy_status set_numbers(optimizer *o, rt_list *list, uint64_t t, convoy_error *err)
 {
     float numbers[RT_RATES] = {0}, rate = (float)optimizer_rate(o);
     o->row->compute(o, t, rate, numbers);
     for (int i = 0; i < o->row->numbers; i++)
-        rt_list_set_float(list, RT_VAR_RATE + i, numbers[i]);
+        TRY(rt_list_set_float(list, RT_VAR_RATE + i, numbers[i], err));
     if (o->settings.weight_decay > 0.0)
-        rt_list_set_float(list, RT_VAR_RATE + RATE_OF_DECAY, rate);
+        TRY(rt_list_set_float(list, RT_VAR_RATE + RATE_OF_DECAY, rate, err));
+    return CONVOY_OK;
 }
 
 static void decide(optimizer *o, stretch s) { o->now[o->now_count++] = s; }
 
 /* Averages move in every step, also in one that only accumulates: so it is in Keras. */
-void optimizer_begin(optimizer *o, rt_list *list)
+convoy_status optimizer_begin(optimizer *o, rt_list *list, convoy_error *err)
 {
     const optimizer_settings *s = &o->settings;
     uint64_t every = s->gradient_accumulation_steps ? (uint64_t)s->gradient_accumulation_steps : 1;
@@ -296,14 +297,15 @@ void optimizer_begin(optimizer *o, rt_list *list)
     o->now_count = 0;
     decide(o, only_accumulates ? o->accumulate : o->update);
     if (!only_accumulates)
-        set_numbers(o, list, updates + 1);
+        TRY(set_numbers(o, list, updates + 1, err));
     if (o->layout.average >= 0) {
-        rt_list_set_float(list, RT_VAR_RATE + RATE_OF_EMA, updates > 0 ? (float)s->ema_momentum : 0.0f);
+        TRY(rt_list_set_float(list, RT_VAR_RATE + RATE_OF_EMA, updates > 0 ? (float)s->ema_momentum : 0.0f, err));
         decide(o, o->average);
         if (s->ema_overwrite_frequency && (updates + 1) % (uint64_t)s->ema_overwrite_frequency == 0)
             decide(o, o->overwrite);
     }
     o->steps++;
+    return CONVOY_OK;
 }
 
 convoy_status optimizer_play(const optimizer *o, rt_list *list, convoy_error *err)

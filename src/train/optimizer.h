@@ -35,7 +35,7 @@ bool optimizer_plays_all(const optimizer *o); /* in each step */
 
 /* Before each step: counts it, sets its numbers, decides on its launches; optimizer_play plays these, behind all launches that
  * come before optimizer_first. */
-void optimizer_begin(optimizer *o, rt_list *list);
+convoy_status optimizer_begin(optimizer *o, rt_list *list, convoy_error *err);
 convoy_status optimizer_play(const optimizer *o, rt_list *list, convoy_error *err);
 /* After the last step: with use_ema the averages become the weights, as Keras's fit has it. */
 convoy_status optimizer_finish(const optimizer *o, rt_list *list, convoy_error *err);

@@ -153,11 +153,10 @@ convoy_status trainer_begin_step(trainer *t, size_t first, int batch, convoy_err
         t->step = 0;
     TRY(rt_list_set_batch(list, batch, err));
     TRY(feed_begin(t->feed, list, first, batch, err));
-    rt_list_set_int(list, RT_VAR_ROW, (int)first);
-    rt_list_set_int(list, RT_VAR_STEP, (int)t->step);
-    rt_list_set_int(list, RT_VAR_UPDATES, (int)optimizer_steps(t->optimizer));
-    optimizer_begin(t->optimizer, list);
-    return CONVOY_OK;
+    TRY(rt_list_set_int(list, RT_VAR_ROW, (int)first, err));
+    TRY(rt_list_set_int(list, RT_VAR_STEP, (int)t->step, err));
+    TRY(rt_list_set_int(list, RT_VAR_UPDATES, (int)optimizer_steps(t->optimizer), err));
+    return optimizer_begin(t->optimizer, list, err);
 }
 
 convoy_status trainer_end_step(trainer *t, convoy_error *err)
