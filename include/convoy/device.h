@@ -57,6 +57,10 @@ typedef struct convoy_context_options {
     /* "off": kernels run with their built-in parameters. "on": what was measured counts: by convoy_tune on this device, else what
      * ships for devices of its class. NULL: the environment's CONVOY_TUNING, else on. */
     const char *tuning;
+    /* Seconds that a wait for the device may take before it fails with CONVOY_ERROR_DEVICE; the context is then good for nothing but to
+     * be destroyed, and what the device holds is not released, because it may still use it. A launch that is long is no fault, so 0 is:
+     * the environment's CONVOY_TIMEOUT, else as long as it takes. A wait longer than 30 seconds, or a quarter of this, is told. */
+    double timeout;
 } convoy_context_options;
 
 /* Opens a device. `options` may be NULL. Errors: CONVOY_ERROR_NO_DEVICE (the message lists what there is).
@@ -82,7 +86,8 @@ typedef struct convoy_counters {
 
 convoy_counters convoy_context_counters(const convoy_context *ctx);
 
-/* A warning hook: the library never prints. `text` is one line without a newline. NULL removes it. */
+/* A warning hook: the library never prints. `text` is one line without a newline. NULL removes it. That a wait is long is told from
+ * another thread, while the caller's is within the call that waits. */
 void convoy_context_on_message(convoy_context *ctx, void (*hook)(void *user, const char *text), void *user);
 
 #ifdef __cplusplus

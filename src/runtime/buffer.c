@@ -71,7 +71,8 @@ void rt_buffer_destroy(rt_buffer *buffer)
 {
     if (buffer == NULL)
         return;
-    clReleaseMemObject(buffer->mem);
+    if (!buffer->ctx->lost)
+        clReleaseMemObject(buffer->mem);
     buffer->ctx->counters.live_objects--;
     if (!buffer->slice)
         buffer->ctx->counters.bytes -= buffer->bytes;
@@ -99,8 +100,11 @@ convoy_status rt_buffer_write(rt_buffer *buffer, size_t offset, const void *data
     TRY(check_range(buffer, offset, bytes, err));
     ctx->counters.writes++;
     ctx->counters.waits++;
-    if (bytes > 0)
-        CL_TRY(ctx, clEnqueueWriteBuffer, ctx->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+    if (bytes == 0)
+        return CONVOY_OK;
+    TRY(rt_wait_queue(ctx, ctx->queue, "waiting to write", buffer->what, err));
+    CL_WAIT(ctx, "writing", buffer->what, clEnqueueWriteBuffer, ctx->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+    ctx->work = (rt_work){0};
     return CONVOY_OK;
 }
 
@@ -110,8 +114,11 @@ convoy_status rt_buffer_read(rt_buffer *buffer, size_t offset, void *data, size_
     TRY(check_range(buffer, offset, bytes, err));
     ctx->counters.reads++;
     ctx->counters.waits++;
-    if (bytes > 0)
-        CL_TRY(ctx, clEnqueueReadBuffer, ctx->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+    if (bytes == 0)
+        return CONVOY_OK;
+    TRY(rt_wait_queue(ctx, ctx->queue, "waiting to read", buffer->what, err));
+    CL_WAIT(ctx, "reading", buffer->what, clEnqueueReadBuffer, ctx->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL);
+    ctx->work = (rt_work){0};
     return CONVOY_OK;
 }
 
@@ -181,16 +188,21 @@ convoy_status rt_barrier(convoy_context *ctx, const rt_event *event, convoy_erro
 
 convoy_status rt_event_wait(convoy_context *ctx, rt_event *event, convoy_error *err)
 {
+    static const char name[] = "what was enqueued up to an event";
     ctx->counters.waits++;
-    CL_TRY(ctx, clWaitForEvents, 1, &event->event);
-    return CONVOY_OK;
+    TRY(rt_wait_limited(ctx, event->event, "waiting for", name, err));
+    rt_wait_begin(ctx, "waiting for", name, true);
+    cl_int code = clWaitForEvents(1, &event->event);
+    rt_wait_end(ctx);
+    return code == CL_SUCCESS ? CONVOY_OK : rt_wait_failed(ctx, event->event, name, code, err);
 }
 
 void rt_event_destroy(rt_event *event)
 {
     if (event == NULL)
         return;
-    clReleaseEvent(event->event);
+    if (!event->ctx->lost)
+        clReleaseEvent(event->event);
     event->ctx->counters.live_objects--;
     free(event);
 }
@@ -198,7 +210,10 @@ void rt_event_destroy(rt_event *event)
 convoy_status rt_finish(convoy_context *ctx, convoy_error *err)
 {
     ctx->counters.waits++;
-    CL_TRY(ctx, clFinish, ctx->queue);
-    CL_TRY(ctx, clFinish, ctx->transfer);
+    TRY(rt_wait_queue(ctx, ctx->queue, "waiting for", "all launches", err));
+    CL_WAIT(ctx, "waiting for", "all launches", clFinish, ctx->queue);
+    ctx->work = (rt_work){0};
+    TRY(rt_wait_queue(ctx, ctx->transfer, "waiting for", "all copies", err));
+    CL_WAIT(ctx, "waiting for", "all copies", clFinish, ctx->transfer);
     return CONVOY_OK;
 }

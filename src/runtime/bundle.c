@@ -122,8 +122,10 @@ void bundle_keep_binaries(convoy_context *ctx)
     while (ctx->pending) {
         rt_pending *p = ctx->pending;
         ctx->pending = p->next;
-        program_keep_binary(ctx, p->program, p->text, FIXED_OPTIONS);
-        clReleaseProgram(p->program);
+        if (!ctx->lost) {
+            program_keep_binary(ctx, p->program, p->text, FIXED_OPTIONS);
+            clReleaseProgram(p->program);
+        }
         free(p->text);
         free(p);
     }

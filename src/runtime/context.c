@@ -13,6 +13,8 @@
 #include <clblast_c.h>
 #endif
 
+#define LONGEST_TIMEOUT 1e8 /* seconds: three years */
+
 static bool one_of(const char *value, const char *a, const char *b, const char *c)
 {
     return value == NULL || strcmp(value, a) == 0 || strcmp(value, b) == 0 || strcmp(value, c) == 0;
@@ -38,6 +40,23 @@ static convoy_status choose_tuning(convoy_context *ctx, const char *option, conv
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%s: '%s' is not known; use on or off",
                          option ? "tuning" : "CONVOY_TUNING", value);
     ctx->tuning = strcmp(value, "on") == 0;
+    return CONVOY_OK;
+}
+
+/* The option, else the environment's CONVOY_TIMEOUT, else none. */
+static convoy_status choose_timeout(convoy_context *ctx, double option, convoy_error *err)
+{
+    const char *environment = getenv("CONVOY_TIMEOUT");
+    char *end = NULL;
+    ctx->timeout = option;
+    if (option == 0 && environment != NULL && *environment != '\0') {
+        ctx->timeout = strtod(environment, &end);
+        if (*end != '\0' || !(ctx->timeout > 0) || ctx->timeout > LONGEST_TIMEOUT)
+            return base_fail(err, CONVOY_ERROR_ARGUMENT, "CONVOY_TIMEOUT: '%s'; it is seconds, more than 0 and at most %g", environment,
+                             LONGEST_TIMEOUT);
+    }
+    if (!(ctx->timeout >= 0) || ctx->timeout > LONGEST_TIMEOUT)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "timeout: %g; it is seconds, from 0 (none) to %g", option, LONGEST_TIMEOUT);
     return CONVOY_OK;
 }
 
@@ -125,6 +144,7 @@ convoy_status convoy_context_create(const convoy_context_options *options, convo
     ctx->profile = o->profile;
     TRY_GOTO(rt_device_select(o->device, &ctx->device, &ctx->info, err));
     TRY_GOTO(choose_tuning(ctx, o->tuning, err));
+    TRY_GOTO(choose_timeout(ctx, o->timeout, err));
     choose_cache(ctx, o->cache_dir);
     choose_kernels(ctx, o);
     choose_groups(ctx);
@@ -146,8 +166,24 @@ convoy_status rt_context_again(const convoy_context *ctx, convoy_context **out, 
                                                            .gemm = ctx->gemm_forced ? ctx->gemm : NULL,
                                                            .variant = ctx->variant_forced ? ctx->variant : NULL,
                                                            .vector_width = ctx->vector_width,
-                                                           .tuning = ctx->tuning ? "on" : "off"},
+                                                           .tuning = ctx->tuning ? "on" : "off",
+                                                           .timeout = ctx->timeout},
                                  out, err);
+}
+
+/* A device that does not answer keeps what it has: to release it might be one more wait. */
+static void release_queues(convoy_context *ctx)
+{
+    if (ctx->context)
+        rt_wait_begin(ctx, "closing", ctx->info.platform_name, true);
+    if (ctx->transfer && !ctx->lost)
+        clReleaseCommandQueue(ctx->transfer);
+    if (ctx->queue && !ctx->lost)
+        clReleaseCommandQueue(ctx->queue);
+    if (ctx->context && !ctx->lost)
+        clReleaseContext(ctx->context);
+    rt_wait_end(ctx);
+    rt_wait_destroy(ctx);
 }
 
 void convoy_context_destroy(convoy_context *ctx)
@@ -155,17 +191,12 @@ void convoy_context_destroy(convoy_context *ctx)
     if (ctx == NULL)
         return;
 #ifdef HAVE_CLBLAST
-    if (ctx->used_gemm)
+    if (ctx->used_gemm && !ctx->lost)
         CLBlastClearCache(); /* it would hold our context, and free its programs after the driver is gone */
 #endif
     rt_programs_destroy(ctx);
     rt_records_destroy(ctx);
-    if (ctx->transfer)
-        clReleaseCommandQueue(ctx->transfer);
-    if (ctx->queue)
-        clReleaseCommandQueue(ctx->queue);
-    if (ctx->context)
-        clReleaseContext(ctx->context);
+    release_queues(ctx);
     free(ctx);
 }
 

@@ -131,9 +131,9 @@ static convoy_status make_kernels(rt_list *list, fused_range *r, convoy_error *e
 
 static void release_segment(rt_list *list, segment *s)
 {
-    if (s->kernel)
+    if (s->kernel && !list->ctx->lost)
         clReleaseKernel(s->kernel);
-    if (s->program)
+    if (s->program && !list->ctx->lost)
         clReleaseProgram(s->program);
     list->ctx->counters.live_objects -= (s->kernel != NULL) + (s->program != NULL);
     rt_buffer_destroy(s->counters);

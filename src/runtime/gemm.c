@@ -108,7 +108,8 @@ void gemm_release(const rt_list *list, list_item *item)
 {
     if (item->gemm.temporary == NULL)
         return;
-    clReleaseMemObject(item->gemm.temporary);
+    if (!list->ctx->lost)
+        clReleaseMemObject(item->gemm.temporary);
     list->ctx->counters.live_objects--;
     list->ctx->counters.bytes -= item->gemm.temporary_bytes;
 }

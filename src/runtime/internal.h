@@ -17,6 +17,12 @@ typedef struct rt_program {
     struct rt_program *next;
 } rt_program;
 
+/* Launches enqueued since the host last waited for all. The labels are the lists' own. */
+typedef struct rt_work {
+    const char *first, *last;
+    size_t launches;
+} rt_work;
+
 struct convoy_context {
     convoy_device_info info;
     cl_device_id device;
@@ -37,6 +43,11 @@ struct convoy_context {
     struct rt_pending *pending; /* binaries to keep when the context goes */
     convoy_counters counters;
     double build_seconds;      /* spent on compiling from source so far */
+    rt_work work;
+    double timeout;            /* seconds that a wait for the device may take; 0: as long as it takes */
+    bool lost;                 /* one took longer: what was enqueued may still run, so nothing is released any more */
+    bool watch_tried;
+    struct rt_watch *watch;    /* wait.c; NULL: no wait yet, or no thread for it */
     void (*on_message)(void *user, const char *text);
     void *message_user;
 };
@@ -67,6 +78,26 @@ convoy_status rt_fail(const convoy_context *ctx, const char *call, cl_int code, 
 #define CL_TRY(ctx, function, ...)                                                                                     \
     do {                                                                                                               \
         cl_int cl_code_ = function(__VA_ARGS__);                                                                       \
+        if (cl_code_ != CL_SUCCESS)                                                                                    \
+            return rt_fail((ctx), #function, cl_code_, err);                                                           \
+    } while (0)
+
+/* wait.c. Around each call that may block, so that one that is long is told: "still <doing> <name> after ...". `device`: it waits for
+ * what was enqueued, not for the compiler. Neither costs more than a clock and a lock. */
+void rt_wait_begin(convoy_context *ctx, const char *doing, const char *name, bool device);
+void rt_wait_end(convoy_context *ctx);
+/* In front of them: waits for all of a queue, or for an event, if there is a limit, and fails when that is over (ctx->lost). */
+convoy_status rt_wait_queue(convoy_context *ctx, cl_command_queue queue, const char *doing, const char *name, convoy_error *err);
+convoy_status rt_wait_limited(convoy_context *ctx, cl_event event, const char *doing, const char *name, convoy_error *err);
+convoy_status rt_wait_failed(convoy_context *ctx, cl_event event, const char *name, cl_int code, convoy_error *err);
+void rt_wait_destroy(convoy_context *ctx);
+
+/* The same as CL_TRY for a call that waits for the device. */
+#define CL_WAIT(ctx, doing, name, function, ...)                                                                       \
+    do {                                                                                                               \
+        rt_wait_begin((ctx), (doing), (name), true);                                                                   \
+        cl_int cl_code_ = function(__VA_ARGS__);                                                                       \
+        rt_wait_end(ctx);                                                                                              \
         if (cl_code_ != CL_SUCCESS)                                                                                    \
             return rt_fail((ctx), #function, cl_code_, err);                                                           \
     } while (0)

@@ -20,12 +20,11 @@ convoy_status rt_list_create(convoy_context *ctx, int batch, rt_list **out, conv
 
 static void release_item(rt_list *list, list_item *item)
 {
-    if (item->event)
+    if (item->event && !list->ctx->lost)
         clReleaseEvent(item->event);
-    if (item->kernel) {
+    if (item->kernel && !list->ctx->lost)
         clReleaseKernel(item->kernel);
-        list->ctx->counters.live_objects--;
-    }
+    list->ctx->counters.live_objects -= item->kernel != NULL;
     gemm_release(list, item);
     free(item->label);
     free(item->source);
@@ -38,6 +37,7 @@ void rt_list_destroy(rt_list *list)
 {
     if (list == NULL)
         return;
+    list->ctx->work = (rt_work){0}; /* it may have labels of this list */
     fuse_forget(list);
     for (size_t i = 0; i < list->count; i++)
         release_item(list, &list->items[i]);
@@ -245,6 +245,14 @@ convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer
     return CONVOY_OK;
 }
 
+static convoy_status warm_gemm(rt_list *list, list_item *item, convoy_error *err)
+{
+    rt_wait_begin(list->ctx, "compiling CLBlast's kernels for", item->label, false);
+    convoy_status status = gemm_play(list, item, NULL, err);
+    rt_wait_end(list->ctx);
+    return status;
+}
+
 /* Runs the GEMMs once with a batch size that is new, because CLBlast builds its kernels in the first call. Their results
  * are overwritten before anything reads them. */
 static convoy_status warm_gemms(rt_list *list, convoy_error *err)
@@ -257,7 +265,7 @@ static convoy_status warm_gemms(rt_list *list, convoy_error *err)
     list->warmed[0] = list->batch;
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].kind == ITEM_GEMM)
-            TRY(gemm_play(list, &list->items[i], NULL, err));
+            TRY(warm_gemm(list, &list->items[i], err));
     return CONVOY_OK;
 }
 
@@ -310,6 +318,7 @@ convoy_status rt_list_switch(rt_list *list, int which, convoy_error *err)
 
 void rt_list_cut(rt_list *list, size_t length)
 {
+    list->ctx->work = (rt_work){0}; /* it has labels of these launches */
     while (list->count > length)
         release_item(list, &list->items[--list->count]);
     fuse_forget(list);

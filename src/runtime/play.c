@@ -18,6 +18,15 @@ static convoy_status enqueue(rt_list *list, list_item *item, cl_event *event, co
     return CONVOY_OK;
 }
 
+static void note_work(rt_list *list, size_t first, size_t last, size_t launches)
+{
+    rt_work *w = &list->ctx->work;
+    if (w->launches == 0)
+        w->first = list->items[first].label;
+    w->last = list->items[last].label;
+    w->launches += launches;
+}
+
 static convoy_status play_item(rt_list *list, list_item *item, convoy_error *err)
 {
     convoy_context *ctx = list->ctx;
@@ -31,6 +40,7 @@ static convoy_status play_item(rt_list *list, list_item *item, convoy_error *err
         return base_fail_in(err, status, "%s (kernel %s)", item->label, item->kernel_name);
     ctx->counters.launches++;
     ctx->counters.commands++;
+    note_work(list, (size_t)(item - list->items), (size_t)(item - list->items), 1);
     if (ctx->profile) {
         item->pending_flops = item->flops + item->flops_per_image * list->batch;
         item->pending_bytes = item->bytes + item->bytes_per_image * list->batch;
@@ -47,6 +57,7 @@ static convoy_status play_segment(rt_list *list, const segment *s, convoy_error 
     CL_TRY(ctx, clEnqueueNDRangeKernel, ctx->queue, s->kernel, 1, NULL, &groups, &one, 0, NULL, NULL);
     ctx->counters.launches += s->launches;
     ctx->counters.commands++;
+    note_work(list, s->first, s->last - 1, s->launches);
     return CONVOY_OK;
 }
 

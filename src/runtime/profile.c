@@ -6,7 +6,12 @@ convoy_status profile_collect(const rt_list *list, list_item *item, convoy_error
     cl_ulong start = 0, end = 0;
     if (item->event == NULL)
         return CONVOY_OK;
-    CL_TRY(list->ctx, clWaitForEvents, 1, &item->event);
+    TRY(rt_wait_limited(list->ctx, item->event, "timing", item->label, err));
+    rt_wait_begin(list->ctx, "timing", item->label, true);
+    cl_int code = clWaitForEvents(1, &item->event);
+    rt_wait_end(list->ctx);
+    if (code != CL_SUCCESS)
+        return rt_wait_failed(list->ctx, item->event, item->label, code, err);
     CL_TRY(list->ctx, clGetEventProfilingInfo, item->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
     CL_TRY(list->ctx, clGetEventProfilingInfo, item->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
     clReleaseEvent(item->event);

@@ -47,7 +47,9 @@ convoy_status program_build_from_source(convoy_context *ctx, const char *source,
     cl_program program = clCreateProgramWithSource(ctx->context, 1, &text, NULL, &code);
     if (code != CL_SUCCESS)
         return rt_fail(ctx, "clCreateProgramWithSource", code, err);
+    rt_wait_begin(ctx, "compiling", source, false);
     code = clBuildProgram(program, 1, &ctx->device, options, NULL, NULL);
+    rt_wait_end(ctx);
     if (code != CL_SUCCESS) {
         char *log = build_log(ctx, program);
         convoy_status status = build_fail(ctx, source, options, text, log ? log : "", code, err);
@@ -74,7 +76,10 @@ cl_program program_build_from_cache(convoy_context *ctx, const char *text, const
     free(binary);
     if (code != CL_SUCCESS)
         return NULL;
-    if (loaded == CL_SUCCESS && clBuildProgram(program, 1, &ctx->device, options, NULL, NULL) == CL_SUCCESS) {
+    rt_wait_begin(ctx, "loading", "compiled kernels", false);
+    code = loaded == CL_SUCCESS ? clBuildProgram(program, 1, &ctx->device, options, NULL, NULL) : loaded;
+    rt_wait_end(ctx);
+    if (code == CL_SUCCESS) {
         ctx->counters.cache_hits++;
         return program;
     }
@@ -171,7 +176,8 @@ static void release_until(convoy_context *ctx, const rt_program *last)
     while (ctx->programs != last && ctx->programs != NULL) {
         rt_program *p = ctx->programs;
         ctx->programs = p->next;
-        clReleaseProgram(p->program);
+        if (!ctx->lost)
+            clReleaseProgram(p->program);
         ctx->counters.live_objects--;
         free(p->source);
         free(p->options);
