@@ -78,6 +78,17 @@ static void test_table(void **state)
     assert_string_equal(last.err, "");
 }
 
+/* What there was no time to measure has no ratio. */
+static void test_no_time(void **state)
+{
+    (void)state;
+    shell("convoy tune small.json --batch-size 8 --seconds 0.001 --quiet");
+    expect_success();
+    expect_text(last.out, "(no time to try)\n");
+    expect_no_text(last.out, "nan");
+    expect_no_text(last.out, "inf");
+}
+
 static void test_json_and_export(void **state)
 {
     (void)state;
@@ -132,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_usage),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_no_time),
         cmocka_unit_test(test_json_and_export),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_nowhere_to_keep_it),

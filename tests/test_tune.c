@@ -356,6 +356,30 @@ static void test_model(void **state)
     convoy_model_destroy(model);
 }
 
+/* A transposed convolution runs the passes of an ordinary one in other roles: each is a problem as any, without time to try it. */
+static void test_transposed(void **state)
+{
+    static const char *const passes[] = {"backward data", "backward filter", "forward"};
+    convoy_context *ctx = open_context(NULL, "on");
+    convoy_model *model = NULL;
+    rows r = {0};
+    size_t found = 0;
+    convoy_tune_options o = {.batch_size = 4, .seconds = 1e-3, .on_row = on_row, .user = &r};
+    (void)state;
+    OK(convoy_model_create("up", &model, err));
+    ADD("InputLayer", "shape=(8, 8, 3)");
+    ADD("Conv2D", "filters=8, kernel_size=3");
+    ADD("Conv2DTranspose", "filters=4, kernel_size=3, strides=2, padding=same");
+    OK(convoy_model_initialize(model, 1, err));
+    OK(convoy_tune(ctx, model, &o, NULL, err));
+    for (size_t i = 0; i < r.count; i++)
+        if (strcmp(r.row[i].layer, "conv2d_transpose") == 0)
+            assert_string_equal(r.row[i].pass, passes[found++]);
+    assert_int_equal(found, 3);
+    convoy_model_destroy(model);
+    convoy_context_destroy(ctx);
+}
+
 static void test_model_stops(void **state)
 {
     (void)state;
@@ -513,6 +537,7 @@ int main(void)
         TEST(test_only_right_ones_win),
         TEST(test_time_is_kept),
         TEST(test_model),
+        TEST(test_transposed),
         TEST(test_model_stops),
         TEST(test_clblast_parameters),
         TEST(test_clblast_records),

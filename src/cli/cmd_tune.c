@@ -22,19 +22,37 @@ typedef struct tuning {
 
 /* ---- what happens meanwhile ---- */
 
-static double ratio(const convoy_tune_row *row) { return row->untuned_microseconds / row->tuned_microseconds; }
+/* "1.25", or "-" where a time was not measured. */
+static const char *ratio(double untuned, double tuned, char out[16])
+{
+    if (untuned > 0 && tuned > 0)
+        snprintf(out, 16, "%.2f", untuned / tuned);
+    else
+        snprintf(out, 16, "-");
+    return out;
+}
+
+/* "812.4" microseconds, or "-". */
+static const char *microseconds(double value, char out[24])
+{
+    if (value > 0)
+        snprintf(out, 24, "%.1f", value);
+    else
+        snprintf(out, 24, "-");
+    return out;
+}
 
 static int on_progress(void *user, const convoy_tune_progress *now)
 {
     tuning *t = user;
-    char words[256];
+    char words[256], time[24], times[16];
     const convoy_tune_row *row = now->row;
     if (now->problem == 0)
         snprintf(words, sizeof words, "%.0f/%.0fs untuned: %.60s %s", now->seconds, now->total_seconds, row->layer, row->pass);
     else
-        snprintf(words, sizeof words, "%.0f/%.0fs %zu/%zu %.60s %s: %zu tried, %.1f us, %.2fx", now->seconds,
+        snprintf(words, sizeof words, "%.0f/%.0fs %zu/%zu %.60s %s: %zu tried, %s us, %sx", now->seconds,
                  now->total_seconds, now->problem, now->problems, row->layer, row->pass, row->tried,
-                 row->tuned_microseconds, ratio(row));
+                 microseconds(row->tuned_microseconds, time), ratio(row->untuned_microseconds, row->tuned_microseconds, times));
     progress_bar(&t->progress, now->seconds / now->total_seconds, words);
     return cli_interrupted();
 }
@@ -89,17 +107,14 @@ static int print_json(const tuning *t, const convoy_tune_result *result)
 
 static void print_row(const convoy_tune_row *r, int width)
 {
-    char name[200];
+    char name[200], untuned[24], tuned[24], times[16];
     int n = snprintf(name, sizeof name, "%s %s", r->layer, r->pass);
     if (r->layers > 1)
         snprintf(name + n, sizeof name - (size_t)n, " (%d layers)", r->layers);
-    printf("%-*s ", width, name);
-    if (r->untuned_microseconds > 0)
-        printf("%10.1f", r->untuned_microseconds);
-    else
-        printf("%10s", "-");
+    printf("%-*s %10s", width, name, microseconds(r->untuned_microseconds, untuned));
     if (r->tuned)
-        printf(" %10.1f %6.2f  %s\n", r->tuned_microseconds, ratio(r), r->tuned_to);
+        printf(" %10s %6s  %s\n", microseconds(r->tuned_microseconds, tuned),
+               ratio(r->untuned_microseconds, r->tuned_microseconds, times), r->tuned_to);
     else
         printf(" %10s %6s  (no time to try)\n", "-", "-");
 }
@@ -107,6 +122,7 @@ static void print_row(const convoy_tune_row *r, int width)
 static int print_table(const tuning *t, const convoy_tune_result *result)
 {
     int width = 5;
+    char untuned[24], tuned[24], times[16];
     for (size_t i = 0; i < t->count; i++) {
         int n = (int)(strlen(t->rows[i].layer) + strlen(t->rows[i].pass)) + (t->rows[i].layers > 1 ? 13 : 1);
         width = n > width ? n : width;
@@ -115,8 +131,9 @@ static int print_table(const tuning *t, const convoy_tune_result *result)
     for (size_t i = 0; i < t->count; i++)
         if (t->rows[i].layers > 0)
             print_row(&t->rows[i], width);
-    printf("%-*s %10.1f %10.1f %6.2f\n", width, "total", result->untuned_microseconds, result->tuned_microseconds,
-           result->untuned_microseconds / result->tuned_microseconds);
+    printf("%-*s %10s %10s %6s\n", width, "total", microseconds(result->untuned_microseconds, untuned),
+           microseconds(result->tuned_microseconds, tuned),
+           ratio(result->untuned_microseconds, result->tuned_microseconds, times));
     if (result->clblast[0])
         printf("CLBlast: %.1f us instead of %.1f for its products, by %s\n", result->clblast_tuned_microseconds,
                result->clblast_untuned_microseconds, result->clblast);

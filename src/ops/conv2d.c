@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/conv2d_variant.h"
+#include "ops/conv_pass.h"
 #include "ops/elementwise.h"
 
 /* ---- numbers of a shape ---- */
@@ -145,18 +145,10 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 
 /* ---- the passes ---- */
 
-static convoy_status add_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const conv_shape *s,
-                              const activation *act, const conv_buffers *b, int batch, convoy_error *err)
-{
-    conv_job job = {.problem = {pass, s, batch}, .layer = layer, .act = act, .buffers = b};
-    rt_list_tell(list, &job);
-    return conv_add(list, ctx, job, err);
-}
-
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                  const activation *act, const conv_buffers *b, int batch, convoy_error *err)
 {
-    return add_pass(list, ctx, CONV_FORWARD, layer, s, act, b, batch, err);
+    return ops_conv_pass(list, ctx, CONV_FORWARD, layer, s, act, b, batch, err);
 }
 
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
@@ -164,11 +156,11 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
 {
     bool in_place = b->dx == b->x;
     if (b->dx && !in_place)
-        TRY(add_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err));
+        TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err));
     conv_buffers filter = *b;
     filter.scratch = b->filter_scratch;
-    TRY(add_pass(list, ctx, CONV_BACKWARD_FILTER, layer, s, NULL, &filter, batch, err));
-    return in_place ? add_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err) : CONVOY_OK;
+    TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_FILTER, layer, s, NULL, &filter, batch, err));
+    return in_place ? ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err) : CONVOY_OK;
 }
 
 static conv_choice choice_for(const convoy_context *ctx, const conv_problem *problem)

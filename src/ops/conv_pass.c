@@ -7,14 +7,9 @@
 convoy_status ops_conv_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const conv_shape *s,
                             const activation *act, const conv_buffers *b, int batch, convoy_error *err)
 {
-    char text[160];
-    conv_choice choice;
     conv_job job = {.problem = {pass, s, batch}, .layer = layer, .act = act, .buffers = b};
-    conv_choose(ctx, &job.problem, &choice);
-    conv_choice_text(&choice, text, sizeof text);
-    job.params = choice.params;
-    job.variant_text = text;
-    return choice.variant->add(list, ctx, &job, err);
+    rt_list_tell(list, &job);
+    return conv_add(list, ctx, job, err);
 }
 
 size_t ops_conv_pass_scratch(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch)

@@ -1,11 +1,12 @@
-/* Single passes of a 2D convolution, for layers that use one in another role: a transposed convolution is the data gradient of an
+/* Single passes of a 2D convolution, also for layers that use one in another role: a transposed convolution is the data gradient of an
  * ordinary one. And what stands between passes: bias, and its gradient. */
 #ifndef OPS_CONV_PASS_H
 #define OPS_CONV_PASS_H
 
 #include "ops/conv2d_variant.h"
 
-/* Appends the chosen variant of one pass, as ops/conv2d.h describes them; act may be NULL but for CONV_FORWARD. */
+/* Appends the chosen variant of one pass, as ops/conv2d.h describes them, and tells who watches the list of the problem; act may be NULL
+ * but for CONV_FORWARD. */
 convoy_status ops_conv_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const conv_shape *s,
                             const activation *act, const conv_buffers *b, int batch, convoy_error *err);
 /* Floats that its b->scratch must have. */
