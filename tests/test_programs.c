@@ -324,6 +324,51 @@ static void test_bundle(void **state)
     convoy_context_destroy(ctx);
 }
 
+static void first_message(void *user, const char *text)
+{
+    char *first = user;
+    if (first[0] == '\0')
+        snprintf(first, 1024, "%s", text);
+}
+
+/* What is said of a long build of this kind. */
+static void expect_told(const char *cache_dir, program_keeper keeper, const char *part)
+{
+    char message[1024] = "";
+    convoy_context *ctx = open_context(cache_dir);
+    convoy_context_on_message(ctx, first_message, message);
+    program_built(ctx, keeper);
+    assert_string_equal(message, ""); /* it was short */
+    ctx->build_seconds = 5.0;
+    program_built(ctx, KEPT_HERE); /* the least sure one counts */
+    assert_non_null(strstr(message, part));
+    convoy_context_destroy(ctx);
+}
+
+/* That building happens once is said where it does. */
+static void test_long_build_is_told(void **state)
+{
+    char message[1024], blocked[64];
+    convoy_error err = {0};
+    cl_program program;
+    (void)state;
+    expect_told(folder, KEPT_BY_DRIVER, "to keep them is left to its driver");
+    expect_told(folder, KEPT_NOWHERE, "they can't be kept in /tmp/convoy-programs-");
+    expect_told("", KEPT_NOWHERE, "there is no cache folder, so this happens at every start");
+    snprintf(blocked, sizeof blocked, "%s/file", folder); /* a file is no folder */
+    assert_int_equal(file_write(blocked, "", 0, &err), CONVOY_OK);
+    for (int i = 0; i < 2; i++) {
+        convoy_context *ctx = open_context(i ? blocked : folder);
+        message[0] = '\0';
+        convoy_context_on_message(ctx, first_message, message);
+        ctx->build_seconds = 5.0;
+        assert_int_equal(rt_program_get(ctx, "selftest", "-DTOLD=1", &program, &err), CONVOY_OK);
+        assert_non_null(strstr(message, i ? "can't be kept in" : "this happens once, they are kept in"));
+        convoy_context_destroy(ctx);
+    }
+    unlink(blocked);
+}
+
 /* A whole entry whose binary the driver does not take. */
 static void test_refused_binary_is_rebuilt(void **state)
 {
@@ -420,6 +465,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(test_unusable_folder_is_no_error, clean),
         cmocka_unit_test_setup(test_two_processes_share, clean),
         cmocka_unit_test_setup(test_bundle, clean),
+        cmocka_unit_test_setup(test_long_build_is_told, clean),
     };
     if (argc > 1)
         return use_cache(argv[1]);

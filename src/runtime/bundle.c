@@ -123,7 +123,7 @@ void bundle_keep_binaries(convoy_context *ctx)
         rt_pending *p = ctx->pending;
         ctx->pending = p->next;
         if (!ctx->lost) {
-            program_keep_binary(ctx, p->program, p->text, FIXED_OPTIONS);
+            (void)program_keep_binary(ctx, p->program, p->text, FIXED_OPTIONS);
             clReleaseProgram(p->program);
         }
         free(p->text);
@@ -154,10 +154,13 @@ convoy_status bundle_program(convoy_context *ctx, const char *what, char *joint,
     *out = program_build_from_cache(ctx, joint, FIXED_OPTIONS);
     bool cached = *out != NULL;
     convoy_status status = cached ? CONVOY_OK : program_build_from_source(ctx, what, FIXED_OPTIONS, joint, out, err);
-    if (status != CONVOY_OK || cached || ctx->trying || driver_keeps_kernels())
-        free(joint);
-    else
+    bool built = status == CONVOY_OK && !cached, pending = built && !ctx->trying && !driver_keeps_kernels();
+    if (pending)
         note_pending(ctx, *out, joint);
+    else
+        free(joint);
+    if (built)
+        program_built(ctx, !pending ? KEPT_BY_DRIVER : ctx->cache_dir[0] ? KEPT_HERE : KEPT_NOWHERE);
     return status;
 }
 

@@ -17,6 +17,9 @@ typedef struct rt_program {
     struct rt_program *next;
 } rt_program;
 
+/* Who keeps a compiled program for the next start. */
+typedef enum program_keeper { KEPT_HERE, KEPT_BY_DRIVER, KEPT_NOWHERE } program_keeper;
+
 /* Launches enqueued since the host last waited for all. The labels are the lists' own. */
 typedef struct rt_work {
     const char *first, *last;
@@ -43,6 +46,8 @@ struct convoy_context {
     struct rt_pending *pending; /* binaries to keep when the context goes */
     convoy_counters counters;
     double build_seconds;      /* spent on compiling from source so far */
+    bool build_told;
+    program_keeper keeper;     /* of what was compiled: the least sure one */
     rt_work work;
     double timeout;            /* seconds that a wait for the device may take; 0: as long as it takes */
     bool lost;                 /* one took longer: what was enqueued may still run, so nothing is released any more */
@@ -138,8 +143,8 @@ void rt_records_destroy(convoy_context *ctx);
 /* program_cache.c: binaries on disk, keyed by source text, options, device and driver. A miss, a corrupt or a stale entry
  * gives NULL; storing is best effort and atomic (two processes may share the folder). */
 unsigned char *rt_cache_load(const convoy_context *ctx, const char *text, const char *options, size_t *size);
-void rt_cache_store(const convoy_context *ctx, const char *text, const char *options, const unsigned char *binary,
-                    size_t size);
+bool rt_cache_store(const convoy_context *ctx, const char *text, const char *options, const unsigned char *binary,
+                    size_t size); /* false: it is not stored */
 
 /* kernels.c, generated from cl/ at build time: the text of a file, its includes expanded; NULL when there is none. */
 const char *rt_kernel_source(const char *name);

@@ -22,21 +22,24 @@ static char *build_log(const convoy_context *ctx, cl_program program)
     return log;
 }
 
-/* Says once per context that building takes a while, as soon as it has. */
-static void count_build_time(convoy_context *ctx, double seconds)
+void program_built(convoy_context *ctx, program_keeper keeper)
 {
-    bool told = ctx->build_seconds >= LONG_BUILD;
     if (ctx->trying)
         return;
-    ctx->build_seconds += seconds;
-    if (told || ctx->build_seconds < LONG_BUILD)
+    if (keeper > ctx->keeper)
+        ctx->keeper = keeper;
+    if (ctx->build_told || ctx->build_seconds < LONG_BUILD)
         return;
-    if (ctx->cache_dir[0] != '\0')
-        rt_message(ctx, "building kernels for %s; this happens once, they are kept in %s", ctx->info.name,
+    ctx->build_told = true;
+    if (ctx->cache_dir[0] == '\0' && ctx->keeper != KEPT_BY_DRIVER)
+        rt_message(ctx, "building kernels for %s; there is no cache folder, so this happens at every start", ctx->info.name);
+    else if (ctx->keeper == KEPT_NOWHERE)
+        rt_message(ctx, "building kernels for %s; they can't be kept in %s, so this happens at every start", ctx->info.name,
                    ctx->cache_dir);
+    else if (ctx->keeper == KEPT_BY_DRIVER)
+        rt_message(ctx, "building kernels for %s; to keep them is left to its driver", ctx->info.name);
     else
-        rt_message(ctx, "building kernels for %s; there is no cache folder, so this happens at every start",
-                   ctx->info.name);
+        rt_message(ctx, "building kernels for %s; this happens once, they are kept in %s", ctx->info.name, ctx->cache_dir);
 }
 
 convoy_status program_build_from_source(convoy_context *ctx, const char *source, const char *options, const char *text,
@@ -58,7 +61,8 @@ convoy_status program_build_from_source(convoy_context *ctx, const char *source,
         return status;
     }
     ctx->counters.builds++;
-    count_build_time(ctx, clock_seconds() - start);
+    if (!ctx->trying)
+        ctx->build_seconds += clock_seconds() - start;
     *out = program;
     return CONVOY_OK;
 }
@@ -87,17 +91,18 @@ cl_program program_build_from_cache(convoy_context *ctx, const char *text, const
     return NULL;
 }
 
-void program_keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options)
+bool program_keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options)
 {
     size_t size = 0;
     if (ctx->cache_dir[0] == '\0' || ctx->trying)
-        return;
+        return false;
     if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0)
-        return;
+        return false;
     unsigned char *binary = malloc(size);
-    if (binary != NULL && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
-        rt_cache_store(ctx, text, options, binary, size);
+    bool kept = binary != NULL && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS &&
+                rt_cache_store(ctx, text, options, binary, size);
     free(binary);
+    return kept;
 }
 
 convoy_status program_remember(convoy_context *ctx, const char *source, const char *options, cl_program program,
@@ -134,7 +139,7 @@ static convoy_status build_alone(convoy_context *ctx, const char *source, const 
     cl_program program = program_build_from_cache(ctx, text, all_options);
     if (program == NULL) {
         TRY_GOTO(program_build_from_source(ctx, source, all_options, text, &program, err));
-        program_keep_binary(ctx, program, text, all_options);
+        program_built(ctx, program_keep_binary(ctx, program, text, all_options) ? KEPT_HERE : KEPT_NOWHERE);
     }
     status = program_remember(ctx, source, options, program, "", err);
 done:

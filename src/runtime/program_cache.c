@@ -108,16 +108,16 @@ unsigned char *rt_cache_load(const convoy_context *ctx, const char *source, cons
     return out;
 }
 
-void rt_cache_store(const convoy_context *ctx, const char *source, const char *options, const unsigned char *binary,
+bool rt_cache_store(const convoy_context *ctx, const char *source, const char *options, const unsigned char *binary,
                     size_t size)
 {
     char path[PATH_MAX];
     size_t key_length;
     if (ctx->cache_dir[0] == '\0' || size == 0 || file_make_folder(ctx->cache_dir, NULL) != CONVOY_OK)
-        return;
+        return false;
     char *key = make_key(ctx, source, options, &key_length);
     if (key == NULL)
-        return;
+        return false;
     entry_header h = {.key_length = key_length, .binary_length = size,
                       .checksum = checksum(key, key_length, binary, size)};
     memcpy(h.magic, MAGIC, sizeof h.magic);
@@ -125,8 +125,9 @@ void rt_cache_store(const convoy_context *ctx, const char *source, const char *o
     text_add_bytes(&entry, &h, sizeof h);
     text_add_bytes(&entry, key, key_length);
     text_add_bytes(&entry, binary, size);
-    if (!entry.failed && entry.length <= LARGEST_ENTRY && entry_path(ctx, key, key_length, path, sizeof path))
-        (void)file_write(path, entry.data, entry.length, NULL);
+    bool stored = !entry.failed && entry.length <= LARGEST_ENTRY && entry_path(ctx, key, key_length, path, sizeof path) &&
+                  file_write(path, entry.data, entry.length, NULL) == CONVOY_OK;
     text_free(&entry);
     free(key);
+    return stored;
 }
