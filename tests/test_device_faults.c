@@ -1,17 +1,52 @@
-/* Devices that fail: calls of OpenCL that this program defines itself, in front of the loader's. */
+/* Devices that fail, or never end: calls of OpenCL that this program defines itself, in front of the loader's. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "runtime_fixture.h"
 
-static bool refuse_args; /* clSetKernelArg fails */
+static bool refuse_args;             /* clSetKernelArg fails */
+static cl_int event_status;          /* CL_RUNNING: no event ends; negative: what was enqueued has failed */
+static double slow;                  /* seconds that clFinish takes */
+static int looks;                    /* questions about an event */
+
+#define REAL(name) (*(void **)&real = dlsym(RTLD_NEXT, #name))
 
 CL_API_ENTRY cl_int CL_API_CALL clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
 {
     static cl_int(CL_API_CALL *real)(cl_kernel, cl_uint, size_t, const void *);
-    if (real == NULL)
-        *(void **)&real = dlsym(RTLD_NEXT, "clSetKernelArg");
+    REAL(clSetKernelArg);
     return refuse_args ? CL_OUT_OF_HOST_MEMORY : real(kernel, index, size, value);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL clGetEventInfo(cl_event event, cl_event_info what, size_t size, void *out, size_t *size_out)
+{
+    static cl_int(CL_API_CALL *real)(cl_event, cl_event_info, size_t, void *, size_t *);
+    REAL(clGetEventInfo);
+    cl_int code = real(event, what, size, out, size_out);
+    looks++;
+    if (what == CL_EVENT_COMMAND_EXECUTION_STATUS && event_status != CL_COMPLETE)
+        *(cl_int *)out = event_status;
+    return code;
+}
+
+CL_API_ENTRY cl_int CL_API_CALL clWaitForEvents(cl_uint count, const cl_event *events)
+{
+    static cl_int(CL_API_CALL *real)(cl_uint, const cl_event *);
+    REAL(clWaitForEvents);
+    return event_status < 0 ? CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST : real(count, events);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL clFinish(cl_command_queue queue)
+{
+    static cl_int(CL_API_CALL *real)(cl_command_queue);
+    REAL(clFinish);
+    struct timespec pause = {.tv_sec = (time_t)slow, .tv_nsec = (long)(fmod(slow, 1.0) * 1e9)};
+    nanosleep(&pause, NULL);
+    return real(queue);
 }
 
 enum { LENGTH = 64, LAUNCHES = 2 };
@@ -25,10 +60,11 @@ typedef struct fixture {
 /* to = variable - from, twice. */
 static void begin(fixture *f)
 {
+    static const char *const labels[LAUNCHES] = {"negating", "doing it again"};
     *f = (fixture){.from = make(LENGTH * sizeof(float)), .to = make(LENGTH * sizeof(float)), .list = make_list(1)};
     f->pair[0] = f->pair[1] = f->from;
     for (int i = 0; i < LAUNCHES; i++) {
-        rt_launch l = {.label = "negating", .source = "selftest_items", .kernel = "negate", .global = {RT_FIXED(LENGTH)}};
+        rt_launch l = {.label = labels[i], .source = "selftest_items", .kernel = "negate", .global = {RT_FIXED(LENGTH)}};
         rt_push(&l, RT_SWITCHED(f->pair));
         rt_push(&l, RT_BUFFER(f->to));
         rt_push(&l, RT_VARIABLE(RT_VAR_RATE));
@@ -60,8 +96,136 @@ static void test_arguments(void **state)
     end(&f);
 }
 
+/* A wait that nothing limits is the driver's one call. */
+static void test_one_call(void **state)
+{
+    fixture f;
+    float values[LENGTH] = {0};
+    rt_event *event;
+    (void)state;
+    begin(&f);
+    looks = 0;
+    OK(rt_buffer_write(f.from, 0, values, sizeof values, err));
+    OK(rt_list_play(f.list, 0, LAUNCHES, err));
+    OK(rt_marker(ctx, &event, err));
+    OK(rt_event_wait(ctx, event, err));
+    OK(rt_buffer_read(f.to, 0, values, sizeof values, err));
+    OK(rt_finish(ctx, err));
+    assert_int_equal(looks, 0);
+    rt_event_destroy(event);
+    end(&f);
+}
+
+/* What has failed says why. */
+static void test_failed_event(void **state)
+{
+    rt_event *event;
+    (void)state;
+    OK(rt_marker(ctx, &event, err));
+    event_status = CL_DEVICE_NOT_AVAILABLE;
+    REFUSED(rt_event_wait(ctx, event, err), CONVOY_ERROR_DEVICE, "CL_DEVICE_NOT_AVAILABLE (-2)");
+    event_status = CL_COMPLETE;
+    rt_event_destroy(event);
+}
+
+/* ---- with a limit ---- */
+
+static convoy_context *usual;
+
+/* The tests' context becomes one with a limit. */
+static void limit(double seconds)
+{
+    usual = ctx;
+    OK(convoy_context_create(&(convoy_context_options){.timeout = seconds}, &ctx, err));
+}
+
+static void unlimit(void)
+{
+    convoy_context_destroy(ctx);
+    ctx = usual;
+}
+
+/* The first message. */
+static void note(void *user, const char *text)
+{
+    char *first = user;
+    if (first[0] == '\0')
+        snprintf(first, 1024, "%s", text);
+}
+
+/* A long wait is told while it lasts, with what it is for; it is no error. */
+static void test_told(void **state)
+{
+    char message[1024] = "";
+    fixture f;
+    (void)state;
+    limit(2.0); /* told after a quarter */
+    convoy_context_on_message(ctx, note, message);
+    begin(&f);
+    OK(rt_finish(ctx, err));
+    OK(rt_list_play(f.list, 0, LAUNCHES, err));
+    slow = 0.8;
+    OK(rt_finish(ctx, err));
+    slow = 0.0;
+    end(&f);
+    unlimit();
+    print_message("%s\n", message);
+    assert_non_null(strstr(message, "still waiting for all launches after 0."));
+    assert_non_null(strstr(message, "2 launches were enqueued before, from that for negating to that for doing it again"));
+}
+
+/* A device that never ends: the wait does, and no later one begins. */
+static void test_gives_up(void **state)
+{
+    float values[LENGTH];
+    fixture f;
+    (void)state;
+    limit(0.2);
+    begin(&f);
+    OK(rt_list_play(f.list, 0, LAUNCHES, err));
+    event_status = CL_RUNNING;
+    REFUSED(rt_buffer_read(f.to, 0, values, sizeof values, err), CONVOY_ERROR_DEVICE, "gave up waiting to read test after 0.2 seconds");
+    event_status = CL_COMPLETE;
+    REFUSED(rt_finish(ctx, err), CONVOY_ERROR_DEVICE, "gave up waiting for all launches");
+    end(&f);
+    unlimit();
+}
+
+static void test_fails_within_limit(void **state)
+{
+    (void)state;
+    limit(30.0);
+    event_status = CL_DEVICE_NOT_AVAILABLE;
+    REFUSED(rt_finish(ctx, err), CONVOY_ERROR_DEVICE, "CL_DEVICE_NOT_AVAILABLE (-2)");
+    event_status = CL_COMPLETE;
+    OK(rt_finish(ctx, err));
+    unlimit();
+}
+
+static void test_limits(void **state)
+{
+    static const char *const wrong[] = {"x", "0", "-1", "30s", "nan", "1e9"};
+    convoy_context *other = NULL;
+    (void)state;
+    REFUSED(convoy_context_create(&(convoy_context_options){.timeout = -1.0}, &other, err), CONVOY_ERROR_ARGUMENT, "timeout: -1");
+    REFUSED(convoy_context_create(&(convoy_context_options){.timeout = NAN}, &other, err), CONVOY_ERROR_ARGUMENT, "timeout: nan");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(setenv("CONVOY_TIMEOUT", wrong[i], 1), 0);
+        REFUSED(convoy_context_create(NULL, &other, err), CONVOY_ERROR_ARGUMENT, "CONVOY_TIMEOUT: '");
+    }
+    assert_int_equal(setenv("CONVOY_TIMEOUT", "2.5", 1), 0);
+    OK(convoy_context_create(NULL, &other, err));
+    assert_true(other->timeout == 2.5);
+    convoy_context_destroy(other);
+    OK(convoy_context_create(&(convoy_context_options){.timeout = 7.0}, &other, err));
+    assert_true(other->timeout == 7.0);
+    convoy_context_destroy(other);
+    unsetenv("CONVOY_TIMEOUT");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_arguments)};
+    const struct CMUnitTest tests[] = {TEST(test_arguments), TEST(test_one_call), TEST(test_failed_event), TEST(test_told),
+                                       TEST(test_gives_up), TEST(test_fails_within_limit), TEST(test_limits)};
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

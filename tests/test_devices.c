@@ -187,7 +187,7 @@ static void test_flag_over_environment_over_default(void **state)
     expect_choice("gpu,cpu", "", "", "0:0");
     expect_choice("gpu,cpu", "nonsense", "0:0", "0:0");
     expect_refusal("gpu,cpu", "nonsense", NULL, "CONVOY_DEVICE 'nonsense'", "no device matches");
-    expect_refusal("gpu,cpu", "cpu", "nonsense", "-d/--device 'nonsense'", "no device matches");
+    expect_refusal("gpu,cpu", "cpu", "nonsense", "device 'nonsense'", "no device matches");
 }
 
 static void test_selectors(void **state)
@@ -211,21 +211,21 @@ static void test_selectors_refused(void **state)
 {
     (void)state;
     skip_under_oclgrind();
-    const char *flag = "-d/--device '";
-    expect_refusal("gpu,cpu", NULL, "0", flag, "a number alone does not name a device");
-    expect_refusal("gpu,cpu", NULL, "560", flag, "a number alone does not name a device");
-    expect_refusal("gpu,gpu,cpu", NULL, "gpu", flag, "2 devices match");
-    expect_refusal("gpu,gpu,cpu", NULL, "fake platform", flag, "3 devices match");
-    expect_refusal("gpu,cpu", NULL, "accelerator", flag, "no device matches");
-    expect_refusal("gpu,cpu", NULL, "0:2", flag, "no device matches");
-    expect_refusal("gpu,cpu", NULL, "7:0", flag, "no device matches");
-    expect_refusal("gpu,cpu", NULL, "0:99999999999999999999", flag, "no device matches");
-    expect_refusal("gpu,cpu", NULL, "0:-1", flag, "no device matches");
-    expect_refusal("gpu/nocompiler,cpu", NULL, "gpu", flag, "Model gpu 0 can't be used: its driver has no compiler");
-    expect_refusal("gpu/old,cpu", NULL, "0:0", flag, "OpenCL C 1.1; OpenCL C 1.2 or later is needed");
-    expect_refusal("gpu;-", NULL, "platform B", flag, "Fake platform B can't be used: the platform has no device");
+    const char *option = "device '"; /* of convoy_context_options: the library names no flag */
+    expect_refusal("gpu,cpu", NULL, "0", option, "a number alone does not name a device");
+    expect_refusal("gpu,cpu", NULL, "560", option, "a number alone does not name a device");
+    expect_refusal("gpu,gpu,cpu", NULL, "gpu", option, "2 devices match");
+    expect_refusal("gpu,gpu,cpu", NULL, "fake platform", option, "3 devices match");
+    expect_refusal("gpu,cpu", NULL, "accelerator", option, "no device matches");
+    expect_refusal("gpu,cpu", NULL, "0:2", option, "no device matches");
+    expect_refusal("gpu,cpu", NULL, "7:0", option, "no device matches");
+    expect_refusal("gpu,cpu", NULL, "0:99999999999999999999", option, "no device matches");
+    expect_refusal("gpu,cpu", NULL, "0:-1", option, "no device matches");
+    expect_refusal("gpu/nocompiler,cpu", NULL, "gpu", option, "Model gpu 0 can't be used: its driver has no compiler");
+    expect_refusal("gpu/old,cpu", NULL, "0:0", option, "OpenCL C 1.1; OpenCL C 1.2 or later is needed");
+    expect_refusal("gpu;-", NULL, "platform B", option, "Fake platform B can't be used: the platform has no device");
     /* Every refusal lists what there is. */
-    expect_refusal("gpu,cpu", NULL, "x9", flag,
+    expect_refusal("gpu,cpu", NULL, "x9", option,
                    "\n  0:0  gpu  Model gpu 0 (Fake platform A)\n  0:1  cpu  Model cpu 0X");
 }
 

@@ -32,9 +32,40 @@ void cli_say(const char *format, ...)
     fputc('\n', stderr);
 }
 
+/* What the library calls by its own names, and the command by its flags. */
+static const struct { const char *name, *flag; } flags[] = {
+    {"option 'mirror'", "--mirror URL"}, {"option 'gemm'", "--gemm"}, {"option 'optimizer'", "--optimizer"},
+    {"convoy_model_load_weights", "--weights"}};
+
+static void say_with_flags(const char *message)
+{
+    static const char device[] = "device '";
+    char text[2 * sizeof((convoy_error){0}.message)];
+    size_t n = 0, rows = sizeof flags / sizeof *flags, i;
+    if (strncmp(message, device, sizeof device - 1) == 0)
+        n = (size_t)snprintf(text, sizeof text, "-d/--");
+    while (*message != '\0' && n + 32 < sizeof text) {
+        for (i = 0; i < rows && strncmp(message, flags[i].name, strlen(flags[i].name)) != 0; i++)
+            ;
+        if (i == rows) {
+            text[n++] = *message++;
+            continue;
+        }
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s", flags[i].flag);
+        message += strlen(flags[i].name);
+    }
+    text[n] = '\0';
+    cli_say("%s", text);
+}
+
+static bool device_failed;
+
+bool cli_device_failed(void) { return device_failed; }
+
 int cli_report(const convoy_error *err)
 {
-    cli_say("%s", err->message);
+    say_with_flags(err->message);
+    device_failed = device_failed || err->status == CONVOY_ERROR_DEVICE;
     bool usage = err->status == CONVOY_ERROR_ARGUMENT || err->status == CONVOY_ERROR_NO_DEVICE;
     return usage ? CLI_USAGE : CLI_FAILED;
 }

@@ -94,6 +94,7 @@ void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints err's message and returns the exit code that goes with its status. */
 int cli_report(const convoy_error *err);
+bool cli_device_failed(void); /* some error was CONVOY_ERROR_DEVICE */
 
 /* A wrong usage: "convoy: ..." and where help is. Returns CLI_USAGE. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -104,5 +104,7 @@ int main(int argc, char **argv)
     if (!written && errno != EPIPE)
         cli_say("can't write to standard output%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
     fflush(stderr);
+    if (cli_device_failed()) /* a driver may wait for its device when a process ends, and that for ever */
+        _exit(written ? code : CLI_FAILED);
     return written ? code : CLI_FAILED;
 }

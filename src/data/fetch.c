@@ -126,7 +126,7 @@ static convoy_status wrong_bytes(const fetch_part *part, const char *url, const 
 {
     return base_fail(err, CONVOY_ERROR_FORMAT,
                      "%s: not the file that was published: it has the digest %s; %s is expected. It was removed; try "
-                     "again, or name another place by --mirror",
+                     "again, or name another place by option 'mirror'",
                      url, found, part->digest);
 }
 

@@ -109,7 +109,7 @@ static outcome another_file(download *d, curl_off_t length)
     curl_easy_getinfo(d->curl, CURLINFO_CONTENT_TYPE, &type);
     base_fail(d->err, CONVOY_ERROR_FORMAT,
               "%s: not the file that was published: it has %" CURL_FORMAT_CURL_OFF_T " bytes%s%s; %" PRIu64
-              " are expected. Does something between here and there answer in its place? --mirror URL takes it from "
+              " are expected. Does something between here and there answer in its place? option 'mirror' takes it from "
               "elsewhere",
               d->url, length, type == NULL ? "" : " of type ", type == NULL ? "" : type, d->part->size);
     return FAILED;
@@ -156,7 +156,7 @@ static size_t on_data(char *data, size_t one, size_t count, void *user)
     if (count > d->part->size - d->have) {
         base_fail(d->err, CONVOY_ERROR_FORMAT,
                   "%s: not the file that was published: it has more than the %" PRIu64
-                  " bytes that are expected; --mirror URL takes it from elsewhere",
+                  " bytes that are expected; option 'mirror' takes it from elsewhere",
                   d->url, d->part->size);
         d->refused = FAILED;
         (void)keep(d, 0);
@@ -267,13 +267,13 @@ static const char *advice(CURLcode code, long answer)
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
-        return "; is this machine on the net? Behind a proxy, set https_proxy and http_proxy; --mirror URL takes it from "
+        return "; is this machine on the net? Behind a proxy, set https_proxy and http_proxy; option 'mirror' takes it from "
                "elsewhere";
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE: return "; name the certificates to trust in SSL_CERT_FILE";
     case CURLE_HTTP_RETURNED_ERROR:
-        return answer == 404 || answer == 410 ? "; it is not there (any more): --mirror URL takes it from elsewhere"
-                                              : "; --mirror URL takes it from elsewhere";
+        return answer == 404 || answer == 410 ? "; it is not there (any more): option 'mirror' takes it from elsewhere"
+                                              : "; option 'mirror' takes it from elsewhere";
     default: return "";
     }
 }
@@ -342,7 +342,7 @@ static convoy_status give_up(download *d, int tries)
     char kept[PATH_MAX + 128];
     describe_kept(d, kept, sizeof kept);
     return base_fail(d->err, CONVOY_ERROR_FILE,
-                     "%s: can't download: %s; %d tries in a row brought nothing new%s; --mirror URL takes it from "
+                     "%s: can't download: %s; %d tries in a row brought nothing new%s; option 'mirror' takes it from "
                      "elsewhere",
                      d->url, d->trouble, tries, kept);
 }

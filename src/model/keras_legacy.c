@@ -35,7 +35,7 @@ static convoy_status fail_no_model(const hdf5_file *file, convoy_error *err)
                    hdf5_look(file->id, "layers") == HDF5_PRESENT;
     if (weights)
         return base_fail(err, CONVOY_ERROR_FORMAT, "it holds weights alone, no model (the attribute " MODEL " is missing): name "
-                         "the model, and give this file as its weights (--weights)");
+                         "the model, and give this file as its weights (convoy_model_load_weights)");
     return base_fail(err, CONVOY_ERROR_FORMAT, "an HDF5 file, but not a model that Keras saved: the attribute " MODEL
                      " is missing");
 }

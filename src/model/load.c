@@ -88,7 +88,7 @@ convoy_status convoy_model_load(const char *name_or_path, convoy_model **out, co
     case MODEL_FILE_EMPTY: return base_fail(err, CONVOY_ERROR_FORMAT, "%s: is empty; expected " EXPECTED, path);
     case MODEL_FILE_SAFETENSORS:
         return base_fail(err, CONVOY_ERROR_FORMAT, "%s: a safetensors file holds weights alone, no model: name the model, and "
-                         "give this file as its weights (--weights)", path);
+                         "give this file as its weights (convoy_model_load_weights)", path);
     case MODEL_FILE_OTHER: break;
     }
     return base_fail(err, CONVOY_ERROR_FORMAT, "%s: neither a .keras file (a zip archive), nor a .h5 file of Keras, nor a Keras "

@@ -148,7 +148,7 @@ static convoy_status tune_kernels(bench *b, convoy_error *err)
     double now;
     TRY(check(b, &right, err));
     if (!right)
-        return base_fail(err, CONVOY_ERROR_DEVICE, "CLBlast's products are wrong on %s; --gemm builtin does without it",
+        return base_fail(err, CONVOY_ERROR_DEVICE, "CLBlast's products are wrong on %s; builtin as option 'gemm' does without it",
                          convoy_context_device(b->ctx)->name);
     TRY(measure(b, &now, err));
     b->result->own = b->result->tuned = now;

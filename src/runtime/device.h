@@ -18,7 +18,7 @@ const char *device_environment(void);
 /* Marks the default row, if there is one: what CONVOY_DEVICE names, else the first of the fastest class. */
 void device_rows_mark_default(device_row *rows, size_t count);
 
-/* The row that `selector` names; `origin` says in errors where it comes from ("-d/--device", "CONVOY_DEVICE"). */
+/* The row that `selector` names; `origin` says in errors where it comes from ("device", the option, or "CONVOY_DEVICE"). */
 convoy_status device_rows_match(const device_row *rows, size_t count, const char *selector, const char *origin,
                                 size_t *index, convoy_error *err);
 

@@ -250,7 +250,7 @@ convoy_status rt_device_select(const char *wish, cl_device_id *out, convoy_devic
 {
     device_row *rows;
     size_t count, chosen = 0;
-    const char *origin = "-d/--device";
+    const char *origin = "device";
     convoy_status status = CONVOY_OK;
     if (wish == NULL || wish[0] == '\0') {
         wish = device_environment();

@@ -30,7 +30,7 @@ static gemm_call gemm_of(const rt_gemm_launch *g, int batch)
 
 static convoy_status gemm_fail(const list_item *item, const char *call, CLBlastStatusCode code, convoy_error *err)
 {
-    return base_fail(err, CONVOY_ERROR_DEVICE, "%s: %s failed with status %d; --gemm builtin does without CLBlast",
+    return base_fail(err, CONVOY_ERROR_DEVICE, "%s: %s failed with status %d; builtin as option 'gemm' does without CLBlast",
                      item->label, call, (int)code);
 }
 

@@ -61,7 +61,7 @@ static convoy_status choose_settings(optimizer *o, const convoy_model *model, co
     TRY(check_options(options, err));
     if (options->name == NULL && model != NULL && model->optimizer_refused[0] != '\0')
         return base_fail(err, CONVOY_ERROR_MODEL, "the optimizer of the file can't be gone on with: %s; name another one to "
-                         "train with (--optimizer adam)", model->optimizer_refused);
+                         "train with (option 'optimizer', such as adam)", model->optimizer_refused);
     if (options->name == NULL && model != NULL && optimizer_class_find(model->optimizer) != NULL) {
         o->is_models = true;
         o->class = optimizer_class_find(model->optimizer);
