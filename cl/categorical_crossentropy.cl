@@ -21,12 +21,11 @@ kernel void loss_rows(LOSS_PARAMETERS)
         return;
     z += row * C;
     int label = labels[row];
-    int best = largest(z);
     float weight = WEIGHT;
     float sum = 0.0f;
     float loss = 0.0f;
 #if FROM_LOGITS
-    float top = z[best];
+    float top = z[largest(z)];
     for (int i = 0; i < C; i++)
         sum += exp(z[i] - top);
     float log_sum = log(sum);
@@ -43,7 +42,7 @@ kernel void loss_rows(LOSS_PARAMETERS)
     }
 #endif
     row_loss[row] = weight * loss;
-    row_correct[row] = best == label;
+    row_correct[row] = largest(given + row * C) == label;
 #if GRADIENT
     dz += row * C;
     for (int i = 0; i < C; i++) {

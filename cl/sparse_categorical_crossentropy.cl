@@ -11,11 +11,10 @@ kernel void loss_rows(LOSS_PARAMETERS)
         return;
     z += row * C;
     int label = labels[row];
-    int best = largest(z);
     float weight = WEIGHT;
     float sum = 0.0f;
 #if FROM_LOGITS
-    float top = z[best];
+    float top = z[largest(z)];
     for (int i = 0; i < C; i++)
         sum += exp(z[i] - top);
     row_loss[row] = weight * (log(sum) - (z[label] - top));
@@ -25,7 +24,7 @@ kernel void loss_rows(LOSS_PARAMETERS)
     float at_label = clipped(z[label]);
     row_loss[row] = weight * (log(sum) - log(at_label));
 #endif
-    row_correct[row] = (C == 1 ? predicted(z) : best) == label;
+    row_correct[row] = predicted(given + row * C) == label;
 #if GRADIENT
     dz += row * C;
     for (int i = 0; i < C; i++) {

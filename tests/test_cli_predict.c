@@ -266,11 +266,116 @@ static void test_wrong_usage(void **state)
     expect_failure(2, "(0, 0, 0)");
 }
 
+/* ---- what outputs mean ---- */
+
+#define ENDING(units, act) "{\"class_name\":\"Dense\",\"config\":{\"units\":" units ",\"activation\":\"" act "\"}}"
+
+static json_t *first_prediction(json_t *all) { return json_array_get(json_object_get(all, "predictions"), 0); }
+
+/* One sigmoid names both classes, and the report of its run counts as evaluate does. */
+static void test_one_sigmoid(void **state)
+{
+    (void)state;
+    write_file("yes.json", MODEL(FLATTEN "," ENDING("1", "sigmoid")));
+    shell("convoy train yes.json --data set --epochs 40 --batch-size 4 -o yes.keras -q --run yes-run");
+    expect_success();
+    expect_text(last.out, "test accuracy 1.0000");
+    for (int k = 0; k < 2; k++) {
+        shell("convoy predict yes.keras '%s' --json -q", k ? "set/in colour/1.png" : GOLDEN "grey.png");
+        expect_success();
+        json_t *all = parsed(last.out), *row = first_prediction(all);
+        assert_string_equal(json_string_value(json_object_get(all, "outputs")), "binary");
+        assert_string_equal(name_of(top(row, 0)), k ? "in colour" : "gr\xc3\xa9y\nline");
+        assert_true(probability(top(row, 0)) > 0.5);
+        assert_true(fabs(probability(top(row, 0)) + probability(top(row, 1)) - 1) < 1e-6);
+        json_decref(all);
+    }
+}
+
+/* A file of the model with weights drawn by chance: nothing is trained. */
+static void save_drawn(const char *json, const char *path)
+{
+    convoy_error err = {0};
+    convoy_model *m = NULL;
+    if (convoy_model_from_json(json, strlen(json), &m, &err) != CONVOY_OK || convoy_model_initialize(m, 3, &err) != CONVOY_OK ||
+        convoy_model_save(m, path, &err) != CONVOY_OK)
+        fail_msg("%s", err.message);
+    convoy_model_destroy(m);
+}
+
+/* Several sigmoids, and numbers, are shown as the model gives them. */
+static void test_labels_and_numbers(void **state)
+{
+    (void)state;
+    convoy_error err = {0};
+    convoy_shape shape = {3, {32, 32, 3}};
+    float *x = malloc(3072 * sizeof *x), *y = NULL;
+    size_t count;
+    assert_int_equal(convoy_image_read_scaled(GOLDEN "rgb.png", shape, 0, x, &err), CONVOY_OK);
+    assert_int_equal(convoy_npy_write("x.npy", x, 1, &shape, &err), CONVOY_OK);
+    free(x);
+    for (int numbers = 0; numbers < 2; numbers++) {
+        save_drawn(numbers ? MODEL(FLATTEN "," ENDING("3", "tanh")) : MODEL(FLATTEN "," ENDING("3", "sigmoid")), "drawn.keras");
+        shell("convoy predict drawn.keras --input x.npy --output y.npy -q && convoy predict drawn.keras '%srgb.png' --json", GOLDEN);
+        expect_success();
+        if (numbers)
+            expect_text(last.err, "does not say what its 3 outputs mean: taken for a number");
+        json_t *all = parsed(strchr(last.out, '{')), *row = first_prediction(all);
+        assert_int_equal(convoy_npy_read("y.npy", &y, &count, &shape, &err), CONVOY_OK);
+        for (size_t i = 0; i < 3; i++) {
+            double found = numbers ? json_real_value(json_array_get(json_object_get(row, "numbers"), i)) : probability(top(row, i));
+            float expected = numbers ? y[i] : y[json_integer_value(json_object_get(top(row, i), "class"))];
+            assert_true(fabs(found - (double)expected) < 1e-6);
+        }
+        json_decref(all);
+        free(y);
+    }
+    shell("convoy predict drawn.keras '%srgb.png' -o out.npy", GOLDEN);
+    expect_failure(2, "--output goes with --input");
+}
+
+/* A class for each pixel: an image whose pixels are the classes. */
+static void test_pixels(void **state)
+{
+    (void)state;
+    convoy_error err = {0};
+    float *x = malloc(3072 * sizeof *x), *y = NULL;
+    uint8_t *labels = malloc(1024);
+    convoy_shape shape = {3, {32, 32, 3}}, grey = {3, {32, 32, 1}};
+    size_t count;
+    save_drawn(MODEL("{\"class_name\":\"Conv2D\",\"config\":{\"filters\":3,\"kernel_size\":[3,3],\"padding\":\"same\","
+                     "\"activation\":\"softmax\"}}"), "map.keras");
+    assert_int_equal(convoy_image_read_scaled(GOLDEN "rgb.png", shape, 0, x, &err), CONVOY_OK);
+    assert_int_equal(convoy_npy_write("x.npy", x, 1, &shape, &err), CONVOY_OK);
+    shell("convoy predict map.keras --input x.npy --output y.npy -q && convoy predict map.keras '%srgb.png' -q", GOLDEN);
+    expect_success();
+    expect_text(last.out, "rgb.png: the label of each pixel is in rgb.labels.png");
+    shell("mkdir -p maps && convoy predict map.keras '%srgb.png' '%srgb.jpg' -o maps", GOLDEN, GOLDEN);
+    expect_failure(1, "maps/rgb.labels.png has the labels of another image already");
+    shell("convoy predict map.keras '%srgb.png' -o one.png -q && cmp one.png rgb.labels.png", GOLDEN);
+    expect_success();
+    assert_int_equal(convoy_npy_read("y.npy", &y, &count, &shape, &err), CONVOY_OK);
+    shell("convoy predict map.keras '%srgb.png' '%sgrey.png' -o one.png", GOLDEN, GOLDEN);
+    expect_failure(2, "the labels of several images need one");
+    /* The palette's red, green and blue are 0; 128, 0, 0; 0, 128, 0: grey values that tell them apart. */
+    assert_int_equal(convoy_image_read("rgb.labels.png", grey, labels, &err), CONVOY_OK);
+    for (size_t i = 0; i < 1024; i++) {
+        const float *row = y + 3 * i;
+        int best = row[1] > row[0] ? 1 : 0;
+        best = row[2] > row[best] ? 2 : best;
+        assert_int_equal(labels[i], best == 0 ? 0 : best == 1 ? 38 : 75);
+    }
+    free(x);
+    free(y);
+    free(labels);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),         cmocka_unit_test(test_folder),       cmocka_unit_test(test_standard_input),
-        cmocka_unit_test(test_stream),        cmocka_unit_test(test_arrays),       cmocka_unit_test(test_probabilities),
+        cmocka_unit_test(test_one_sigmoid),  cmocka_unit_test(test_labels_and_numbers),
+        cmocka_unit_test(test_pixels),       cmocka_unit_test(test_stream),        cmocka_unit_test(test_arrays),       cmocka_unit_test(test_probabilities),
         cmocka_unit_test(test_bad_images),    cmocka_unit_test(test_skipped_files), cmocka_unit_test(test_wrong_usage),
         cmocka_unit_test(test_image_cache),   cmocka_unit_test(test_full_output),
     };

@@ -254,32 +254,44 @@ static void test_a_bad_value_is_noticed(void **state)
     }
 }
 
-/* Of a softmax Keras takes the logits, whose loss and gradient know no clipping. */
-static void test_a_softmax_is_not_clipped(void **state)
+/* Of a model that ends in softmax or sigmoid Keras takes the logits, which know no clipping, whatever from_logits says. */
+static void test_logits_behind_the_outputs(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"SparseCategoricalCrossentropy()", "CategoricalCrossentropy()"};
-    for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++)
-        for (int softmax = 0; softmax < 2; softmax++) {
-            loss_settings s;
-            loss *l = NULL;
-            rig r = make_rig(2, 1);
-            float z[2] = {1e-20f, 1.0f}, dz[2];
-            int32_t label = 0;
-            double mean;
-            CHECK(loss_parse(texts[t], &s, &err));
-            CHECK(loss_create(ctx, 1, 1, &l, &err));
-            loss_job job = {.how = &s, .outputs = 2, .softmax = softmax, .z = r.z, .labels = r.labels, .dz = r.dz};
-            CHECK(loss_add(l, r.list, &job, &err));
-            play_rig(&r, z, &label, 1, 0, 0);
-            CHECK(loss_read_step(l, 0, 1, &mean, &err));
-            CHECK(rt_buffer_read(r.dz, 0, dz, sizeof dz, &err));
-            double expected = softmax ? -log(1e-20) : -log(1e-7);
-            if (fabs(mean - expected) > 1e-4 || fabs((double)dz[0] * 1e-20 + softmax) > 1e-4)
-                fail_msg("%s, softmax %d: loss %g, gradient %g", texts[t], softmax, mean, (double)dz[0]);
-            drop_rig(&r);
-            loss_destroy(l);
-        }
+    static const struct { const char *text, *ending; double loss, slope; } rows[] = {
+        {"SparseCategoricalCrossentropy()", "softmax", 40, -1},
+        {"SparseCategoricalCrossentropy(from_logits=True)", "softmax", 40, -1},
+        {"CategoricalCrossentropy()", "softmax", 40, -1},
+        {"SparseCategoricalCrossentropy()", "sigmoid", 40, -1},
+        {"BinaryCrossentropy()", "sigmoid", 20, -0.5},
+        {"BinaryCrossentropy(from_logits=True)", "sigmoid", 20, -0.5},
+        {"BinaryCrossentropy()", "softmax", 20, -0.5},
+    };
+    for (size_t t = 0; t < sizeof rows / sizeof rows[0]; t++) {
+        loss_settings s;
+        loss *l = NULL;
+        rig r = make_rig(2, 1);
+        float z[2] = {-20.0f, 20.0f}, dz[2], given[2];
+        int32_t label = 0;
+        double mean;
+        const activation *ending = activation_find(rows[t].ending);
+        CHECK(loss_parse(rows[t].text, &s, &err));
+        assert_true(s.class->on_logits);
+        CHECK(loss_create(ctx, 1, 1, &l, &err));
+        CHECK(loss_set_behind(l, ending, &(convoy_shape){1, {2}}, 1, &err));
+        loss_job job = {.how = &s, .outputs = 2, .z = r.z, .labels = r.labels, .dz = r.dz};
+        CHECK(loss_add(l, r.list, &job, &err));
+        play_rig(&r, z, &label, 1, 0, 0);
+        CHECK(loss_read_step(l, 0, 1, &mean, &err));
+        CHECK(rt_buffer_read(r.dz, 0, dz, sizeof dz, &err));
+        CHECK(rt_buffer_read((rt_buffer *)loss_given(l, r.z), 0, given, sizeof given, &err));
+        if (fabs(mean - rows[t].loss) > 1e-4 || fabs((double)dz[0] - rows[t].slope) > 1e-5 ||
+            fabs((double)dz[1] + rows[t].slope) > 1e-5 || fabs((double)given[1] - 1) > 1e-6 || given[0] > 1e-8f)
+            fail_msg("%s behind %s: loss %g, gradient %g and %g, outputs %g and %g", rows[t].text, rows[t].ending, mean,
+                     (double)dz[0], (double)dz[1], (double)given[0], (double)given[1]);
+        drop_rig(&r);
+        loss_destroy(l);
+    }
 }
 
 /* ---- against Keras ---- */
@@ -336,7 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernels_compute_what_the_formulas_say),
         cmocka_unit_test(test_a_bad_value_is_noticed),
-        cmocka_unit_test(test_a_softmax_is_not_clipped),
+        cmocka_unit_test(test_logits_behind_the_outputs),
         cmocka_unit_test(test_values_are_those_of_keras),
     };
     return cmocka_run_group_tests_name("losses", tests, open_golden, close_golden);

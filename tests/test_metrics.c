@@ -212,7 +212,7 @@ static void check_confusion(int outputs, int rows)
     size_t found[MOST_OUTPUTS * MOST_OUTPUTS], expected[MOST_OUTPUTS * MOST_OUTPUTS];
     confusion *c = NULL;
     rig r = make_rig(outputs, MOST_ROWS);
-    CHECK(confusion_create(ctx, outputs, size, &c, &err));
+    CHECK(confusion_create(ctx, outputs, size, 0.5, &c, &err));
     CHECK(confusion_add(c, r.list, r.z, r.labels, &err));
     for (int pass = 0; pass < 2; pass++) { /* the second begins anew */
         memset(expected, 0, sizeof expected);

@@ -154,12 +154,8 @@ static void test_loss_stays_with_the_model(void **state)
     convoy_dataset *data = small_data();
     convoy_metrics own, same, logits;
     objective o;
-    assert_int_equal(convoy_loss_outputs(m, NULL, false), CONVOY_OUTPUTS_LOGITS);
-    assert_int_equal(convoy_loss_outputs(m, NULL, true), CONVOY_OUTPUTS_PROBABILITIES);
-    assert_int_equal(convoy_loss_outputs(m, "mse", false), CONVOY_OUTPUTS_ANY);
     train(m, &(convoy_fit_options){.loss = "CategoricalCrossentropy(label_smoothing=0.1)",
                                    .metrics = METRICS("Recall()", "acc")});
-    assert_int_equal(convoy_loss_outputs(m, NULL, false), CONVOY_OUTPUTS_PROBABILITIES);
     CHECK(objective_choose(m, NULL, NULL, false, &o, &err));
     assert_string_equal(o.loss.class->class_name, "CategoricalCrossentropy");
     assert_int_equal(o.metrics.count, 2);

@@ -11,6 +11,7 @@
 #include "convoy/image.h"
 #include "convoy/model.h"
 #include "convoy/npy.h"
+#include "convoy/outputs.h"
 #include "convoy/plot.h"
 #include "convoy/report.h"
 #include "convoy/run.h"

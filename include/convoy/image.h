@@ -32,6 +32,12 @@ convoy_status convoy_image_read_scaled(const char *path, convoy_shape shape, dou
 /* Same bytes in memory; messages do not name a file. */
 convoy_status convoy_image_decode(const void *bytes, size_t size, convoy_shape shape, uint8_t *out, convoy_error *err);
 
+/* Writes H x W labels, row by row, each below `classes` (at most 256), as a PNG file whose pixels are the labels themselves, with the
+ * palette that PASCAL VOC's label images have, so that classes can be told apart by eye.
+ * Errors: CONVOY_ERROR_FILE; CONVOY_ERROR_ARGUMENT (more classes); CONVOY_ERROR_UNSUPPORTED (built without libpng). */
+convoy_status convoy_image_write_labels(const char *path, const uint8_t *labels, int height, int width, int classes,
+                                        convoy_error *err);
+
 /* The image files in a folder and the folders in it, by their endings (.png, .jpg, .jpeg, and .gif, .bmp, .webp, .tif, .tiff,
  * which are images that can't be read), in the order of their bytes; hidden files and links to folders are left out.
  * Free the list with convoy_image_list_free. */

@@ -73,7 +73,10 @@ typedef struct convoy_fit_options {
      * All but the first see a label as keras.utils.to_categorical would make it, as long as the model has outputs; a model with
      * a single output is compared with the label itself (not by the first two), which for BinaryCrossentropy is 0 or 1.
      * from_logits is False where it is not given, as in Keras: the outputs are probabilities, clipped to 1e-7 .. 1 - 1e-7.
-     * NULL: the model's own, as a file or an earlier run left it; else SparseCategoricalCrossentropy(from_logits=True). */
+     * Of a model that ends in sigmoid or softmax the crossentropies take the logits in front of that, as Keras on TensorFlow does,
+     * whatever from_logits says: so a confidently wrong output is corrected too.
+     * NULL: the model's own, as a file or an earlier run left it; else BinaryCrossentropy of a model that ends in sigmoids, and of
+     * others SparseCategoricalCrossentropy, from logits unless the model ends in softmax. */
     const char *loss;
     bool from_probabilities;  /* without `loss`: the outputs are probabilities, whatever the model's own loss says */
     /* Keras's metrics, NULL-terminated: "accuracy" ("acc"), "SparseCategoricalAccuracy", "CategoricalAccuracy",
@@ -135,12 +138,6 @@ typedef struct convoy_fit_result {
 convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                          const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err);
 
-/* What a loss takes a model's outputs for. */
-typedef enum convoy_outputs { CONVOY_OUTPUTS_ANY, CONVOY_OUTPUTS_LOGITS, CONVOY_OUTPUTS_PROBABILITIES } convoy_outputs;
-
-/* That of the loss that convoy_fit and convoy_evaluate would choose; ANY also where `loss` can't be read. */
-convoy_outputs convoy_loss_outputs(const convoy_model *model, const char *loss, bool from_probabilities);
-
 /* Looks at the numbers and texts of the options without a device or data. Errors: CONVOY_ERROR_ARGUMENT. convoy_fit does so too. */
 convoy_status convoy_fit_check(const convoy_fit_options *options, convoy_error *err);
 
@@ -153,7 +150,7 @@ typedef struct convoy_evaluate_options {
     double scale;            /* pixels are divided by this; 0: as convoy_pixels_for says */
     bool stream;
     /* NULL, or room for N x N counts, N = convoy_confusion_size: [i * N + k] gets how many images of class i were taken for
-     * class k, that of the largest output, or of a single output 1 where it is above 0.5, else 0. */
+     * class k, the one that convoy_outputs_class tells. */
     size_t *confusion;
     int (*on_progress)(void *user, const convoy_progress *progress);
     void *user;

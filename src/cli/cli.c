@@ -272,48 +272,18 @@ int cli_load_weights(const char *path, convoy_model *model, bool *has_weights)
     return CLI_RUN;
 }
 
-/* Is the last layer's class or activation, as Keras's config has it, the class or the activation? */
-static bool ends_in(const json_t *model, const char *layer_class, const char *word)
+void cli_check_outputs(const convoy_model *model, const char *loss, bool from_probabilities)
 {
-    const json_t *layers = json_object_get(json_object_get(model, "config"), "layers");
-    const json_t *layer = json_array_get(layers, json_array_size(layers) - 1);
-    const char *class_name = json_string_value(json_object_get(layer, "class_name"));
-    const char *activation = json_string_value(json_object_get(json_object_get(layer, "config"), "activation"));
-    return (class_name != NULL && strcmp(class_name, layer_class) == 0) ||
-           (activation != NULL && strcmp(activation, word) == 0);
-}
-
-static bool model_ends_in(const convoy_model *model, const char *layer_class, const char *word)
-{
-    char *text = NULL;
-    if (convoy_model_to_json(model, &text, NULL) != CONVOY_OK)
-        return false;
-    json_t *config = json_loads(text, 0, NULL);
-    bool ends = ends_in(config, layer_class, word);
-    json_decref(config);
-    free(text);
-    return ends;
-}
-
-bool cli_ends_in_probabilities(const convoy_model *model)
-{
-    return model_ends_in(model, "Softmax", "softmax");
-}
-
-void cli_check_probabilities(const convoy_model *model, const char *loss, bool from_probabilities)
-{
-    bool softmax = cli_ends_in_probabilities(model), sigmoid = model_ends_in(model, "Sigmoid", "sigmoid");
-    convoy_outputs taken = convoy_loss_outputs(model, loss, from_probabilities);
-    if (taken == CONVOY_OUTPUTS_LOGITS && (softmax || sigmoid))
-        cli_say("the model ends in %s, but its outputs are taken for logits: %s", softmax ? "softmax" : "sigmoid",
-                loss == NULL ? "add --from-probabilities" : "leave from_logits=True out");
-    if (taken != CONVOY_OUTPUTS_PROBABILITIES || softmax || sigmoid)
+    convoy_outputs o;
+    if (convoy_model_outputs(model, loss, from_probabilities, &o, NULL) != CONVOY_OK)
+        return; /* who trains or evaluates says why */
+    if (o.meaning == CONVOY_MEANS_NUMBERS || o.logits || o.squashed)
         return;
     if (from_probabilities)
-        cli_say("--from-probabilities, but the model does not end in softmax: its outputs must be probabilities");
-    else if (loss != NULL)
-        cli_say("the loss %s takes probabilities, but the model does not end in softmax or sigmoid: add from_logits=True in "
-                "brackets", loss);
+        cli_say("--from-probabilities, but the model does not end in softmax or sigmoid: its outputs must be probabilities");
+    else
+        cli_say("the loss%s%s takes probabilities, but the model does not end in softmax or sigmoid: add from_logits=True in "
+                "brackets", loss ? " " : " of the model", loss ? loss : "");
 }
 
 /* ---- data ---- */

@@ -128,6 +128,8 @@ bool cli_wants_colour(int fd);
  * `ending`. CLI_RUN or an exit code (the message is printed). */
 int cli_check_output(const char *path, const char *ending);
 
+bool cli_is_folder(const char *path);
+
 /* From now on Ctrl-C (and SIGTERM) is only noted; a second one ends the command as usual. */
 void cli_watch_interrupts(void);
 bool cli_interrupted(void);
@@ -151,10 +153,7 @@ int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weigh
 int cli_load_weights(const char *path, convoy_model *model, bool *has_weights);
 
 /* Says so when what the model ends in and what the loss takes do not go together. `loss` may be NULL: the model's own. */
-void cli_check_probabilities(const convoy_model *model, const char *loss, bool from_probabilities);
-
-/* Is the last layer's activation softmax? */
-bool cli_ends_in_probabilities(const convoy_model *model);
+void cli_check_outputs(const convoy_model *model, const char *loss, bool from_probabilities);
 
 /* ---- data ---- */
 

@@ -95,7 +95,7 @@ static int evaluate(evaluation *e)
     if (!e->quiet)
         cli_print_place(e->data_name);
     cli_report_skipped(e->data_name, e->data);
-    cli_check_probabilities(e->model, e->how.loss, e->how.from_probabilities);
+    cli_check_outputs(e->model, e->how.loss, e->how.from_probabilities);
     code = prepare_counts(e);
     if (code != CLI_RUN)
         return code;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/predictions.h"
@@ -44,10 +43,10 @@ static int run_batch(prediction *p)
         return CLI_RUN;
     if (convoy_predictor_run(p->predictor, p->x, (size_t)p->filled, p->y, &err) != CONVOY_OK)
         return cli_report(&err);
-    size_t classes = count_of(convoy_model_output(p->model));
+    size_t values = count_of(convoy_model_output(p->model));
     int code = CLI_RUN;
     for (int i = 0; i < p->filled && code == CLI_RUN; i++)
-        code = predictions_add(&p->results, p->waiting[i], p->y + (size_t)i * classes);
+        code = predictions_add(&p->results, p->waiting[i], p->y + (size_t)i * values);
     for (int i = 0; i < p->filled; i++)
         free(p->waiting[i]);
     p->filled = 0;
@@ -92,8 +91,7 @@ static int take_folder(prediction *p, const char *folder)
 
 static int take_path(prediction *p, const char *path)
 {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISDIR(info.st_mode) ? take_folder(p, path) : take_image(p, path);
+    return cli_is_folder(path) ? take_folder(p, path) : take_image(p, path);
 }
 
 /* A path a line; with --stream each is answered before the next is read. */
@@ -188,8 +186,8 @@ static int predict_array(prediction *p)
 static int check_usage(const prediction *p)
 {
     bool images = p->images[0] != NULL;
-    if ((p->input == NULL) != (p->output == NULL))
-        return cli_usage("predict", "--input and --output go together: the array to read and the one to write");
+    if (p->input != NULL && p->output == NULL)
+        return cli_usage("predict", "--input needs --output: the array to write");
     if (p->input != NULL && (images || p->stream))
         return cli_usage("predict", "--input takes the place of images and of --stream");
     if (p->stream && images)
@@ -197,7 +195,7 @@ static int check_usage(const prediction *p)
                          p->images[0]);
     if (p->input == NULL && !images && !p->stream)
         return cli_usage("predict", "an IMAGE is missing: a PNG or JPEG file, a folder, or - for paths on standard input");
-    return p->output != NULL ? cli_check_output(p->output, ".npy") : CLI_RUN;
+    return p->input != NULL ? cli_check_output(p->output, ".npy") : CLI_RUN;
 }
 
 static int load_model(prediction *p)
@@ -213,19 +211,32 @@ static int load_model(prediction *p)
                 p->model_name);
         return CLI_FAILED;
     }
-    convoy_shape in = convoy_model_input(p->model), out = convoy_model_output(p->model);
-    if (p->input == NULL && (in.rank != 3 || (in.dim[2] != 1 && in.dim[2] != 3) || out.rank != 1)) {
-        cli_say("%s does not take an image (H, W, 1) or (H, W, 3) to one value a class; use --input and --output",
-                p->model_name);
+    convoy_shape in = convoy_model_input(p->model);
+    if (p->input == NULL && (in.rank != 3 || (in.dim[2] != 1 && in.dim[2] != 3))) {
+        cli_say("%s does not take an image (H, W, 1) or (H, W, 3); use --input and --output", p->model_name);
         return CLI_FAILED;
     }
     return CLI_RUN;
+}
+
+/* What the outputs of images mean, and whether that can be shown. */
+static int prepare_results(prediction *p)
+{
+    convoy_error err = {0};
+    bool one = !p->stream && p->images[0] != NULL && p->images[1] == NULL && !cli_is_folder(p->images[0]) &&
+               strcmp(p->images[0], "-") != 0;
+    p->results = (predictions){.model = p->model, .top = p->top, .place = p->output, .json = p->json, .lines = p->stream};
+    if (convoy_model_outputs(p->model, NULL, p->from_probabilities, &p->results.outputs, &err) != CONVOY_OK)
+        return cli_report(&err);
+    return predictions_check(&p->results, p->model_name, one);
 }
 
 static int prepare(prediction *p)
 {
     convoy_error err = {0};
     int code = load_model(p);
+    if (code == CLI_RUN && p->input == NULL)
+        code = prepare_results(p);
     if (code == CLI_RUN)
         code = cli_open_device(&p->device, p->quiet, &p->ctx);
     if (code != CLI_RUN)
@@ -246,11 +257,6 @@ static int prepare(prediction *p)
         cli_say("out of host memory");
         return CLI_FAILED;
     }
-    p->results = (predictions){.model = p->model,
-                               .top = p->top,
-                               .probabilities = p->from_probabilities || cli_ends_in_probabilities(p->model),
-                               .json = p->json,
-                               .lines = p->stream};
     return CLI_RUN;
 }
 
@@ -287,13 +293,14 @@ int cmd_predict(int argc, char **argv)
         CLI_WEIGHTS_OPTION(&p.weights_name),
         CLI_SCALE_OPTION(&p.scale),
         {.name = "from-probabilities", .kind = CLI_FLAG, .value = &p.from_probabilities,
-         .help = "the model ends in probabilities, not logits: no softmax\n(known by itself where the last layer is softmax)"},
+         .help = "the model ends in probabilities, not logits (known by\nitself where it ends in softmax or sigmoid)"},
         {.name = "stream", .kind = CLI_FLAG, .value = &p.stream,
          .help = "read paths from standard input, a line each, and answer\neach at once; with --json one object a line"},
         {.name = "input", .kind = CLI_TEXT, .value = &p.input, .meta = "FILE.npy",
          .help = "an array (N, ...) in place of images, taken as it is"},
-        {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = &p.output, .meta = "FILE.npy",
-         .help = "where the model's outputs for --input go, as they are"},
+        {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = &p.output, .meta = "FILE",
+         .help = "where the model's outputs for --input go, as they are\n(.npy); or the labels of an image's pixels (.png, or a\nfolder for several; "
+                 "default: NAME.labels.png, here)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &p.batch_size, .meta = "N", .least = 1, .most = 1e6,
          .help = "images that go through the model at once (default: 32)"},
         CLI_DEVICE_OPTIONS(&p.device),
@@ -304,10 +311,11 @@ int cmd_predict(int argc, char **argv)
     cli_command command = {
         .name = "predict",
         .arguments = "MODEL IMAGE...",
-        .purpose = "Says which class each image belongs to.",
+        .purpose = "Says what a model makes of images: the class of each, a yes or no, numbers, or the class of each pixel.",
         .details = "IMAGE is a PNG or JPEG file of any size, a folder of them, or - for paths on standard input, a\n"
                    "line each. Images are made to fit the model as those of a data set are. Class names are those that\n"
-                   "training stored in the model. An image that can't be read is told, and the exit code is 1.\n\n"
+                   "training stored in the model. What its outputs mean follows from its last activation and its loss:\n"
+                   "probabilities of classes, of two classes from one value, of several labels, or numbers as they are. An image that can't be read is told, and the exit code is 1.\n\n"
                    "Example: convoy predict flowers.keras rose.jpg tulip.png",
         .options = options,
         .least = 1,

@@ -174,7 +174,7 @@ static int prepare(training *t)
         code = objective_flags_load(&t->objective, convoy_dataset_count(t->train));
     t->fit.sample_weight = t->objective.weights;
     if (code == CLI_RUN)
-        cli_check_probabilities(t->model, t->fit.loss, t->fit.from_probabilities);
+        cli_check_outputs(t->model, t->fit.loss, t->fit.from_probabilities);
     if (code == CLI_RUN)
         code = cli_open_device(&t->device, t->quiet, &t->ctx);
     if (code != CLI_RUN)

@@ -10,6 +10,12 @@
 
 #include "cli/cli.h"
 
+bool cli_is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 static int check_folder_of(const char *path)
 {
     char folder[PATH_MAX];

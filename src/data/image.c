@@ -70,6 +70,12 @@ convoy_status image_encode_png(const uint8_t *pixels, int height, int width, int
     return lacking(err);
 }
 
+convoy_status image_encode_labels(const uint8_t *labels, int height, int width, int classes, text *out, convoy_error *err)
+{
+    (void)labels, (void)height, (void)width, (void)classes, (void)out;
+    return lacking(err);
+}
+
 #endif
 
 static convoy_status check_shape(const convoy_shape *shape, const void *out, convoy_error *err)
@@ -126,5 +132,24 @@ convoy_status convoy_image_read_scaled(const char *path, convoy_shape shape, dou
     for (size_t i = 0; status == CONVOY_OK && i < count; i++)
         out[i] = (float)bytes[i] / divisor;
     free(bytes);
+    return status;
+}
+
+convoy_status convoy_image_write_labels(const char *path, const uint8_t *labels, int height, int width, int classes,
+                                        convoy_error *err)
+{
+    text t = {0};
+    if (path == NULL || labels == NULL || height < 1 || width < 1)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "no %s", path == NULL ? "file to write" : "labels to write");
+    if (classes < 1 || classes > 256)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "a label image of %d classes; 1 to 256 are possible", classes);
+    for (size_t i = 0; i < (size_t)height * (size_t)width; i++)
+        if (labels[i] >= classes)
+            return base_fail(err, CONVOY_ERROR_ARGUMENT, "pixel %zu of a label image is %d; 0 to %d are expected", i, labels[i],
+                             classes - 1);
+    convoy_status status = image_encode_labels(labels, height, width, classes, &t, err);
+    if (status == CONVOY_OK)
+        status = file_write(path, t.data, t.length, err);
+    text_free(&t);
     return status;
 }

@@ -31,6 +31,9 @@ convoy_status image_decode_jpeg(const uint8_t *bytes, size_t size, image *out, c
  * libpng. */
 convoy_status image_encode_png(const uint8_t *pixels, int height, int width, int channels, text *out, convoy_error *err);
 
+/* The same of pixels that are classes, each below `classes`, with a palette. */
+convoy_status image_encode_labels(const uint8_t *labels, int height, int width, int classes, text *out, convoy_error *err);
+
 /* image_exif.c: the orientation in a block of EXIF data (a TIFF header and its first directory); 0: none. */
 int image_exif_orientation(const uint8_t *bytes, size_t size);
 /* Turns and mirrors so that the orientation becomes 1. */

@@ -118,19 +118,43 @@ convoy_status image_decode_png(const uint8_t *bytes, size_t size, image *out, co
 
 /* ---- writing ---- */
 
-convoy_status image_encode_png(const uint8_t *pixels, int height, int width, int channels, text *out, convoy_error *err)
+static convoy_status encode(png_image *head, const uint8_t *pixels, const void *palette, text *out, convoy_error *err)
 {
-    png_image head = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)width, .height = (png_uint_32)height,
-                      .format = channels == 1 ? PNG_FORMAT_GRAY : channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA};
-    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(head);
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(*head);
     void *bytes = malloc(size);
     if (bytes == NULL)
         return OUT_OF_MEMORY(err);
-    bool good = png_image_write_to_memory(&head, bytes, &size, 0, pixels, 0, NULL) != 0;
+    bool good = png_image_write_to_memory(head, bytes, &size, 0, pixels, 0, palette) != 0;
     if (good)
         text_add_bytes(out, bytes, size);
     free(bytes);
     if (!good)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "can't make a PNG image of %d x %d pixels: %s", height, width, head.message);
+        return base_fail(err, CONVOY_ERROR_FORMAT, "can't make a PNG image of %u x %u pixels: %s", head->height, head->width,
+                         head->message);
     return out->failed ? OUT_OF_MEMORY(err) : CONVOY_OK;
+}
+
+convoy_status image_encode_png(const uint8_t *pixels, int height, int width, int channels, text *out, convoy_error *err)
+{
+    png_image head = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)width, .height = (png_uint_32)height,
+                      .format = channels == 1 ? PNG_FORMAT_GRAY : channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA};
+    return encode(&head, pixels, NULL, out, err);
+}
+
+/* PASCAL VOC's colours: the bits of a class, three at a time, become the high bits of red, green and blue. */
+static void fill_palette(uint8_t palette[256][3])
+{
+    memset(palette, 0, 256 * sizeof palette[0]);
+    for (int class = 0; class < 256; class++)
+        for (int bit = 0; bit < 8; bit++)
+            palette[class][bit % 3] |= (uint8_t)((class >> bit & 1) << (7 - bit / 3));
+}
+
+convoy_status image_encode_labels(const uint8_t *labels, int height, int width, int classes, text *out, convoy_error *err)
+{
+    uint8_t palette[256][3];
+    png_image head = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)width, .height = (png_uint_32)height,
+                      .format = PNG_FORMAT_RGB_COLORMAP, .colormap_entries = (png_uint_32)classes};
+    fill_palette(palette);
+    return encode(&head, labels, palette, out, err);
 }

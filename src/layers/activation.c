@@ -23,7 +23,8 @@ static convoy_status build(layer *l, convoy_error *err)
     const activation_state *s = l->state;
     l->output = l->input[0];
     l->backward_reads_output = true;
-    l->gives_softmax = s->act.act == activation_find("softmax");
+    l->last_activation = s->act.act;
+    l->is_only_activation = true;
     l->backward_reads_input = !s->act.act->from_output;
     if (s->act.act->elementwise && s->act.act->from_output && s->act.act != activation_find("linear"))
         l->is_activation = s->act.act;

@@ -30,8 +30,13 @@ void conv_build_activation(layer *l, const activation *act)
     l->backward_reads_output = act != activation_find("linear");
     l->keeps_d_output = !l->backward_reads_output;
     l->activation = act->elementwise && act->from_output && l->backward_reads_output ? act : NULL;
-    l->gives_softmax = act == activation_find("softmax");
+    l->last_activation = act;
     l->saved_per_image = act->from_output ? 0 : shape_count(&l->output);
+}
+
+const activation *conv_activation(const layer_io *io, const activation *own)
+{
+    return io->leaves_activation ? activation_find("linear") : own;
 }
 
 const int conv_onnx_order[4] = {3, 2, 0, 1};

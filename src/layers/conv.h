@@ -13,6 +13,9 @@ convoy_status conv_build(const layer *l, const int kernel_size[2], const int str
  * slope does not follow from its output. */
 void conv_build_activation(layer *l, const activation *act);
 
+/* The activation that forward applies: the layer's own, or none. */
+const activation *conv_activation(const layer_io *io, const activation *own);
+
 /* ONNX's Conv, of l's input size and l's output size: x (N, C, H, W), the kernel (out, in / groups, height, width); bias 0: none. */
 onnx_value conv_onnx(onnx_graph *g, const layer *l, const conv_shape *c, int groups, onnx_value x, onnx_value kernel,
                      onnx_value bias);

@@ -111,12 +111,12 @@ static convoy_status build(layer *l, convoy_error *err)
 }
 
 /* The activation is part of the convolution's kernel. */
-static bool is_fused(const conv2d_state *s) { return s->act.act->elementwise && s->act.act->from_output; }
+static bool is_fused(const activation *act) { return act->elementwise && act->from_output; }
 
 static bool pools(const layer *l, const convoy_context *ctx, int batch, const conv_pool *pool)
 {
     const conv2d_state *s = l->state;
-    return s->groups == 1 && is_fused(s) && ops_conv2d_pools(ctx, &s->shape, batch, pool);
+    return s->groups == 1 && is_fused(s->act.act) && ops_conv2d_pools(ctx, &s->shape, batch, pool);
 }
 
 /* What backward computes with: only what the windows cover has a gradient. */
@@ -147,19 +147,20 @@ static void formula(const layer *l, int axis, text *out)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    bool fused = is_fused(s);
+    const activation *act = conv_activation(io, s->act.act);
+    bool fused = is_fused(act);
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
                       .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay, .pool = io->pool,
                       .places = io->places};
-    const activation *act = fused ? s->act.act : activation_find("linear");
+    const activation *inside = fused ? act : activation_find("linear");
     if (s->groups > 1)
-        TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, act, &b, err));
+        TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, inside, &b, err));
     else
-        TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, act, &b, io->batch, err));
+        TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, inside, &b, io->batch, err));
     if (fused)
         return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output,
+    return ops_activation_forward(list, io->ctx, l->name, act, z, io->output,
                                   s->shape.out_height * s->shape.out_width, s->filters, err);
 }
 

@@ -177,17 +177,17 @@ static void formula(const layer *l, int axis, text *out)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const transpose_state *s = l->state;
-    const activation *linear = activation_find("linear");
-    bool fused = s->use_bias && s->act.act->elementwise && s->act.act->from_output;
+    const activation *linear = activation_find("linear"), *act = conv_activation(io, s->act.act);
+    bool fused = s->use_bias && act->elementwise && act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.w = io->param[0], .dz = io->input[0], .dx = z, .scratch = io->scratch, .zeros = io->zeros};
     TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, &s->shape, NULL, &b, io->batch, err));
     if (s->use_bias)
-        TRY(ops_bias_activation(list, io->ctx, l->name, fused ? s->act.act : linear, z, io->param[1], z, pixels_of(l),
+        TRY(ops_bias_activation(list, io->ctx, l->name, fused ? act : linear, z, io->param[1], z, pixels_of(l),
                                 s->filters, err));
-    if (fused || s->act.act == linear)
+    if (fused || act == linear)
         return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output, pixels_of(l), s->filters, err);
+    return ops_activation_forward(list, io->ctx, l->name, act, z, io->output, pixels_of(l), s->filters, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)

@@ -77,14 +77,15 @@ static convoy_status build(layer *l, convoy_error *err)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const dense_state *s = l->state;
-    bool fused = s->act.act->elementwise && s->act.act->from_output;
+    const activation *act = conv_activation(io, s->act.act);
+    bool fused = act->elementwise && act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
                       .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? s->act.act : activation_find("linear"), &b,
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? act : activation_find("linear"), &b,
                            io->batch, err));
     return fused ? CONVOY_OK
-                 : ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output, s->shape.width, s->units, err);
+                 : ops_activation_forward(list, io->ctx, l->name, act, z, io->output, s->shape.width, s->units, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)

@@ -86,13 +86,14 @@ static void formula(const layer *l, int axis, text *out)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const depthwise_state *s = l->state;
-    bool fused = s->act.act->elementwise && s->act.act->from_output;
+    const activation *act = conv_activation(io, s->act.act);
+    bool fused = act->elementwise && act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = io->param[1], .y = z};
-    TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, channels_of(l), fused ? s->act.act : NULL, &b, err));
+    TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, channels_of(l), fused ? act : NULL, &b, err));
     if (fused)
         return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, s->act.act, z, io->output, pixels_of(l), s->shape.out, err);
+    return ops_activation_forward(list, io->ctx, l->name, act, z, io->output, pixels_of(l), s->shape.out, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)

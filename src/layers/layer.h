@@ -142,6 +142,9 @@ typedef struct layer_io {
     const rt_buffer *bad;                  /* update only: an int; not 0: nothing may change any more */
     /* d_output holds the gradient before the layer's own activation already: its consumer applied the slope. */
     bool d_output_has_slope;
+    /* Forward leaves the layer's last_activation out; backward then is given d_output_has_slope. Layers that are only an activation
+     * don't get it: they are not run. */
+    bool leaves_activation;
     /* Not NULL: backward multiplies d_input[0] by this activation's slope, taken from input[0], on behalf of the producer.
      * Only classes with applies_input_slope get it. */
     const struct activation *input_slope;
@@ -243,7 +246,8 @@ struct layer {
     bool sums_gradients;                        /* backward honours layer_io.addend */
     bool passes_gradient;                       /* the sum of its inputs: d_output is the gradient of each, which has its shape */
     bool keeps_d_output;                        /* backward doesn't overwrite it */
-    bool gives_softmax;                         /* the output is a softmax */
+    const struct activation *last_activation;   /* what the output comes out of, linear too; NULL: something else */
+    bool is_only_activation;                    /* the layer is that and nothing else */
     size_t saved_per_image;                     /* floats */
     size_t saved_by_training;                   /* floats in all, besides; only training has them */
     size_t zeros_needed;                        /* floats */

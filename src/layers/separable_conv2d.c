@@ -139,7 +139,7 @@ static convoy_status add_kept(const layer *l, const layer_io *io, const char *ke
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const separable_state *s = l->state;
-    const activation *act = s->act.act;
+    const activation *act = conv_activation(io, s->act.act);
     char name[160];
     if (l->saved_per_image > (size_t)INT_MAX / (size_t)io->batch)
         return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': %zu values an image in batches of %d are too many; use a "

@@ -70,7 +70,7 @@ static json_t *write_optimizer(const convoy_model *model, const optimizer_class 
 /* A model that was compiled without gets what training would take. */
 static json_t *write_loss(const convoy_model *model)
 {
-    const loss_settings standard = {.class = loss_class_find("sparse_categorical_crossentropy"), .from_logits = true};
+    const loss_settings standard = model_default_loss(model);
     return loss_to_json(model->loss.class != NULL ? &model->loss : &standard);
 }
 

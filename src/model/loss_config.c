@@ -35,11 +35,12 @@ static const option huber_options[] = {
 
 static const loss_class classes[] = {
     {.class_name = "SparseCategoricalCrossentropy", .name = "sparse_categorical_crossentropy",
-     .options = sparse_options, .has_logits = true},
+     .options = sparse_options, .has_logits = true, .on_logits = true},
     {.class_name = "CategoricalCrossentropy", .name = "categorical_crossentropy", .options = smoothing_options,
-     .has_logits = true},
+     .has_logits = true, .on_logits = true},
     {.class_name = "BinaryCrossentropy", .name = "binary_crossentropy", .short_name = "bce",
-     .options = smoothing_options, .has_logits = true, .is_dense = true},
+     .options = smoothing_options, .has_logits = true, .on_logits = true,
+     .is_dense = true},
     {.class_name = "MeanSquaredError", .name = "mean_squared_error", .short_name = "mse", .options = plain_options,
      .is_dense = true},
     {.class_name = "MeanAbsoluteError", .name = "mean_absolute_error", .short_name = "mae", .options = plain_options,

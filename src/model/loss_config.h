@@ -10,6 +10,7 @@ typedef struct loss_class {
     const char *short_name; /* "mse"; NULL: none */
     const option *options;
     bool has_logits; /* takes logits or probabilities, as from_logits says */
+    bool on_logits;  /* taken on the logits behind a last sigmoid or softmax */
     bool is_dense;   /* compares each value with one of its own, so that a single output can be compared with the label itself */
 } loss_class;
 

@@ -76,6 +76,14 @@ size_t model_input_node(const convoy_model *model, size_t k);
 size_t model_output_count(const convoy_model *model);
 size_t model_output_node(const convoy_model *model, size_t k);
 
+/* The activation that the model's first output comes out of, linear too; NULL: something else. *node is the node that applies it: the
+ * output's, or, outside of training, one whose output layers like Dropout hand on. */
+const struct activation *model_ending(const convoy_model *model, bool training, size_t *node);
+
+/* The loss that training takes where nothing says which: BinaryCrossentropy of a model that ends in sigmoids, else
+ * SparseCategoricalCrossentropy, from logits unless the model ends in a softmax. */
+loss_settings model_default_loss(const convoy_model *model);
+
 /* The node of the first use of layer `layer`, as convoy_model_layer_name counts them; node_count past the last. */
 size_t model_layer_node(const convoy_model *model, size_t layer);
 

@@ -84,7 +84,7 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
     layer_io io = {.ctx = p->ctx, .batch = p->options.batch, .training = p->options.training,
                    .seed = p->options.seed, .stream = (uint32_t)i, .output = output_of(p, i),
                    .saved = n->tensor[T_SAVED], .zeros = p->zeros, .weights_stay = !p->options.training,
-                   .activation = n->ending, .residual = n->has_residual ? output_of(p, n->residual) : NULL,
+                   .activation = n->ending, .leaves_activation = n->leaves_activation, .residual = n->has_residual ? output_of(p, n->residual) : NULL,
                    .scratch = n->tensor[backward ? T_BACKWARD_SCRATCH : T_FORWARD_SCRATCH],
                    .filter_scratch = n->tensor[T_FILTER_SCRATCH]};
     for (int k = 0; k < n->node->input_count; k++) {
@@ -107,7 +107,7 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
         return io;
     io.d_output = d_output_of(p, i);
     io.input_slope = plan_input_slope(p, i);
-    io.d_output_has_slope = n->node->layer->activation && plan_slope_is_taken(p, n->root);
+    io.d_output_has_slope = n->leaves_activation || (n->node->layer->activation && plan_slope_is_taken(p, n->root));
     if (n->way[0] == GRADIENT_SUMMED)
         io.addend = plan_tensor(p, p->nodes[p->nodes[n->node->input[0]].root].held);
     return io;

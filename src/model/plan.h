@@ -16,6 +16,8 @@ typedef struct plan_options {
     int batch;       /* images, at most */
     bool training;   /* gradients too */
     uint64_t seed;   /* of random numbers that layers draw in training */
+    bool logits;     /* the model ends in an activation, see model_ending, that is left out: plan_output is what it would be applied to,
+                      * plan_d_output the gradient of that */
     bool keep_outputs; /* every node's output stays as it is up to the end of the forward pass; takes more memory */
     plan *share;     /* use this plan's parameters, and its arena if that is large enough; it must live longer. May be NULL */
 } plan_options;

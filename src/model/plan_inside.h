@@ -35,6 +35,7 @@ typedef struct plan_node {
     size_t root;          /* the node whose memory holds the output (itself, unless this one is an alias or a joined sum) */
     size_t uses;          /* inputs of nodes, and outputs of the model, that are this node's output */
     bool is_alias;        /* no launches, forward or backward, but for the slope where it is a joined activation */
+    bool leaves_activation; /* the layer's last activation is not applied: plan_options.logits */
     bool is_sum;          /* an Add that its root, one of its two inputs, does in its own forward pass */
     bool needs_gradient;  /* it, or something before it, has trainable parameters */
     bool backward;        /* its backward pass is run: the gradient is needed, and the loss depends on it */

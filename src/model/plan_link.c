@@ -71,12 +71,19 @@ static void link_inputs(plan *p, size_t i)
     }
 }
 
+static bool leaves_activation(const plan *p, size_t i)
+{
+    size_t node;
+    return p->options.logits && model_ending(p->model, p->options.training, &node) != NULL && node == i;
+}
+
 static convoy_status link_node(plan *p, size_t i, convoy_error *err)
 {
     plan_node *n = &p->nodes[i];
     n->node = &p->model->nodes[i];
     const layer *l = n->node->layer;
-    n->is_alias = is_class_alias(p, n->node) || join_activation(p, i);
+    n->leaves_activation = leaves_activation(p, i);
+    n->is_alias = (n->leaves_activation && l->is_only_activation) || is_class_alias(p, n->node) || join_activation(p, i);
     n->root = n->is_alias ? p->nodes[n->node->input[0]].root : i;
     n->is_sum = join_sum(p, i, &n->root);
     for (int k = 0; k < l->param_count; k++)

@@ -36,37 +36,6 @@ static convoy_status open_images(const report_run *r, const char *data, look *l,
 
 /* ---- predictions ---- */
 
-/* Does the model end in probabilities, or else in logits? */
-static bool ends_in_probabilities(const report_run *r)
-{
-    const layer *last = r->model->nodes[model_output_node(r->model, 0)].layer;
-    json_t *config = layer_config(last);
-    const char *activation = json_string_value(json_object_get(config, "activation"));
-    bool softmax = strcmp(last->class->name, "Softmax") == 0 || (activation != NULL && strcmp(activation, "softmax") == 0);
-    json_decref(config);
-    return softmax || run_has_argument(r, "--from-probabilities");
-}
-
-static void apply_softmax(float *row, int count)
-{
-    double most = -INFINITY, sum = 0;
-    for (int i = 0; i < count; i++)
-        most = row[i] > most ? row[i] : most;
-    for (int i = 0; i < count; i++)
-        sum += exp(row[i] - most);
-    for (int i = 0; i < count; i++)
-        row[i] = (float)(exp(row[i] - most) / sum);
-}
-
-static int likeliest(const float *row, int count)
-{
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        if (row[i] > row[best] || isnan(row[best]))
-            best = i;
-    return best;
-}
-
 /* Float inputs of images [first, first + count). */
 static void scale_images(const look *l, size_t first, size_t count, size_t values, double scale, float *out)
 {
@@ -79,26 +48,23 @@ static void scale_images(const look *l, size_t first, size_t count, size_t value
 static convoy_status predict_all(const report_run *r, convoy_predictor *p, size_t batch, look *l, convoy_error *err)
 {
     convoy_shape in = convoy_model_input(r->model);
-    size_t values = shape_count(&in), count = convoy_dataset_count(l->images), classes = (size_t)l->classes;
-    bool softmax = !ends_in_probabilities(r);
-    float *inputs = malloc(batch * values * sizeof *inputs);
-    convoy_status status = inputs ? CONVOY_OK : OUT_OF_MEMORY(err);
+    size_t values = shape_count(&in), count = convoy_dataset_count(l->images), given = (size_t)l->outputs.values;
+    float *inputs = malloc(batch * values * sizeof *inputs), *outputs = malloc(count * given * sizeof *outputs);
+    convoy_status status = inputs && outputs ? CONVOY_OK : OUT_OF_MEMORY(err);
     for (size_t first = 0; first < count && status == CONVOY_OK; first += batch) {
         size_t rows = count - first < batch ? count - first : batch;
         scale_images(l, first, rows, values, l->scale, inputs);
-        status = convoy_predictor_run(p, inputs, rows, l->probabilities + first * classes, err);
+        status = convoy_predictor_run(p, inputs, rows, outputs + first * given, err);
     }
-    free(inputs);
-    TRY(status);
     const int32_t *labels = convoy_dataset_labels(l->images);
-    for (size_t i = 0; i < count; i++) {
-        float *row = l->probabilities + i * classes;
-        if (softmax)
-            apply_softmax(row, l->classes);
-        l->guess[i] = likeliest(row, l->classes);
+    for (size_t i = 0; i < count && status == CONVOY_OK; i++) {
+        convoy_outputs_probabilities(&l->outputs, outputs + i * given, l->probabilities + i * (size_t)l->classes);
+        l->guess[i] = convoy_outputs_class(&l->outputs, outputs + i * given);
         l->right += l->guess[i] == labels[i];
     }
-    return CONVOY_OK;
+    free(inputs);
+    free(outputs);
+    return status;
 }
 
 static convoy_status keep_layers(const report_run *r, convoy_predictor *p, look *l, convoy_error *err)
@@ -108,7 +74,7 @@ static convoy_status keep_layers(const report_run *r, convoy_predictor *p, look 
     convoy_status status = CONVOY_OK;
     l->layer_count = convoy_model_layer_count(r->model);
     l->activations = calloc(l->layer_count, sizeof *l->activations);
-    float *input = malloc(values * sizeof *input), *result = malloc((size_t)l->classes * sizeof *result);
+    float *input = malloc(values * sizeof *input), *result = malloc((size_t)l->outputs.values * sizeof *result);
     if (l->activations == NULL || input == NULL || result == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
     scale_images(l, l->shown, 1, values, l->scale, input);
@@ -154,7 +120,7 @@ static convoy_status predict(convoy_context *ctx, const report_run *r, look *l, 
 {
     size_t count = convoy_dataset_count(l->images), batch = 0;
     convoy_predictor *p = NULL;
-    l->classes = convoy_model_output(r->model).dim[0];
+    l->classes = l->outputs.classes;
     l->probabilities = malloc(count * (size_t)l->classes * sizeof *l->probabilities);
     l->guess = malloc(count * sizeof *l->guess);
     if (l->probabilities == NULL || l->guess == NULL)
@@ -167,6 +133,19 @@ static convoy_status predict(convoy_context *ctx, const report_run *r, look *l, 
     }
     convoy_predictor_destroy(p);
     return status;
+}
+
+/* Can what the model gives be told as the classes that the images have? */
+static convoy_status check_classes(const report_run *r, look *l, convoy_error *err)
+{
+    int classes = convoy_dataset_classes(l->images);
+    TRY(convoy_model_outputs(r->model, NULL, run_has_argument(r, "--from-probabilities"), &l->outputs, err));
+    if (l->outputs.meaning == CONVOY_MEANS_NUMBERS)
+        return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' gives numbers, not classes", r->model->name);
+    if (l->outputs.classes < classes)
+        return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' tells %d classes apart, but the images have %d", r->model->name,
+                         l->outputs.classes, classes);
+    return CONVOY_OK;
 }
 
 convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, double scale, look *l,
@@ -185,7 +164,7 @@ convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data
     else if (l->images == NULL)
         text_copy(l->why_no_predictions, sizeof l->why_no_predictions, l->why_no_images);
     else if ((l->unmatched = convoy_dataset_match_classes(l->images, r->model, &why) != CONVOY_OK) ||
-             check_fit(r->model, l->images, &why) != CONVOY_OK)
+             check_fit(r->model, l->images, &why) != CONVOY_OK || check_classes(r, l, &why) != CONVOY_OK)
         snprintf(l->why_no_predictions, sizeof l->why_no_predictions, "%.2000s", why.message);
     else
         return predict(ctx, r, l, err);

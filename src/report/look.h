@@ -4,6 +4,7 @@
 
 #include "convoy/dataset.h"
 #include "convoy/device.h"
+#include "convoy/outputs.h"
 #include "report/run.h"
 
 typedef struct look {
@@ -15,7 +16,8 @@ typedef struct look {
     /* NULL without predictions: */
     float *probabilities; /* (images, classes) */
     int *guess;           /* the likeliest class of each image */
-    int classes;          /* of the model's output */
+    convoy_outputs outputs;
+    int classes;          /* that they tell apart */
     size_t right;         /* how many guesses are */
     size_t shown;         /* the image that `activations` are of */
     float **activations;  /* of each layer, as convoy_model_layer_name counts */

@@ -8,18 +8,19 @@
 struct confusion {
     convoy_context *ctx;
     int outputs, size;
+    double threshold;
     size_t count;
     rt_buffer *counts;
     int32_t *host;
 };
 
-convoy_status confusion_create(convoy_context *ctx, int outputs, int size, confusion **out, convoy_error *err)
+convoy_status confusion_create(convoy_context *ctx, int outputs, int size, double threshold, confusion **out, convoy_error *err)
 {
     convoy_status status;
     confusion *c = calloc(1, sizeof *c);
     if (c == NULL)
         return OUT_OF_MEMORY(err);
-    *c = (confusion){.ctx = ctx, .outputs = outputs, .size = size, .count = (size_t)size * (size_t)size};
+    *c = (confusion){.ctx = ctx, .outputs = outputs, .size = size, .threshold = threshold, .count = (size_t)size * (size_t)size};
     c->host = malloc(c->count * sizeof *c->host);
     if (c->host == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
@@ -42,8 +43,8 @@ void confusion_destroy(confusion *c)
 
 convoy_status confusion_add(confusion *c, rt_list *list, const rt_buffer *z, const rt_buffer *labels, convoy_error *err)
 {
-    char options[64];
-    snprintf(options, sizeof options, "-DC=%d -DN=%d", c->outputs, c->size);
+    char options[96];
+    snprintf(options, sizeof options, "-DC=%d -DN=%d -DONE_ABOVE=%.9ef", c->outputs, c->size, c->threshold);
     rt_launch launch = {.label = "confusion", .source = "confusion", .kernel = "confusion", .options = options};
     rt_push(&launch, RT_BUFFER(z));
     rt_push(&launch, RT_BUFFER(labels));

@@ -6,8 +6,8 @@
 
 typedef struct confusion confusion;
 
-/* `size` rows and columns, more than any label and any prediction of `outputs` outputs. */
-convoy_status confusion_create(convoy_context *ctx, int outputs, int size, confusion **out, convoy_error *err);
+/* `size` rows and columns, more than any label and any prediction of `outputs` outputs. A single output above `threshold` is class 1. */
+convoy_status confusion_create(convoy_context *ctx, int outputs, int size, double threshold, confusion **out, convoy_error *err);
 void confusion_destroy(confusion *c);
 
 /* Appends the launch. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "convoy/outputs.h"
 #include "convoy/scale.h"
 #include "train/check_fit.h"
 #include "train/confusion.h"
@@ -33,27 +34,32 @@ static convoy_status write_pass(evaluator *e, const convoy_model *model, convoy_
 {
     rt_list *list = plan_list(e->plan);
     loss_job job = {.how = &e->objective.loss, .outputs = convoy_model_output(model).dim[0],
-                    .softmax = model->nodes[model_output_node(model, 0)].layer->gives_softmax, .z = plan_output(e->plan),
+                    .z = plan_output(e->plan),
                     .labels = feed_labels(e->feed), .weights = e->weights};
     TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale, err));
     TRY(plan_add_forward(e->plan, err));
     TRY(penalty_add(e->penalty, err));
     TRY(loss_add(e->loss, list, &job, err));
-    TRY(metric_set_add(e->metrics, list, job.z, job.labels, err));
-    return e->confusion ? confusion_add(e->confusion, list, job.z, job.labels, err) : CONVOY_OK;
+    TRY(metric_set_add(e->metrics, list, loss_given(e->loss, job.z), job.labels, err));
+    return e->confusion ? confusion_add(e->confusion, list, loss_given(e->loss, job.z), job.labels, err) : CONVOY_OK;
 }
 
 /* What becomes of the outputs. */
 static convoy_status create_loss(evaluator *e, const convoy_model *model, const convoy_dataset *data, convoy_error *err)
 {
-    int outputs = convoy_model_output(model).dim[0];
+    convoy_shape output = convoy_model_output(model);
+    convoy_outputs meant;
+    int outputs = output.dim[0];
     TRY(weights_create(e->ctx, data, NULL, e->options.sample_weight, &e->weights, err));
     TRY(loss_create(e->ctx, e->batch, e->steps, &e->loss, err));
     loss_set_penalty(e->loss, penalty_value(e->penalty));
+    TRY(loss_set_behind(e->loss, objective_ending(&e->objective, model, false), &output, e->batch, err));
     TRY(metric_set_create(e->ctx, &e->objective.metrics, outputs, e->batch, e->steps, &e->metrics, err));
-    return e->options.confusion
-               ? confusion_create(e->ctx, outputs, convoy_confusion_size(model, data), &e->confusion, err)
-               : CONVOY_OK;
+    if (e->options.confusion == NULL)
+        return CONVOY_OK;
+    TRY(convoy_model_outputs(model, e->options.loss, e->options.from_probabilities, &meant, err));
+    double threshold = meant.meaning == CONVOY_MEANS_BINARY && meant.logits ? 0.0 : 0.5;
+    return confusion_create(e->ctx, outputs, convoy_confusion_size(model, data), threshold, &e->confusion, err);
 }
 
 static convoy_status setup(evaluator *e, const convoy_model *model, const convoy_dataset *data, plan *share,
@@ -67,7 +73,8 @@ static convoy_status setup(evaluator *e, const convoy_model *model, const convoy
     e->rows = convoy_dataset_count(data);
     TRY(check_batch(o->batch_size, e->rows, &e->batch, err));
     e->steps = (e->rows + (size_t)e->batch - 1) / (size_t)e->batch;
-    plan_options options = {.batch = e->batch, .share = share};
+    plan_options options = {.batch = e->batch, .share = share,
+                            .logits = objective_ending(&e->objective, model, false) != NULL};
     TRY(plan_create(e->ctx, model, &options, &e->plan, err));
     TRY(penalty_create(e->ctx, model, e->plan, &e->penalty, err));
     TRY(create_loss(e, model, data, err));

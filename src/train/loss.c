@@ -10,6 +10,9 @@ struct loss {
     convoy_context *ctx;
     size_t steps;
     const rt_buffer *penalty; /* NULL: none */
+    const activation *ending; /* z is the logits behind it; NULL: z is what the model gives */
+    int pixels;               /* of an output, each a row of the activation */
+    rt_buffer *given;         /* what the activation makes of z; NULL without it */
     rt_buffer *row_loss, *row_correct, *step_loss, *step_correct, *bad;
     float *host_loss;
     int32_t *host_correct;
@@ -44,6 +47,7 @@ void loss_destroy(loss *l)
 {
     if (l == NULL)
         return;
+    rt_buffer_destroy(l->given);
     rt_buffer_destroy(l->row_loss);
     rt_buffer_destroy(l->row_correct);
     rt_buffer_destroy(l->step_loss);
@@ -56,6 +60,18 @@ void loss_destroy(loss *l)
 
 void loss_set_penalty(loss *l, const rt_buffer *penalty) { l->penalty = penalty; }
 
+convoy_status loss_set_behind(loss *l, const activation *ending, const convoy_shape *outputs, int batch, convoy_error *err)
+{
+    size_t count = shape_count(outputs);
+    l->ending = ending;
+    l->pixels = (int)(count / (size_t)outputs->dim[outputs->rank - 1]);
+    if (ending == NULL)
+        return CONVOY_OK;
+    return rt_buffer_create(l->ctx, (size_t)batch * count * sizeof(float), "outputs", &l->given, err);
+}
+
+const rt_buffer *loss_given(const loss *l, const rt_buffer *z) { return l->ending ? l->given : z; }
+
 const rt_buffer *loss_bad(const loss *l) { return l->bad; }
 
 /* The kernels' file is called as the loss. */
@@ -63,9 +79,9 @@ static void describe(const loss *l, const loss_job *job, char *out, size_t size)
 {
     const loss_settings *how = job->how;
     int used = snprintf(out, size, "-DC=%d -DFROM_LOGITS=%d -DGRADIENT=%d -DPENALTY=%d -DWEIGHTS=%d", job->outputs,
-                        how->from_logits, job->dz != NULL, l->penalty != NULL, weights_kind(job->weights));
-    snprintf(out + used, size - (size_t)used, " -DSOFTMAX=%d -DSMOOTHING=%.9ef -DDELTA=%.9ef", job->softmax,
-             how->label_smoothing, how->delta);
+                        how->from_logits || l->ending != NULL, job->dz != NULL, l->penalty != NULL, weights_kind(job->weights));
+    snprintf(out + used, size - (size_t)used, " -DSMOOTHING=%.9ef -DDELTA=%.9ef", how->label_smoothing,
+             how->delta);
 }
 
 /* Buffers that are not there are not touched; another one of their kind holds their place. */
@@ -73,6 +89,7 @@ static convoy_status add_rows(loss *l, rt_list *list, const loss_job *job, const
 {
     rt_launch rows = {.label = "loss", .source = job->how->class->name, .kernel = "loss_rows", .options = options};
     rt_push(&rows, RT_BUFFER(job->z));
+    rt_push(&rows, RT_BUFFER(loss_given(l, job->z)));
     rt_push(&rows, RT_BUFFER(job->labels));
     rt_push(&rows, RT_BUFFER(job->dz ? job->dz : job->z));
     rt_push(&rows, RT_BUFFER(l->row_loss));
@@ -90,6 +107,8 @@ convoy_status loss_add(loss *l, rt_list *list, const loss_job *job, convoy_error
 {
     char options[192];
     describe(l, job, options, sizeof options);
+    if (l->ending != NULL)
+        TRY(ops_activation_forward(list, l->ctx, "outputs", l->ending, job->z, l->given, l->pixels, job->outputs / l->pixels, err));
     TRY(add_rows(l, list, job, options, err));
     rt_launch sum = {.label = "metrics", .source = job->how->class->name, .kernel = "loss_sum", .options = options};
     rt_push(&sum, RT_BUFFER(l->row_loss));

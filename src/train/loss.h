@@ -4,6 +4,7 @@
 
 #include "convoy/train.h"
 #include "model/loss_config.h"
+#include "ops/activation.h"
 #include "train/weights.h"
 
 typedef struct loss loss;
@@ -15,17 +16,23 @@ void loss_destroy(loss *l);
 /* Before loss_add: a float on the device that is added to the mean loss of each step. NULL: none. */
 void loss_set_penalty(loss *l, const rt_buffer *penalty);
 
+/* Before loss_add: z are the logits behind the activation in which the model ends, on which Keras (with TensorFlow) takes some losses.
+ * loss_add then applies it for hits and metrics. NULL: z is what the model gives. */
+convoy_status loss_set_behind(loss *l, const activation *ending, const convoy_shape *outputs, int batch, convoy_error *err);
+
 typedef struct loss_job {
     const loss_settings *how;
     int outputs;
-    bool softmax;            /* z is what a softmax gives */
-    const rt_buffer *z;      /* (batch, outputs) */
+    const rt_buffer *z;      /* (batch, outputs): what the model gives, or the logits behind that; see loss_set_behind */
     const rt_buffer *labels; /* int, one an image */
     const rt_buffer *dz;     /* as z; NULL: no gradient wanted */
     const weights *weights;  /* NULL: all images weigh 1 */
 } loss_job;
 
-/* Appends the two launches. */
+/* What the model gives, (batch, outputs): z, or where that is logits, a buffer which loss_add fills. */
+const rt_buffer *loss_given(const loss *l, const rt_buffer *z);
+
+/* Appends its launches. */
 convoy_status loss_add(loss *l, rt_list *list, const loss_job *job, convoy_error *err);
 
 /* The flag that the optimizer obeys: not 0 once a loss was not finite. */

@@ -14,10 +14,10 @@ static convoy_status choose_loss(const convoy_model *model, const char *text, bo
                              "to be probabilities", out->class->class_name);
         return CONVOY_OK;
     }
-    if (model != NULL && model->loss.class != NULL)
-        *out = model->loss;
-    else
+    if (model == NULL)
         *out = (loss_settings){.class = loss_class_find("sparse_categorical_crossentropy"), .from_logits = true};
+    else
+        *out = model->loss.class != NULL ? model->loss : model_default_loss(model);
     if (from_probabilities)
         out->from_logits = false;
     return CONVOY_OK;
@@ -35,6 +35,13 @@ convoy_status objective_choose(const convoy_model *model, const char *text, cons
     return out->metrics.count > 0 ? CONVOY_OK : metric_list_parse(standard, &out->metrics, err);
 }
 
+const activation *objective_ending(const objective *o, const convoy_model *model, bool training)
+{
+    size_t node;
+    const activation *ending = o->loss.class->on_logits ? model_ending(model, training, &node) : NULL;
+    return ending != NULL && (ending == activation_find("sigmoid") || ending == activation_find("softmax")) ? ending : NULL;
+}
+
 convoy_status objective_check(const objective *o, const convoy_model *model, int classes, convoy_error *err)
 {
     const loss_class *class = o->loss.class;
@@ -48,12 +55,4 @@ convoy_status objective_check(const objective *o, const convoy_model *model, int
         return base_fail(err, CONVOY_ERROR_MODEL, "loss %s: model '%s' has one output, which tells 2 classes apart, but the "
                          "data has %d", class->class_name, model->name, classes);
     return CONVOY_OK;
-}
-
-convoy_outputs convoy_loss_outputs(const convoy_model *model, const char *loss, bool from_probabilities)
-{
-    loss_settings chosen;
-    if (choose_loss(model, loss, from_probabilities, &chosen, NULL) != CONVOY_OK || !chosen.class->has_logits)
-        return CONVOY_OUTPUTS_ANY;
-    return chosen.from_logits ? CONVOY_OUTPUTS_LOGITS : CONVOY_OUTPUTS_PROBABILITIES;
 }

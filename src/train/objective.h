@@ -3,6 +3,7 @@
 #define OBJECTIVE_H
 
 #include "model/model.h"
+#include "ops/activation.h"
 
 typedef struct objective {
     loss_settings loss;
@@ -12,6 +13,10 @@ typedef struct objective {
 /* `model` may be NULL, `text` and `metrics` too. Errors: CONVOY_ERROR_ARGUMENT. */
 convoy_status objective_choose(const convoy_model *model, const char *text, const char *const *metrics,
                                bool from_probabilities, objective *out, convoy_error *err);
+
+/* The activation that the model ends in, a sigmoid or softmax, where the loss is taken on the logits behind it: then they are what it
+ * computes with, whatever its from_logits says, as in Keras with TensorFlow. NULL: it takes what the model gives. */
+const activation *objective_ending(const objective *o, const convoy_model *model, bool training);
 
 /* Can the loss compare the model's outputs with labels 0 .. classes-1? Errors: CONVOY_ERROR_MODEL. */
 convoy_status objective_check(const objective *o, const convoy_model *model, int classes, convoy_error *err);

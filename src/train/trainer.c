@@ -35,13 +35,13 @@ static convoy_status write_step(trainer *t, convoy_error *err)
 {
     rt_list *list = plan_list(t->plan);
     loss_job job = {.how = &t->objective.loss, .outputs = convoy_model_output(t->model).dim[0],
-                    .softmax = t->model->nodes[model_output_node(t->model, 0)].layer->gives_softmax, .z = plan_output(t->plan),
+                    .z = plan_output(t->plan),
                     .labels = feed_labels(t->feed), .dz = plan_d_output(t->plan), .weights = t->weights};
     TRY(feed_add(t->feed, list, plan_input(t->plan), t->scale, err));
     TRY(plan_add_forward(t->plan, err));
     TRY(penalty_add(t->penalty, err));
     TRY(loss_add(t->loss, list, &job, err));
-    TRY(metric_set_add(t->metrics, list, job.z, job.labels, err));
+    TRY(metric_set_add(t->metrics, list, loss_given(t->loss, job.z), job.labels, err));
     TRY(plan_add_backward(t->plan, err));
     TRY(penalty_add_gradient(t->penalty, err));
     TRY(optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err));
@@ -61,11 +61,12 @@ static convoy_status prepare_batches(trainer *t, convoy_error *err)
 /* What becomes of the outputs. */
 static convoy_status create_loss(trainer *t, const convoy_dataset *data, const convoy_fit_options *o, convoy_error *err)
 {
-    int outputs = convoy_model_output(t->model).dim[0];
+    convoy_shape output = convoy_model_output(t->model);
     TRY(weights_create(t->ctx, data, o->class_weight, o->sample_weight, &t->weights, err));
     TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
     loss_set_penalty(t->loss, penalty_value(t->penalty));
-    return metric_set_create(t->ctx, &t->objective.metrics, outputs, t->batch, t->steps, &t->metrics, err);
+    TRY(loss_set_behind(t->loss, objective_ending(&t->objective, t->model, true), &output, t->batch, err));
+    return metric_set_create(t->ctx, &t->objective.metrics, output.dim[0], t->batch, t->steps, &t->metrics, err);
 }
 
 /* How many launches from the first on all steps play. */
@@ -83,7 +84,8 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     t->rows = convoy_dataset_count(data);
     TRY(check_batch(o->batch_size, t->rows, &t->batch, err));
     t->steps = (t->rows + (size_t)t->batch - 1) / (size_t)t->batch;
-    plan_options options = {.batch = t->batch, .training = true, .seed = o->seed};
+    plan_options options = {.batch = t->batch, .training = true, .seed = o->seed,
+                            .logits = objective_ending(&t->objective, t->model, true) != NULL};
     optimizer_options how = {o->optimizer, o->learning_rate, o->momentum, o->learning_rate_schedule};
     TRY(plan_create(t->ctx, t->model, &options, &t->plan, err));
     if (plan_d_output(t->plan) == NULL)
