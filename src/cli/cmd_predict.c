@@ -187,7 +187,7 @@ static int check_usage(const prediction *p)
 {
     bool images = p->images[0] != NULL;
     if (p->input != NULL && p->output == NULL)
-        return cli_usage("predict", "--input needs --output: the array to write");
+        return cli_usage("predict", "--input and --output go together: the array to read and the one to write");
     if (p->input != NULL && (images || p->stream))
         return cli_usage("predict", "--input takes the place of images and of --stream");
     if (p->stream && images)
