@@ -246,7 +246,7 @@ static void test_device_choice(void **state)
     expect_success();
     expect_text(last.out, "* ");
     shell("convoy train m.json --data t -d 'no such device'");
-    expect_failure(2, "no such device");
+    expect_failure(2, "-d/--device 'no such device'");
     shell("convoy train m.json --data t -d 0");
     expect_failure(2, "0:0"); /* a bare number: the list is shown */
     shell("convoy train m.json --data t -d 99:0");

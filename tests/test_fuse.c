@@ -197,6 +197,29 @@ static void test_groups(void **state)
     ctx->persistent_groups = usual;
 }
 
+/* Two contexts have one pool of PoCL's threads between them: kernels of both that wait in it, and take turns on its threads, both end. */
+static void test_two_contexts(void **state)
+{
+    convoy_context *first = ctx, *second = NULL;
+    fixture f[2];
+    (void)state;
+    OK(rt_context_again(first, &second, err));
+    for (int k = 0; k < 2; k++) {
+        ctx = k ? second : first;
+        begin(&f[k], k);
+        OK(rt_list_fuse(f[k].list, 0, LAUNCHES, err));
+        set(&f[k], BATCH, 0, 1);
+    }
+    ctx = first;
+    for (int i = 0; i < 2 * PLAYS; i++)
+        play(&f[i % 2], 0, LAUNCHES);
+    for (int k = 0; k < 2; k++) {
+        compare(&f[k]);
+        end(&f[k]);
+    }
+    convoy_context_destroy(second);
+}
+
 /* Commands of the launches [first, last): each copy and each launch without an item form, and each stretch of others. */
 static size_t commands_of(const fixture *f, size_t first, size_t last)
 {
@@ -390,7 +413,7 @@ static void test_switch(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_groups), TEST(test_commands), TEST(test_waits),
+    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_groups), TEST(test_two_contexts), TEST(test_commands), TEST(test_waits),
                                        TEST(test_once), TEST(test_profile), TEST(test_fallback), TEST(test_switch)};
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -359,7 +359,7 @@ static void test_model(void **state)
 /* A transposed convolution runs the passes of an ordinary one in other roles: each is a problem as any, without time to try it. */
 static void test_transposed(void **state)
 {
-    static const char *const passes[] = {"backward data", "backward filter", "forward"};
+    static const char *const passes[] = {"forward", "backward filter", "backward data"};
     convoy_context *ctx = open_context(NULL, "on");
     convoy_model *model = NULL;
     rows r = {0};

@@ -181,7 +181,7 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
     bool fused = s->use_bias && act->elementwise && act->from_output;
     const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
     conv_buffers b = {.w = io->param[0], .dz = io->input[0], .dx = z, .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, &s->shape, NULL, &b, io->batch, err));
+    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, "forward", &s->shape, NULL, &b, io->batch, err));
     if (s->use_bias)
         TRY(ops_bias_activation(list, io->ctx, l->name, fused ? act : linear, z, io->param[1], z, pixels_of(l),
                                 s->filters, err));
@@ -202,9 +202,9 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
                               io->batch, err));
     conv_buffers b = {.x = io->d_output, .w = io->param[0], .y = io->d_input[0], .dz = io->input[0], .dw = io->d_param[0],
                       .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_FILTER, l->name, &s->shape, NULL, &b, io->batch, err));
+    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_FILTER, l->name, NULL, &s->shape, NULL, &b, io->batch, err));
     return io->d_input[0]
-               ? ops_conv_pass(list, io->ctx, CONV_FORWARD, l->name, &s->shape, linear, &b, io->batch, err)
+               ? ops_conv_pass(list, io->ctx, CONV_FORWARD, l->name, "backward data", &s->shape, linear, &b, io->batch, err)
                : CONVOY_OK;
 }
 

@@ -148,7 +148,7 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                  const activation *act, const conv_buffers *b, int batch, convoy_error *err)
 {
-    return ops_conv_pass(list, ctx, CONV_FORWARD, layer, s, act, b, batch, err);
+    return ops_conv_pass(list, ctx, CONV_FORWARD, layer, NULL, s, act, b, batch, err);
 }
 
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
@@ -156,11 +156,11 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
 {
     bool in_place = b->dx == b->x;
     if (b->dx && !in_place)
-        TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err));
+        TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, slope, b, batch, err));
     conv_buffers filter = *b;
     filter.scratch = b->filter_scratch;
-    TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_FILTER, layer, s, NULL, &filter, batch, err));
-    return in_place ? ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, s, slope, b, batch, err) : CONVOY_OK;
+    TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_FILTER, layer, NULL, s, NULL, &filter, batch, err));
+    return in_place ? ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, slope, b, batch, err) : CONVOY_OK;
 }
 
 static conv_choice choice_for(const convoy_context *ctx, const conv_problem *problem)

@@ -26,6 +26,7 @@ typedef struct conv_problem {
 typedef struct conv_job {
     conv_problem problem;
     const char *layer;        /* for labels */
+    const char *role;         /* the layer's pass that this is, a literal; NULL: the same */
     const activation *act;    /* forward: applied to y, elementwise. backward data: dx is multiplied by its slope at x, or NULL */
     const conv_buffers *buffers;
     const int *params;

@@ -4,10 +4,10 @@
 
 #include "ops/elementwise.h"
 
-convoy_status ops_conv_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const conv_shape *s,
+convoy_status ops_conv_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const char *role, const conv_shape *s,
                             const activation *act, const conv_buffers *b, int batch, convoy_error *err)
 {
-    conv_job job = {.problem = {pass, s, batch}, .layer = layer, .act = act, .buffers = b};
+    conv_job job = {.problem = {pass, s, batch}, .layer = layer, .role = role, .act = act, .buffers = b};
     rt_list_tell(list, &job);
     return conv_add(list, ctx, job, err);
 }

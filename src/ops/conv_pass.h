@@ -6,8 +6,8 @@
 #include "ops/conv2d_variant.h"
 
 /* Appends the chosen variant of one pass, as ops/conv2d.h describes them, and tells who watches the list of the problem; act may be NULL
- * but for CONV_FORWARD. */
-convoy_status ops_conv_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const conv_shape *s,
+ * but for CONV_FORWARD. `role`: "forward", "backward data" or "backward filter", which the pass is for the layer; NULL: its own. */
+convoy_status ops_conv_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const char *role, const conv_shape *s,
                             const activation *act, const conv_buffers *b, int batch, convoy_error *err);
 /* Floats that its b->scratch must have. */
 size_t ops_conv_pass_scratch(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch);

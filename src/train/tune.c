@@ -55,8 +55,8 @@ static void note(void *user, const void *what)
     t->problems = problems;
     problem *p = &problems[t->count];
     *p = (problem){.job = *job, .shape = *job->problem.shape, .row = {.layers = 1, .index = t->count++}};
-    const char *pass = conv_pass_key(job->problem.pass);
-    text_copy(p->row.pass, sizeof p->row.pass, strchr(pass, ' ') + 1);
+    const char *pass = strchr(conv_pass_key(job->problem.pass), ' ') + 1;
+    text_copy(p->row.pass, sizeof p->row.pass, job->role ? job->role : pass);
     text_copy(p->row.problem, sizeof p->row.problem, key);
     text_copy(p->row.layer, sizeof p->row.layer, job->layer);
 }
