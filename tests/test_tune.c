@@ -346,7 +346,7 @@ static void test_model(void **state)
                 assert_null(record);
         }
     }
-    assert_true(fabs(result.untuned_microseconds - untuned) < 1e-6 * untuned);
+    assert_true(fabs(result.untuned_microseconds - untuned) <= 1e-6 * untuned); /* both 0 where others left no time */
     assert_true(result.tuned_microseconds <= result.untuned_microseconds);
     assert_int_equal(file_exists(result.saved), tuned > 0);
     assert_int_equal(convoy_context_counters(ctx).bytes, 0);

@@ -182,7 +182,7 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
         bundle_add_unit(&t, &units->items[i], source, i);
     }
     TRY(text_take(&t, &joint, err));
-    if (bundle_program(ctx, "several", joint, &program, NULL) != CONVOY_OK)
+    if (bundle_program(ctx, "several kernels at once", joint, &program, NULL) != CONVOY_OK)
         return CONVOY_OK;
     convoy_status status = remember_units(ctx, units, program, err);
     clReleaseProgram(program);
