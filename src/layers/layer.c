@@ -46,8 +46,7 @@ static convoy_status read_common(layer *l, const char *key, const json_t *value,
         return read_dtype(value, err);
     if (strcmp(key, "trainable") == 0) {
         char found[200];
-        l->trainable = json_is_true(value);
-        if (json_is_boolean(value))
+        if (option_read_bool(value, &l->trainable))
             return CONVOY_OK;
         return base_fail(err, CONVOY_ERROR_MODEL, "option 'trainable' is %s; expected true or false",
                          option_value_text(value, found, sizeof found));

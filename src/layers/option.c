@@ -79,6 +79,7 @@ static void add_expected(text *t, const option *row)
     case OPTION_SHAPE:
         text_add(t, "a list of 1 to %d sizes of at least 1%s", CONVOY_MAX_RANK,
                  strncmp(row->name, "batch_", 6) == 0 ? " after the batch size, which is null" : "");
+        text_add(t, "; in place of another null write the size that the images have");
         break;
     case OPTION_VALUES:
         text_add(t, "a number, a list of at most %zu of them, or null", sizeof(((option_values *)0)->value) / sizeof(double));
@@ -132,10 +133,11 @@ static bool read_float(const option *row, const json_t *value, double *out)
     return true;
 }
 
-static bool read_bool(const json_t *value, bool *out)
+bool option_read_bool(const json_t *value, bool *out)
 {
-    *out = json_is_true(value);
-    return json_is_boolean(value);
+    json_int_t number = json_integer_value(value);
+    *out = json_is_true(value) || number == 1;
+    return json_is_boolean(value) || (json_is_integer(value) && (number == 0 || number == 1));
 }
 
 static bool read_pair(const option *row, const json_t *value, int *out)
@@ -296,7 +298,7 @@ convoy_status option_read(const option *row, const json_t *value, void *state, c
         good = null || read_float(row, value, at);
         break;
     case OPTION_FLOAT: good = read_float(row, value, at); break;
-    case OPTION_BOOL: good = read_bool(value, at); break;
+    case OPTION_BOOL: good = option_read_bool(value, at); break;
     case OPTION_OPTIONAL_PAIR:
         ((int *)at)[0] = ((int *)at)[1] = (int)row->least - 1;
         good = null || read_pair(row, value, at);

@@ -7,6 +7,8 @@
 
 /* Reads a value into the row's member of `state`. The message names the option, not the layer. */
 convoy_status option_read(const option *row, const json_t *value, void *state, convoy_error *err);
+/* True or false, which some files write as 1 or 0. Gives whether it is either. */
+bool option_read_bool(const json_t *value, bool *out);
 /* Reads the row's default. */
 convoy_status option_read_standard(const option *row, void *state, convoy_error *err);
 /* The member as Keras's JSON; NULL when out of memory. Not for rows that option_is_written denies. */

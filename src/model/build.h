@@ -20,6 +20,9 @@ convoy_status model_file_look(const char *path, model_file_kind *out, convoy_err
 /* The class of a name; the message of a failure suggests one. */
 convoy_status model_find_class(const char *name, const layer_class **out, convoy_error *err);
 
+/* Parses a config's JSON text; a byte order mark in front is skipped, and NULs inside texts are spelt \\u0000. A new reference. */
+convoy_status config_parse(const char *json, size_t size, json_t **out, convoy_error *err);
+
 /* Puts a config of an older Keras into the words that the readers know. */
 void config_modernise(json_t *config);
 

@@ -95,6 +95,8 @@ convoy_status config_check_entry(const json_t *entry, convoy_error *err)
     if (class_name == NULL || !json_is_object(json_object_get(entry, "config")))
         return base_fail(err, CONVOY_ERROR_MODEL, "found %s; expected an object with a class_name and a config",
                          option_value_text(entry, found, sizeof found));
+    if (registered == NULL && strchr(class_name, '>') != NULL) /* as tf.keras writes it */
+        registered = class_name;
     if (registered != NULL && strchr(registered, '>') != NULL) /* "package>Name": Python code that we do not have */
         return base_fail(err, CONVOY_ERROR_MODEL,
                          "layer '%.200s' (%.200s) is a custom layer; only Keras's own can be read", class_name,
@@ -170,20 +172,8 @@ convoy_status model_from_config(const json_t *root, convoy_model **out, convoy_e
 
 convoy_status convoy_model_from_json(const char *json, size_t length, convoy_model **out, convoy_error *err)
 {
-    json_error_t where;
-    if (length > MOST_JSON)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "the JSON text has %zu bytes; at most %zu are read", length,
-                         MOST_JSON);
-    if (length >= 3 && memcmp(json, "\xEF\xBB\xBF", 3) == 0) { /* a byte order mark, as Windows editors write */
-        json += 3;
-        length -= 3;
-    }
-    json_t *root = json_loadb(json, length, JSON_REJECT_DUPLICATES, &where);
-    if (root == NULL && json_error_code(&where) == json_error_out_of_memory)
-        return OUT_OF_MEMORY(err);
-    if (root == NULL)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "broken JSON at line %d, column %d: %s", where.line, where.column,
-                         where.text);
+    json_t *root = NULL;
+    TRY(config_parse(json, length, &root, err));
     config_modernise(root);
     convoy_status status = model_from_config(root, out, err);
     json_decref(root);

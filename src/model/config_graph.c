@@ -115,17 +115,24 @@ static bool is_nothing(const json_t *value)
 }
 
 /* `training`: Keras 3 writes it for each call of a layer that has such an argument (Dropout: false), and fit, evaluate and predict
- * put theirs in its place, whatever it is. In Keras 2 it came from the user alone, and counted. */
+ * put theirs in its place, whatever it is; so it does with a false that Keras 2 wrote (base(x, training=False)). Keras 2's true came from
+ * the user alone, and counted in prediction too. */
 static convoy_status check_keywords(const json_t *keywords, bool old, convoy_error *err)
 {
     const char *key;
     json_t *value;
     char found[200];
     json_object_foreach((json_t *)keywords, key, value)
-        if (!is_nothing(value) && (old || strcmp(key, "training") != 0))
+        if (!is_nothing(value) && (strcmp(key, "training") != 0 || (old && !json_is_false(value))))
             return base_fail(err, CONVOY_ERROR_MODEL, "called with %.100s=%s, which is not supported; without it it is", key,
                              option_value_text(value, found, sizeof found));
     return CONVOY_OK;
+}
+
+static convoy_status read_old_tensor(const graph *g, const json_t *ref, reading *out, convoy_error *err)
+{
+    TRY(read_tensor(g, ref, true, out, err));
+    return check_keywords(json_array_get(ref, 3), true, err);
 }
 
 /* As Keras 3 writes it, an object; as Keras 2 does, a list of [name, use, output, keywords]. */
@@ -134,11 +141,11 @@ static convoy_status read_call(const graph *g, const json_t *call, reading *out,
     char found[200];
     const json_t *args = json_object_get(call, "args");
     *out = (reading){0};
+    if (is_reference(call)) /* tf.keras of TensorFlow 2.0 writes a call with one tensor without the list around it */
+        return read_old_tensor(g, call, out, err);
     if (json_is_array(call)) {
-        for (size_t i = 0; i < json_array_size(call); i++) {
-            TRY(read_tensor(g, json_array_get(call, i), true, out, err));
-            TRY(check_keywords(json_array_get(json_array_get(call, i), 3), true, err));
-        }
+        for (size_t i = 0; i < json_array_size(call); i++)
+            TRY(read_old_tensor(g, json_array_get(call, i), out, err));
         return CONVOY_OK;
     }
     if (json_array_size(args) != 1)
@@ -345,7 +352,8 @@ convoy_status config_read_graph(convoy_model *model, const config_call *call, co
     json_t *inputs = NULL, *outputs = NULL;
     convoy_status status;
     config_call own = *call;
-    own.frozen = call->frozen || json_is_false(json_object_get(config, "trainable"));
+    bool trained;
+    own.frozen = call->frozen || (option_read_bool(json_object_get(config, "trainable"), &trained) && !trained);
     g.call = &own;
     g.entries = calloc(g.count, sizeof *g.entries);
     if (g.index == NULL || g.entries == NULL)

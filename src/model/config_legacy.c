@@ -23,6 +23,20 @@ static const old_key old_keys[] = {
     {"SpatialDropout2D", "noise_shape", NULL, "null"},
 };
 
+/* Classes that had another name for a while. */
+static const char *const old_classes[][2] = {
+    {"BatchNormalizationV1", "BatchNormalization"}, /* tf.keras of TensorFlow 1.13 to 2.0 */
+    {"BatchNormalizationV2", "BatchNormalization"},
+};
+
+static const char *modern_class(const char *name)
+{
+    for (size_t i = 0; i < sizeof old_classes / sizeof *old_classes; i++)
+        if (strcmp(name, old_classes[i][0]) == 0)
+            return old_classes[i][1];
+    return name;
+}
+
 static bool is_value(const json_t *value, const char *text)
 {
     json_t *wanted = json_loads(text, JSON_DECODE_ANY, NULL);
@@ -59,6 +73,10 @@ static void modernise(json_t *value, const char *key)
     const char *class_name = json_string_value(json_object_get(value, "class_name")), *name;
     json_t *config = json_object_get(value, "config"), *member;
     if (class_name != NULL && json_is_object(config)) {
+        const char *now = modern_class(class_name);
+        if (now != class_name)
+            json_object_set_new(value, "class_name", json_string(now));
+        class_name = now;
         if (key != NULL && text_ends_with(key, "_initializer"))
             modernise_initializer(class_name, config);
         else

@@ -34,17 +34,14 @@ static convoy_status read_config(keras_archive *archive, convoy_model **out, con
 {
     char *json = NULL;
     size_t size = 0;
-    json_error_t where;
+    json_t *root = NULL;
     TRY(keras_archive_read(archive, CONFIG, MOST_JSON, &json, &size, err));
-    json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES, &where);
+    convoy_status status = config_parse(json, size, &root, err);
     free(json);
-    if (root == NULL && json_error_code(&where) == json_error_out_of_memory)
-        return OUT_OF_MEMORY(err);
-    if (root == NULL)
-        return base_fail(err, CONVOY_ERROR_FORMAT, CONFIG ": broken JSON at line %d, column %d: %s", where.line,
-                         where.column, where.text);
+    if (status != CONVOY_OK)
+        return base_fail_in(err, status, CONFIG);
     config_modernise(root);
-    convoy_status status = model_from_config(root, out, err);
+    status = model_from_config(root, out, err);
     if (status == CONVOY_OK)
         keras_compile_read(root, *out);
     else

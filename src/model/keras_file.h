@@ -58,6 +58,8 @@ typedef convoy_status (*keras_slot_visit)(void *user, const char *path, const co
 /* Visits the slots of the model's optimizer, and its scalar, in that order. */
 convoy_status keras_slots_visit(convoy_model *model, keras_slot_visit visit, void *user, convoy_error *err);
 size_t keras_slots_count(const convoy_model *model); /* how many that visits */
+/* Keras 2 loses the product of Nadam's momenta; it follows from the steps. */
+float keras_nadam_product(const optimizer_settings *settings, uint64_t steps);
 /* Is the learning rate a variable of the file? It is at optimizer/vars/1. */
 bool keras_rate_is_variable(const convoy_model *model);
 

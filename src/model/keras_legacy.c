@@ -14,19 +14,13 @@
 static convoy_status read_json(const hdf5_file *file, const char *attribute, json_t **out, convoy_error *err)
 {
     char *text = NULL;
-    json_error_t where;
     *out = NULL;
     TRY(hdf5_read_text(file->id, "/", attribute, &text, err));
     if (text == NULL)
         return CONVOY_OK;
-    *out = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    convoy_status status = config_parse(text, strlen(text), out, err);
     free(text);
-    if (*out == NULL && json_error_code(&where) == json_error_out_of_memory)
-        return OUT_OF_MEMORY(err);
-    if (*out == NULL)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "attribute %s: broken JSON at line %d, column %d: %s", attribute, where.line,
-                         where.column, where.text);
-    return CONVOY_OK;
+    return status == CONVOY_OK ? status : base_fail_in(err, status, "attribute %s", attribute);
 }
 
 static convoy_status fail_no_model(const hdf5_file *file, convoy_error *err)

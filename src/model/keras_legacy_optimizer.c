@@ -5,7 +5,6 @@
  *   tf.keras to 2.10   steps, slots in the same order
  *   Keras 2.11 on      steps, the rate (Keras 3), the first variable's slots, the second one's, ...; Nadam's product
  * A state that doesn't fit is left out, and the model keeps the reason. */
-#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,17 +122,6 @@ static size_t place_of(const slots *s, size_t k)
 
 /* ---- reading ---- */
 
-/* Keras 2 loses the product of Nadam's momenta; it follows from the steps. */
-static float nadam_product(const optimizer_settings *settings, uint64_t steps)
-{
-    float product = OPTIMIZER_SCALAR_START, before = 0;
-    for (uint64_t t = 1; t <= steps && product != before; t++) { /* it does not change any more where it is 0 */
-        before = product;
-        product *= (float)settings->beta_1 * (1.0f - 0.5f * powf(0.96f, (float)t));
-    }
-    return product;
-}
-
 /* What stands before the slots. */
 static convoy_status read_beginning(convoy_model *model, slots *s, convoy_error *err)
 {
@@ -143,7 +131,7 @@ static convoy_status read_beginning(convoy_model *model, slots *s, convoy_error 
     s->by_slot = names->count == 0 || !is_called(names->name[0], "iteration");
     if (s->first < names->count && s->shapes[s->first].rank == 0)
         TRY(read_variable(s, s->first++, &scalar, H5T_NATIVE_UINT64, &s->steps, err));
-    model->optimizer_scalar = s->layout.scalar ? nadam_product(&model->optimizer_settings, s->steps) : OPTIMIZER_SCALAR_START;
+    model->optimizer_scalar = s->layout.scalar ? keras_nadam_product(&model->optimizer_settings, s->steps) : OPTIMIZER_SCALAR_START;
     if (s->first == 0 || s->first >= names->count || s->shapes[s->first].rank != 0)
         return CONVOY_OK;
     if (is_called(names->name[s->first], "learning_rate")) {

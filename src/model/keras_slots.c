@@ -1,4 +1,5 @@
 /* Where an optimizer's variables stand in a .keras file: one walk for reading and writing. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -88,4 +89,14 @@ size_t keras_slots_count(const convoy_model *model)
         for (int p = 0; model_is_first(model, i) && p < model->nodes[i].layer->param_count; p++)
             variables += is_variable(model, i, p);
     return variables * (size_t)layout.slots + layout.scalar;
+}
+
+float keras_nadam_product(const optimizer_settings *settings, uint64_t steps)
+{
+    float product = OPTIMIZER_SCALAR_START, before = 0;
+    for (uint64_t t = 1; t <= steps && product != before; t++) { /* it does not change any more where it is 0 */
+        before = product;
+        product *= (float)settings->beta_1 * (1.0f - 0.5f * powf(0.96f, (float)t));
+    }
+    return product;
 }

@@ -15,7 +15,7 @@ typedef struct reading {
     const hdf5_file *file;
     convoy_model *model;
     keras_groups *groups;
-    size_t variable; /* of the optimizer: the next one's number */
+    size_t variable, variables; /* of the optimizer: the next one's number, and how many there are */
 } reading;
 
 static convoy_status read_layer(const reading *r, const model_node *node, const char *group, convoy_error *err)
@@ -64,8 +64,11 @@ static convoy_status read_variable(reading *r, const convoy_shape *shape, hid_t 
 
 static convoy_status read_slot(void *user, const char *path, const convoy_shape *shape, float *values, convoy_error *err)
 {
+    reading *r = user;
     (void)path; /* that of a file with a rate */
-    return read_variable(user, shape, H5T_NATIVE_FLOAT, values, err);
+    if (r->variable == r->variables)
+        return CONVOY_OK; /* the scalar that Keras 2 does not keep */
+    return read_variable(r, shape, H5T_NATIVE_FLOAT, values, err);
 }
 
 /* Keras 2 kept no rate; a model that was compiled and never fitted has no slots. */
@@ -73,18 +76,23 @@ static convoy_status read_state(reading *r, convoy_error *err)
 {
     const convoy_shape scalar = {0};
     convoy_model *model = r->model;
+    const optimizer_class *class = optimizer_class_find(model->optimizer);
     size_t count = 0, wanted = keras_slots_count(model);
     float rate = 0;
     TRY(hdf5_count(r->file->id, OPTIMIZER, &count, err));
+    r->variables = count;
     if (count == 0)
         return CONVOY_OK;
     TRY(read_variable(r, &scalar, H5T_NATIVE_UINT64, &model->optimizer_steps, err));
     bool has_rate = keras_rate_is_variable(model) && count > 1 && hdf5_is_scalar(r->file->id, OPTIMIZER "/1");
     if (count == 1u + has_rate && model->optimizer_steps == 0)
         return CONVOY_OK;
-    if (count != 1 + has_rate + wanted)
+    bool lacks_scalar = class->scalar && count == has_rate + wanted;
+    if (count != 1 + has_rate + wanted && !lacks_scalar)
         return base_fail(err, CONVOY_ERROR_FORMAT, "the file has %zu variables of it; %s needs %zu for this model", count,
-                         optimizer_class_find(model->optimizer)->class_name, 1 + has_rate + wanted);
+                         class->class_name, 1 + has_rate + wanted);
+    if (lacks_scalar)
+        model->optimizer_scalar = keras_nadam_product(&model->optimizer_settings, model->optimizer_steps);
     if (has_rate)
         TRY(read_variable(r, &scalar, H5T_NATIVE_FLOAT, &rate, err));
     if (has_rate && rate != (float)model->optimizer_settings.learning_rate)

@@ -126,10 +126,13 @@ static const activation rows[] = {
 
 const activation *activation_find(const char *name)
 {
-    if (strcmp(name, "swish") == 0) /* Keras's other names */
-        name = "silu";
-    if (strcmp(name, "hard_swish") == 0)
-        name = "hard_silu";
+    static const char *const others[][2] = {
+        {"swish", "silu"}, {"hard_swish", "hard_silu"}, /* Keras's own */
+        {"softmax_v2", "softmax"}, {"log_softmax_v2", "log_softmax"}, /* what tf.keras called TensorFlow's functions */
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(others[i][0], name) == 0)
+            name = others[i][1];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0)
             return &rows[i];
