@@ -188,11 +188,18 @@ static void test_ctrl_c(void **state)
     assert_non_null(resume);
     resume += strlen("To go on: ");
     resume[strcspn(resume, "\n")] = '\0';
-    expect_text(resume, "convoy train 'cut 1/model.keras' --data t --epochs 99");
+    expect_text(resume, "convoy train 'cut 1/model.keras' --data t --epochs 100000 --initial-epoch ");
     expect_text(resume, " --run 'cut 1-2'");
-    shell("%s --epochs 1", resume); /* what it says works; the last --epochs counts */
+    int done = atoi(strstr(resume, "--initial-epoch ") + strlen("--initial-epoch "));
+    shell("%s --epochs %d", resume, done + 1); /* what it says works; the last --epochs counts */
     expect_success();
     assert_true(is_there("cut 1-2/model.keras"));
+    char *before = slurp("cut 1/history.csv"), *all = slurp("cut 1-2/history.csv"), next[32];
+    assert_memory_equal(all, before, strlen(before)); /* the history goes on */
+    snprintf(next, sizeof next, "%d,", done);
+    assert_memory_equal(all + strlen(before), next, strlen(next));
+    free(before);
+    free(all);
     free(said);
 }
 

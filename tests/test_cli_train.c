@@ -178,7 +178,8 @@ static void test_interrupt_saves(void **state)
 {
     (void)state;
     static const char *const words[] = {"convoy",   "train", "m.json", "--data",        "t",
-                                        "--epochs", "100000", "-o",    "it's so.keras", NULL};
+                                        "--epochs", "100000", "-o",    "it's so.keras", "--csv-log", "on.csv",
+                                        "--learning-rate", "0.002", NULL};
     char line[512], all[8192] = "", resume[512] = "";
     FILE *messages;
     int status;
@@ -198,11 +199,24 @@ static void test_interrupt_saves(void **state)
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 1);
     expect_text(all, "interrupted in epoch ");
-    expect_text(resume, "convoy train 'it'\\''s so.keras' --data t --output 'it'\\''s so.keras' --epochs 99");
+    expect_text(resume, "convoy train 'it'\\''s so.keras' --data t --output 'it'\\''s so.keras' --epochs 100000 --initial-epoch ");
     assert_int_equal(access("it's so.keras", F_OK), 0);
-    shell("%s --epochs 1", resume); /* what it says works; the last --epochs counts */
+    expect_text(resume, " --csv-log on.csv --csv-append");
+    expect_no_text(resume, "--learning-rate"); /* the file has it, as it is by now */
+    int done = atoi(strstr(resume, "--initial-epoch ") + strlen("--initial-epoch "));
+    assert_true(done >= 2);
+    shell("%s --epochs %d", resume, done + 1); /* what it says works; the last --epochs counts */
     expect_success();
+    snprintf(line, sizeof line, "Epoch %d/%d - ", done + 1, done + 1);
+    expect_text(last.err, line);
     expect_text(last.out, "saved it's so.keras");
+    int count = 0;
+    FILE *log = fopen("on.csv", "r"); /* one header, and each epoch once */
+    assert_non_null(log);
+    for (; fgets(line, sizeof line, log) != NULL; count++)
+        assert_true(count == 0 ? strncmp(line, "epoch,", 6) == 0 : atoi(line) == count - 1);
+    fclose(log);
+    assert_int_equal(count, done + 2);
 }
 
 /* ---- optimizers and callbacks ---- */

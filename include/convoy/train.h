@@ -51,7 +51,13 @@ typedef struct convoy_progress {
 } convoy_progress;
 
 typedef struct convoy_fit_options {
-    int epochs;               /* 0: 1 */
+    int epochs;               /* of the whole run; 0: 1 */
+    /* How many of them are done, as in Keras: to go on with a run that was stopped, whose model says what its callbacks know (the
+     * best so far, how long they have waited), in which order the images come next and what its epochs gave. A model that was
+     * saved after another number of epochs, or by another program, says nothing of it: callbacks then begin afresh, and
+     * on_message is told. 0: a new run. A run that was stopped within an epoch does that epoch again, from its first image, with the
+     * weights it had come to. */
+    int initial_epoch;
     int batch_size;           /* images; 0: 32 */
     /* Keras's optimizers, written as in Keras: "adam", "sgd(momentum=0.9, nesterov=True)", "adamw(clipnorm=1)"; there are
      * adam, sgd, adamw, rmsprop, adagrad, adadelta, nadam, lamb and lion, with all options of Keras 3.15 but
@@ -130,8 +136,8 @@ typedef struct convoy_fit_result {
     size_t planned_bytes;      /* device memory that the plan decided on */
 } convoy_fit_result;
 
-/* Trains `model` in place, with Keras's arithmetic; the model keeps optimizer, loss and metrics, and the names of the data's classes
- * where it has none. The weights go to the device once and come
+/* Trains `model` in place, with Keras's arithmetic; the model keeps optimizer, loss and metrics, the names of the data's classes where
+ * it has none, and what initial_epoch goes on from. The weights go to the device once and come
  * back at the end (also after an interruption). `options` and `result` may be NULL.
  * Errors: CONVOY_ERROR_MODEL (shapes of data and model differ, or the numbers of named classes), CONVOY_ERROR_DEVICE_MEMORY,
  * CONVOY_ERROR_NOT_FINITE (the message names epoch, step and first bad layer). */

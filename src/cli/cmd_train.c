@@ -36,10 +36,13 @@ typedef struct training {
 
 /* ---- what happens meanwhile ---- */
 
+/* Those before this command included. */
+static int epochs_done(const training *t) { return t->fit.initial_epoch + t->epoch_count; }
+
 static int on_progress(void *user, const convoy_progress *now)
 {
     training *t = user;
-    if (now->epoch == t->epoch_count + 1) /* neither a validation nor news from an epoch that is over */
+    if (now->epoch == epochs_done(t) + 1) /* neither a validation nor news from an epoch that is over */
         progress_step(&t->progress, now->step, now->steps, &now->so_far);
     return cli_interrupted();
 }
@@ -213,29 +216,39 @@ static int save(training *t, const convoy_fit_result *result)
     return run_folder_save(&t->run, result);
 }
 
+/* Changes the options to those of the command that goes on: the file has newer weights, and the optimizer with its rate. */
+static void choose_next(training *t, char done[16])
+{
+    const void *in_file[] = {&t->weights_name, &t->fit.optimizer, &t->fit.learning_rate, &t->fit.learning_rate_schedule,
+                             &t->fit.momentum};
+    snprintf(done, 16, "%d", epochs_done(t));
+    for (cli_option *o = t->options; o->name != NULL; o++) {
+        for (size_t i = 0; i < sizeof in_file / sizeof *in_file; i++)
+            if (o->value == in_file[i])
+                o->given = NULL;
+        if (o->value == &t->fit.initial_epoch)
+            o->given = epochs_done(t) > 0 ? done : NULL;
+        else if (o->value == &t->callbacks.csv_append)
+            o->given = t->callbacks.csv_log != NULL ? "" : NULL;
+        else if (o->value == &t->run.folder && o->given != NULL)
+            o->given = run_folder_next(&t->run);
+    }
+}
+
 /* The weights so far are kept, and the command that goes on from them is the one that was given, less what is done. */
 static int stop(training *t, const convoy_fit_result *result)
 {
-    int left = t->fit.epochs - t->epoch_count;
+    int epoch = epochs_done(t) + 1;
+    char done[16];
     const char *kept = t->output ? t->output : run_folder_model(&t->run);
     if (kept == NULL) {
-        cli_say("interrupted in epoch %d of %d; nothing is kept without -o FILE.keras", t->epoch_count + 1,
-                t->fit.epochs);
+        cli_say("interrupted in epoch %d of %d; nothing is kept without -o FILE.keras", epoch, t->fit.epochs);
         return CLI_FAILED;
     }
     if (save(t, result) != CLI_RUN)
         return CLI_FAILED;
-    cli_say("interrupted in epoch %d of %d; the weights so far are in %s", t->epoch_count + 1, t->fit.epochs, kept);
-    char epochs[16];
-    snprintf(epochs, sizeof epochs, "%d", left);
-    for (cli_option *o = t->options; o->name != NULL; o++) {
-        if (o->value == &t->fit.epochs)
-            o->given = epochs;
-        else if (o->value == &t->weights_name)
-            o->given = NULL; /* the file has newer ones */
-        else if (o->value == &t->run.folder && o->given != NULL)
-            o->given = run_folder_next(&t->run);
-    }
+    cli_say("interrupted in epoch %d of %d; the weights so far are in %s", epoch, t->fit.epochs, kept);
+    choose_next(t, done);
     fputs("To go on: convoy train", stderr);
     cli_print_word(kept);
     cli_print_options(t->options);
@@ -314,11 +327,11 @@ static int train(training *t)
     if (code != CLI_RUN)
         return code;
     progress_begin(&t->progress, t->quiet);
-    progress_epoch(&t->progress, 1, t->fit.epochs);
+    progress_epoch(&t->progress, t->fit.initial_epoch + 1, t->fit.epochs);
     cli_watch_interrupts();
     double before = cli_seconds();
     convoy_status status = convoy_fit(t->ctx, t->model, t->train, &t->fit, &result, &err);
-    if (status == CONVOY_ERROR_INTERRUPTED && t->epoch_count < t->fit.epochs)
+    if (status == CONVOY_ERROR_INTERRUPTED && epochs_done(t) < t->fit.epochs)
         return stop(t, &result);
     if (status != CONVOY_OK && status != CONVOY_ERROR_INTERRUPTED)
         return cli_report(&err);
@@ -348,6 +361,8 @@ int cmd_train(int argc, char **argv)
         CLI_WEIGHTS_OPTION(&t.weights_name),
         {.name = "epochs", .kind = CLI_INT, .value = &t.fit.epochs, .meta = "N", .least = 1, .most = 1e6,
          .help = "times through the training images (default: 1)"},
+        {.name = "initial-epoch", .kind = CLI_INT, .value = &t.fit.initial_epoch, .meta = "N", .most = 1e6,
+         .help = "go on with a run that has done N of its epochs, with\nwhat its callbacks know by the .keras file (default: 0,\na new run)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &t.fit.batch_size, .meta = "N", .least = 1, .most = 1e6,
          .help = "images in a step (default: 32)"},
         {.name = "optimizer", .kind = CLI_TEXT, .value = &t.fit.optimizer, .meta = "NAME",
@@ -391,7 +406,8 @@ int cmd_train(int argc, char **argv)
         .arguments = "MODEL --data DATA",
         .purpose = "Trains a model on the training images of DATA, then tests it on its test images.",
         .details = "A .keras file goes on from its weights; a JSON config or a built-in name starts from the seed.\n"
-                   "Ctrl-C saves the weights so far to the -o file and says how to go on.\n\n"
+                   "Ctrl-C saves the weights so far to the -o file and says how to go on; the epoch that was stopped is\n"
+                   "done again then, from those weights.\n\n"
                    "Example: convoy train cifar10 --data sample --epochs 10 --batch-size 64 -o sample.keras",
         .options = options,
         .least = 1,

@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "config.h"
@@ -12,6 +13,7 @@
 #define CONFIG "config.json"
 #define WEIGHTS "model.weights.h5"
 #define NAMES "convoy.json"
+#define KEPT "convoy.weights" /* sets of all weights: float32, in the order of the layers */
 
 /* The oldest Keras, of those tried, that reads this form of config: of a chain, and of a graph. */
 #define KERAS_VERSION "3.0.5"
@@ -73,6 +75,24 @@ static convoy_status read_names(keras_archive *archive, convoy_model *model, con
     return status;
 }
 
+/* Another extra: sets that are not whole are none. */
+static convoy_status read_kept(keras_archive *archive, convoy_model *model, convoy_error *err)
+{
+    char *data = NULL;
+    float *sets = NULL;
+    size_t size = 0, set = convoy_model_parameter_count(model) * sizeof(float);
+    if (model->training == NULL || !keras_archive_has(archive, KEPT))
+        return CONVOY_OK;
+    TRY(keras_archive_read(archive, KEPT, weights_limit(model), &data, &size, err));
+    convoy_status status = CONVOY_OK;
+    if (set > 0 && size > 0 && size % set == 0)
+        status = model_keep_weights(model, size / set, &sets, err);
+    if (sets != NULL && status == CONVOY_OK)
+        memcpy(sets, data, size);
+    free(data);
+    return status;
+}
+
 convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err)
 {
     keras_archive *archive = NULL;
@@ -84,6 +104,8 @@ convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error
         status = read_weights(archive, model, err);
     if (status == CONVOY_OK)
         status = read_names(archive, model, err);
+    if (status == CONVOY_OK)
+        status = read_kept(archive, model, err);
     keras_archive_close(archive);
     if (status == CONVOY_OK) {
         model->has_weights = true;
@@ -150,21 +172,34 @@ static convoy_status build_names(const convoy_model *model, char **out, size_t *
     return status;
 }
 
+static convoy_status build_kept(const convoy_model *model, char **out, size_t *size, convoy_error *err)
+{
+    *size = model->kept_count * convoy_model_parameter_count(model) * sizeof(float);
+    *out = malloc(*size + 1);
+    if (*out == NULL)
+        return OUT_OF_MEMORY(err);
+    memcpy(*out, model->kept_weights, *size);
+    return CONVOY_OK;
+}
+
 static convoy_status build_file(const convoy_model *model, char **out, size_t *size, convoy_error *err)
 {
-    enum { MEMBERS = 4 };
+    enum { MEMBERS = 5 };
+    static const char *const names[MEMBERS] = {METADATA, CONFIG, WEIGHTS, NAMES, KEPT};
+    keras_member members[MEMBERS];
     char *part[MEMBERS] = {NULL};
-    size_t length[MEMBERS] = {0}, count = MEMBERS - 1;
+    size_t length[MEMBERS] = {0}, count = 0;
     convoy_status status = CONVOY_OK;
     TRY_GOTO(build_metadata(model, &part[0], &length[0], err));
     TRY_GOTO(build_config(model, &part[1], &length[1], err));
     TRY_GOTO(keras_weights_build(model, &part[2], &length[2], err));
-    if (model->class_count > 0)
-        TRY_GOTO(build_names(model, &part[count++], &length[MEMBERS - 1], err));
-    const keras_member members[MEMBERS] = {{METADATA, part[0], length[0]},
-                                           {CONFIG, part[1], length[1]},
-                                           {WEIGHTS, part[2], length[2]},
-                                           {NAMES, part[3], length[3]}};
+    if (model->class_count > 0 || model->training != NULL)
+        TRY_GOTO(build_names(model, &part[3], &length[3], err));
+    if (model->kept_count > 0)
+        TRY_GOTO(build_kept(model, &part[4], &length[4], err));
+    for (size_t i = 0; i < MEMBERS; i++)
+        if (part[i] != NULL)
+            members[count++] = (keras_member){names[i], part[i], length[i]};
     TRY_GOTO(keras_archive_build(members, count, out, size, err));
 done:
     for (int i = 0; i < MEMBERS; i++)

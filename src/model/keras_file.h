@@ -42,9 +42,9 @@ void keras_compile_read(const json_t *config, convoy_model *model);
 /* Adds compile_config when the model has an optimizer. */
 convoy_status keras_compile_write(const convoy_model *model, json_t *config, convoy_error *err);
 
-/* ---- Convoy's own member (keras_names.c) ---- */
+/* ---- Convoy's own members (keras_names.c) ---- */
 
-/* Names of the classes as a JSON object (new reference), and back; what isn't such is read as no names. */
+/* Names of the classes and how far training had come as a JSON object (new reference), and back; what isn't such is read as no names. */
 convoy_status keras_names_build(const convoy_model *model, json_t **out, convoy_error *err);
 convoy_status keras_names_read(const char *data, size_t size, convoy_model *model, convoy_error *err);
 

@@ -110,6 +110,7 @@ void convoy_model_destroy(convoy_model *model)
         return;
     model_truncate(model, 0, 0);
     forget_optimizer(model);
+    model_forget_training(model);
     (void)convoy_model_set_class_names(model, NULL, 0, NULL);
     free(model->nodes);
     free(model->scopes);

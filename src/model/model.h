@@ -55,6 +55,11 @@ struct convoy_model {
     loss_settings loss;        /* as it was compiled, or trained last; class NULL: not known */
     metric_list metrics;       /* count 0: none were chosen */
     const char *builtin; /* the name of the built-in model that this is; NULL: none. For messages only: not saved */
+    /* How far the run that trained it had come, for training to go on (train/record.h); NULL: nothing is known. And sets of all
+     * weights that the run keeps beside the model's own, one after another; owned. */
+    json_t *training;
+    float *kept_weights;
+    size_t kept_count;
     char **class_names; /* owned */
     size_t class_count; /* 0: no names */
 };
@@ -96,6 +101,13 @@ size_t model_packed_offset(const convoy_model *model, size_t node);
 convoy_status model_begin_optimizer(convoy_model *model, convoy_error *err);
 /* Begins it because the file's state can't be gone on with: `why` is kept for who trains. Lack of memory is handed on instead. */
 convoy_status model_leave_state_out(convoy_model *model, convoy_status status, const convoy_error *why, convoy_error *err);
+
+/* Frees the model's training and kept_weights. */
+void model_forget_training(convoy_model *model);
+/* Makes room for `more` sets of kept weights; the first of them is *out. */
+convoy_status model_keep_weights(convoy_model *model, size_t more, float **out, convoy_error *err);
+/* Copies all weights of the model, one after another, to `row`; or back. */
+void model_copy_weights(const convoy_model *model, float *row, bool back);
 
 /* JSON: a parsed Keras Sequential config -> model; model -> config object (new reference). */
 convoy_status model_from_config(const json_t *config, convoy_model **out, convoy_error *err);

@@ -16,19 +16,6 @@ typedef struct kept {
     char left_out[sizeof ((convoy_model *)0)->optimizer_left_out];
 } kept;
 
-/* Copies between the model's weights and one piece of memory. */
-static void copy_weights(convoy_model *model, float *packed, bool back)
-{
-    for (size_t i = 0; i < model->node_count; i++) {
-        const model_node *node = &model->nodes[i];
-        for (int p = 0; model_is_first(model, i) && p < node->layer->param_count; p++) {
-            size_t count = node->layer->param[p].count;
-            memcpy(back ? node->weights[p] : packed, back ? packed : node->weights[p], count * sizeof *packed);
-            packed += count;
-        }
-    }
-}
-
 static convoy_status keep(convoy_model *model, kept *out, convoy_error *err)
 {
     *out = (kept){.weights = malloc((convoy_model_parameter_count(model) + 1) * sizeof *out->weights),
@@ -38,7 +25,7 @@ static convoy_status keep(convoy_model *model, kept *out, convoy_error *err)
                   .rate = model->optimizer_settings.learning_rate};
     if (out->weights == NULL)
         return OUT_OF_MEMORY(err);
-    copy_weights(model, out->weights, false);
+    model_copy_weights(model, out->weights, false);
     text_copy(out->left_out, sizeof out->left_out, model->optimizer_left_out);
     memcpy(out->slots, model->optimizer_slots, sizeof out->slots);
     memset(model->optimizer_slots, 0, sizeof model->optimizer_slots); /* they are ours now */
@@ -48,7 +35,7 @@ static convoy_status keep(convoy_model *model, kept *out, convoy_error *err)
 
 static void bring_back(convoy_model *model, kept *k)
 {
-    copy_weights(model, k->weights, true);
+    model_copy_weights(model, k->weights, true);
     for (int s = 0; s < OPTIMIZER_MAX_SLOTS; s++) {
         free(model->optimizer_slots[s]);
         model->optimizer_slots[s] = k->slots[s];

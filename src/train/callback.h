@@ -35,6 +35,8 @@ typedef struct callback_run {
     bool stop;        /* set it to end the training after this epoch */
     double seconds;   /* that the epoch took */
     size_t steps;     /* that it had */
+    const struct record *record; /* what is to be kept of the run where the model is saved; NULL: nothing */
+    struct callbacks *all;
 } callback_run;
 
 typedef struct callback_class {
@@ -46,7 +48,12 @@ typedef struct callback_class {
     convoy_status (*check)(void *state, convoy_error *err); /* the options, read */
     convoy_status (*begin)(void *state, callback_run *run, convoy_error *err);
     convoy_status (*epoch_end)(void *state, callback_run *run, int epoch, callback_logs *logs, convoy_error *err);
+    convoy_status (*saved)(void *state, callback_run *run, int epoch, convoy_error *err); /* when all have seen the epoch's end */
     convoy_status (*end)(void *state, callback_run *run, convoy_error *err);
+    /* What it must know to go on later, into an object; and back, from one that may hold anything. Weights that are kept go beside
+     * the model's. */
+    convoy_status (*keep)(const void *state, callback_run *run, json_t *out, convoy_error *err);
+    convoy_status (*resume)(void *state, callback_run *run, const json_t *kept, convoy_error *err);
     void (*destroy)(void *state);
 } callback_class;
 
@@ -65,6 +72,13 @@ void callbacks_destroy(callbacks *c);
 convoy_status callbacks_begin(callbacks *c, callback_run *run, convoy_error *err);
 convoy_status callbacks_epoch_end(callbacks *c, callback_run *run, const convoy_epoch *epoch, convoy_error *err);
 convoy_status callbacks_end(callbacks *c, callback_run *run, convoy_error *err);
+
+/* What they know, as a list of {"class": NAME, "state": {...}}, a new reference; and back: of each class the first takes up the
+ * first one's, and so on, and those that find none say so. */
+convoy_status callbacks_keep(const callbacks *c, callback_run *run, json_t **out, convoy_error *err);
+convoy_status callbacks_resume(callbacks *c, callback_run *run, const json_t *list, convoy_error *err);
+/* Is there one that must know something to go on? */
+bool callbacks_keep_something(const callbacks *c);
 
 /* Is a loss that is not finite to end the training without an error? */
 bool callbacks_terminate_on_nan(const callbacks *c);
@@ -101,6 +115,10 @@ extern const char *const monitor_modes[];
 convoy_status monitor_check(monitor *m, const char *who, convoy_error *err);
 /* The value, or NULL, with a warning the first time, when the logs have none. */
 const double *monitor_value(monitor *m, const char *who, callback_run *run, const callback_logs *logs);
+/* Adds what is watched, and the best so far, to what a callback keeps; returns not zero when out of memory. And back: false, with a
+ * word, when something else was watched. */
+int monitor_keep(const monitor *m, bool has_best, double best, json_t *out);
+bool monitor_resume(const monitor *m, const char *who, callback_run *run, const json_t *kept, bool *has_best, double *best);
 bool monitor_is_better(const monitor *m, double value, double than);
 
 #endif

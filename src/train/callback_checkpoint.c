@@ -7,6 +7,7 @@
 #include "base/python_number.h"
 #include "runtime/runtime.h"
 #include "train/callback.h"
+#include "train/record.h"
 
 #define NAME "ModelCheckpoint"
 
@@ -19,6 +20,7 @@ typedef struct checkpoint {
     /* the run's */
     bool has_best;
     double best;
+    char *path; /* of this epoch; NULL: it is not saved */
 } checkpoint;
 
 static const char *const frequencies[] = {"epoch", NULL};
@@ -82,6 +84,8 @@ static convoy_status save(const checkpoint *c, callback_run *run, int epoch, con
         TRY(file_make_folder(folder, err));
     }
     TRY(trainer_download(run->trainer, err));
+    if (run->record != NULL)
+        TRY(record_keep(run->record, run, run->all, err));
     TRY(convoy_model_save(run->model, path, err));
     if (c->verbose > 0)
         rt_message(run->ctx, "epoch %d: saved %s", epoch + 1, path);
@@ -91,15 +95,50 @@ static convoy_status save(const checkpoint *c, callback_run *run, int epoch, con
 static convoy_status epoch_end(void *state, callback_run *run, int epoch, callback_logs *logs, convoy_error *err)
 {
     checkpoint *c = state;
-    char *path = NULL;
     if (!is_worth_it(c, run, epoch, logs))
         return CONVOY_OK;
-    convoy_status status = format_path(c, epoch, logs, &path, err);
-    if (status == CONVOY_OK)
-        status = save(c, run, epoch, path, err);
-    free(path);
+    convoy_status status = format_path(c, epoch, logs, &c->path, err);
     return status == CONVOY_OK ? status : base_fail_in(err, status, NAME);
 }
 
-const callback_class model_checkpoint_callback = {
-    .name = NAME, .state_size = sizeof(checkpoint), .options = options, .check = check, .epoch_end = epoch_end};
+/* The file also says what the other callbacks know, so it is written when they have seen the epoch. */
+static convoy_status saved(void *state, callback_run *run, int epoch, convoy_error *err)
+{
+    checkpoint *c = state;
+    if (c->path == NULL)
+        return CONVOY_OK;
+    convoy_status status = save(c, run, epoch, c->path, err);
+    free(c->path);
+    c->path = NULL;
+    return status == CONVOY_OK ? status : base_fail_in(err, status, NAME);
+}
+
+static convoy_status keep(const void *state, callback_run *run, json_t *out, convoy_error *err)
+{
+    const checkpoint *c = state;
+    (void)run;
+    if (!c->save_best_only) /* what it watches does not matter, and is not looked at */
+        return CONVOY_OK;
+    return monitor_keep(&c->monitor, c->has_best, c->best, out) ? OUT_OF_MEMORY(err) : CONVOY_OK;
+}
+
+static convoy_status resume(void *state, callback_run *run, const json_t *kept, convoy_error *err)
+{
+    checkpoint *c = state;
+    (void)err;
+    if (c->save_best_only)
+        (void)monitor_resume(&c->monitor, NAME, run, kept, &c->has_best, &c->best);
+    return CONVOY_OK;
+}
+
+static void destroy(void *state) { free(((checkpoint *)state)->path); }
+
+const callback_class model_checkpoint_callback = {.name = NAME,
+                                                  .state_size = sizeof(checkpoint),
+                                                  .options = options,
+                                                  .check = check,
+                                                  .epoch_end = epoch_end,
+                                                  .saved = saved,
+                                                  .keep = keep,
+                                                  .resume = resume,
+                                                  .destroy = destroy};

@@ -6,6 +6,7 @@
 #include "model/metric_config.h"
 #include "runtime/runtime.h"
 #include "train/callback.h"
+#include "train/record.h"
 
 enum { AUTO, MIN, MAX };
 const char *const monitor_modes[] = {"auto", "min", "max", NULL};
@@ -48,6 +49,28 @@ const double *monitor_value(monitor *m, const char *who, callback_run *run, cons
                    strncmp(m->name, "val_", 4) == 0 ? ". Values that begin with val_ need validation data" : "");
     m->warned = m->warned || value == NULL;
     return value;
+}
+
+int monitor_keep(const monitor *m, bool has_best, double best, json_t *out)
+{
+    int failed = json_object_set_new(out, "monitor", json_string(m->name));
+    failed |= json_object_set_new(out, "mode", json_string(m->greater ? "max" : "min"));
+    return failed | (has_best ? json_object_set_new(out, "best", record_number(best)) : 0);
+}
+
+bool monitor_resume(const monitor *m, const char *who, callback_run *run, const json_t *kept, bool *has_best, double *best)
+{
+    const char *name = json_string_value(json_object_get(kept, "monitor"));
+    const char *mode = json_string_value(json_object_get(kept, "mode"));
+    const json_t *value = json_object_get(kept, "best");
+    if (name == NULL || mode == NULL || strcmp(name, m->name) != 0 || strcmp(mode, m->greater ? "max" : "min") != 0) {
+        rt_message(run->ctx, "%s watches '%s' (mode %s) now, and not '%s' (mode %s) as before: it begins afresh", who, m->name,
+                   m->greater ? "max" : "min", name != NULL ? name : "", mode != NULL ? mode : "");
+        return false;
+    }
+    *has_best = *has_best || value != NULL;
+    *best = value != NULL ? record_number_value(value) : *best;
+    return true;
 }
 
 /* Keras compares in float32. */

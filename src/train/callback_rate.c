@@ -74,5 +74,27 @@ static convoy_status epoch_end(void *state, callback_run *run, int epoch, callba
     return CONVOY_OK;
 }
 
+static convoy_status keep(const void *state, callback_run *run, json_t *out, convoy_error *err)
+{
+    const reduce_rate *r = state;
+    (void)run;
+    int failed = monitor_keep(&r->monitor, r->has_best, r->best, out);
+    failed |= json_object_set_new(out, "wait", json_integer(r->wait));
+    failed |= json_object_set_new(out, "cooldown", json_integer(r->cooling));
+    return failed ? OUT_OF_MEMORY(err) : CONVOY_OK;
+}
+
+static convoy_status resume(void *state, callback_run *run, const json_t *kept, convoy_error *err)
+{
+    reduce_rate *r = state;
+    (void)err;
+    if (!monitor_resume(&r->monitor, NAME, run, kept, &r->has_best, &r->best))
+        return CONVOY_OK;
+    r->wait = (int)json_integer_value(json_object_get(kept, "wait"));
+    r->cooling = (int)json_integer_value(json_object_get(kept, "cooldown"));
+    return CONVOY_OK;
+}
+
 const callback_class reduce_rate_callback = {
-    .name = NAME, .state_size = sizeof(reduce_rate), .options = options, .check = check, .epoch_end = epoch_end};
+    .name = NAME, .state_size = sizeof(reduce_rate), .options = options, .check = check, .epoch_end = epoch_end,
+    .keep = keep, .resume = resume};

@@ -37,18 +37,6 @@ static convoy_status check(void *state, convoy_error *err)
     return monitor_check(&e->monitor, NAME, err);
 }
 
-/* Copies all weights out of the model, or back into it. */
-static void copy_weights(const convoy_model *model, float *row, bool back)
-{
-    for (size_t i = 0; i < model->node_count; i++)
-        for (int p = 0; model_is_first(model, i) && p < model->nodes[i].layer->param_count; p++) {
-            size_t count = model->nodes[i].layer->param[p].count;
-            float *weights = model->nodes[i].weights[p];
-            memcpy(back ? weights : row, back ? row : weights, count * sizeof *row);
-            row += count;
-        }
-}
-
 static convoy_status keep_weights(early_stopping *e, callback_run *run, int epoch, convoy_error *err)
 {
     if (e->best_weights == NULL)
@@ -56,7 +44,7 @@ static convoy_status keep_weights(early_stopping *e, callback_run *run, int epoc
     if (e->best_weights == NULL)
         return OUT_OF_MEMORY(err);
     TRY(trainer_download_weights(run->trainer, err));
-    copy_weights(run->model, e->best_weights, false);
+    model_copy_weights(run->model, e->best_weights, false);
     e->best_epoch = epoch;
     return CONVOY_OK;
 }
@@ -93,8 +81,58 @@ static convoy_status end(void *state, callback_run *run, convoy_error *err)
         return CONVOY_OK;
     if (e->verbose > 0)
         rt_message(run->ctx, "the weights are those after the best epoch, %d", e->best_epoch + 1);
-    copy_weights(run->model, e->best_weights, true);
+    model_copy_weights(run->model, e->best_weights, true);
     return CONVOY_OK;
+}
+
+/* The best weights are the model's own, or stand beside them. */
+static convoy_status keep(const void *state, callback_run *run, json_t *out, convoy_error *err)
+{
+    const early_stopping *e = state;
+    size_t bytes = convoy_model_parameter_count(run->model) * sizeof *e->best_weights;
+    float *own = malloc(bytes + 1), *beside = NULL;
+    if (own == NULL)
+        return OUT_OF_MEMORY(err);
+    int failed = monitor_keep(&e->monitor, e->has_best, e->best, out);
+    failed |= json_object_set_new(out, "wait", json_integer(e->wait));
+    failed |= json_object_set_new(out, "best_epoch", json_integer(e->best_epoch));
+    model_copy_weights(run->model, own, false);
+    bool same = e->best_weights != NULL && memcmp(own, e->best_weights, bytes) == 0;
+    free(own);
+    if (same) {
+        failed |= json_object_set_new(out, "best_weights", json_string("own"));
+    } else if (e->best_weights != NULL) {
+        failed |= json_object_set_new(out, "best_weights", json_integer((json_int_t)run->model->kept_count));
+        TRY(model_keep_weights(run->model, 1, &beside, err));
+        memcpy(beside, e->best_weights, bytes);
+    }
+    return failed ? OUT_OF_MEMORY(err) : CONVOY_OK;
+}
+
+static convoy_status take_up_weights(early_stopping *e, callback_run *run, const json_t *which, convoy_error *err)
+{
+    size_t count = convoy_model_parameter_count(run->model), set = (size_t)json_integer_value(which);
+    bool beside = json_is_integer(which) && set < run->model->kept_count;
+    if (!e->restore_best_weights || (!beside && !json_is_string(which)))
+        return CONVOY_OK;
+    e->best_weights = malloc((count + 1) * sizeof *e->best_weights);
+    if (e->best_weights == NULL)
+        return OUT_OF_MEMORY(err);
+    if (beside)
+        memcpy(e->best_weights, run->model->kept_weights + set * count, count * sizeof *e->best_weights);
+    else
+        model_copy_weights(run->model, e->best_weights, false);
+    return CONVOY_OK;
+}
+
+static convoy_status resume(void *state, callback_run *run, const json_t *kept, convoy_error *err)
+{
+    early_stopping *e = state;
+    if (!monitor_resume(&e->monitor, NAME, run, kept, &e->has_best, &e->best))
+        return CONVOY_OK;
+    e->wait = (int)json_integer_value(json_object_get(kept, "wait"));
+    e->best_epoch = (int)json_integer_value(json_object_get(kept, "best_epoch"));
+    return take_up_weights(e, run, json_object_get(kept, "best_weights"), err);
 }
 
 static void destroy(void *state) { free(((early_stopping *)state)->best_weights); }
@@ -105,4 +143,6 @@ const callback_class early_stopping_callback = {.name = NAME,
                                                 .check = check,
                                                 .epoch_end = epoch_end,
                                                 .end = end,
+                                                .keep = keep,
+                                                .resume = resume,
                                                 .destroy = destroy};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "runtime/runtime.h"
 #include "train/callback.h"
 
 static const callback_class *const classes[] = {
@@ -151,6 +152,9 @@ convoy_status callbacks_epoch_end(callbacks *c, callback_run *run, const convoy_
     for (size_t i = 0; i < c->count; i++)
         if (c->list[i].class->epoch_end)
             TRY(c->list[i].class->epoch_end(c->list[i].state, run, epoch->epoch - 1, &logs, err));
+    for (size_t i = 0; i < c->count; i++)
+        if (c->list[i].class->saved)
+            TRY(c->list[i].class->saved(c->list[i].state, run, epoch->epoch - 1, err));
     return CONVOY_OK;
 }
 
@@ -159,6 +163,67 @@ convoy_status callbacks_end(callbacks *c, callback_run *run, convoy_error *err)
     for (size_t i = 0; i < c->count; i++)
         if (c->list[i].class->end)
             TRY(c->list[i].class->end(c->list[i].state, run, err));
+    return CONVOY_OK;
+}
+
+/* ---- going on later ---- */
+
+bool callbacks_keep_something(const callbacks *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (c->list[i].class->keep)
+            return true;
+    return false;
+}
+
+static convoy_status keep_one(const callback *c, callback_run *run, json_t *list, convoy_error *err)
+{
+    json_t *state = json_object();
+    json_t *item = json_pack("{s:s, s:o}", "class", c->class->name, "state", state);
+    if (item == NULL || json_array_append_new(list, item) != 0)
+        return OUT_OF_MEMORY(err);
+    return c->class->keep(c->state, run, state, err);
+}
+
+convoy_status callbacks_keep(const callbacks *c, callback_run *run, json_t **out, convoy_error *err)
+{
+    json_t *list = json_array();
+    convoy_status status = list != NULL ? CONVOY_OK : OUT_OF_MEMORY(err);
+    for (size_t i = 0; i < c->count && status == CONVOY_OK; i++)
+        if (c->list[i].class->keep)
+            status = keep_one(&c->list[i], run, list, err);
+    if (status == CONVOY_OK)
+        *out = list;
+    else
+        json_decref(list);
+    return status;
+}
+
+/* The state of the `nth` of a class in what was kept; NULL: there is none. */
+static const json_t *find_kept(const json_t *list, const char *name, size_t nth)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i), *state = json_object_get(item, "state");
+        const char *class = json_string_value(json_object_get(item, "class"));
+        if (class != NULL && json_is_object(state) && strcmp(class, name) == 0 && nth-- == 0)
+            return state;
+    }
+    return NULL;
+}
+
+convoy_status callbacks_resume(callbacks *c, callback_run *run, const json_t *list, convoy_error *err)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const callback_class *class = c->list[i].class;
+        size_t nth = 0;
+        for (size_t k = 0; k < i; k++)
+            nth += c->list[k].class == class;
+        const json_t *state = class->resume ? find_kept(list, class->name, nth) : NULL;
+        if (state != NULL)
+            TRY(class->resume(c->list[i].state, run, state, err));
+        else if (class->resume)
+            rt_message(run->ctx, "%s was not there before: it begins afresh", class->name);
+    }
     return CONVOY_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/pace.h"
+#include "train/record.h"
 #include "train/split.h"
 #include "train/trainer.h"
 #include "train/weights.h"
@@ -26,6 +27,7 @@ typedef struct fit {
     evaluator *evaluator;
     callbacks *callbacks;
     callback_run run; /* what callbacks see */
+    record record;    /* what goes into the model, to go on from */
     size_t rows, steps;
     int epochs, batch;
     double start;
@@ -39,6 +41,10 @@ convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
     optimizer_options how = {o->optimizer, o->learning_rate, o->momentum, o->learning_rate_schedule};
     if (o->epochs < 0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%d epochs; at least 1 is expected", o->epochs);
+    if (o->initial_epoch < 0 || (o->initial_epoch > 0 && o->initial_epoch >= (o->epochs ? o->epochs : 1)))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "initial epoch %d of %d epochs: none is left to do; the epochs are those of the "
+                         "whole run, and the initial epoch says how many of them are done", o->initial_epoch,
+                         o->epochs ? o->epochs : 1);
     if (!(o->validation_split >= 0.0 && o->validation_split < 1.0))
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "validation split %g; at least 0 and below 1 is expected",
                          o->validation_split);
@@ -157,6 +163,7 @@ static convoy_status run_epoch(fit *f, int epoch, convoy_epoch *out, convoy_erro
     f->run.steps = f->steps;
     out->first_step_seconds = f->result.first_step_seconds;
     out->logged_rate = trainer_rate(f->trainer);
+    TRY(record_epoch(&f->record, out, err));
     TRY(callbacks_epoch_end(f->callbacks, &f->run, out, err));
     out->learning_rate = trainer_rate(f->trainer);
     out->last = f->run.stop || epoch == f->epochs;
@@ -165,8 +172,12 @@ static convoy_status run_epoch(fit *f, int epoch, convoy_epoch *out, convoy_erro
 
 static convoy_status run(fit *f, convoy_error *err)
 {
+    uint64_t shuffles = trainer_steps(f->trainer) / f->steps;
+    TRY(record_begin(&f->run, f->callbacks, f->options->initial_epoch, shuffles, &f->record, err));
+    if (f->options->initial_epoch > 0)
+        trainer_number_epochs(f->trainer, (uint32_t)f->record.shuffles);
     TRY(callbacks_begin(f->callbacks, &f->run, err));
-    for (int epoch = 1; epoch <= f->epochs && !f->run.stop; epoch++) {
+    for (int epoch = f->options->initial_epoch + 1; epoch <= f->epochs && !f->run.stop; epoch++) {
         convoy_epoch done;
         TRY(run_epoch(f, epoch, &done, err));
         if (f->options->on_epoch && f->options->on_epoch(f->options->user, &done) != 0)
@@ -191,6 +202,23 @@ static convoy_status keep_class_names(convoy_model *model, const convoy_dataset 
     return status;
 }
 
+/* An interruption keeps what was learned; so does a loss that went wrong, whose diagnosis has downloaded already. */
+static convoy_status bring_back(fit *f, convoy_status status, convoy_error *err)
+{
+    if (status == CONVOY_OK)
+        status = trainer_finish(f->trainer, err);
+    if (status != CONVOY_OK && status != CONVOY_ERROR_INTERRUPTED)
+        return status;
+    convoy_error *told = status == CONVOY_OK ? err : NULL; /* what interrupted it is told already */
+    convoy_status back = trainer_download(f->trainer, told);
+    f->run.model->has_weights = true;
+    if (back == CONVOY_OK && status == CONVOY_OK)
+        back = callbacks_end(f->callbacks, &f->run, told);
+    if (back == CONVOY_OK)
+        back = record_keep(&f->record, &f->run, f->callbacks, told);
+    return status == CONVOY_OK ? back : status;
+}
+
 convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                          const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err)
 {
@@ -200,25 +228,13 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
     f.pace = (pace){.ctx = ctx, .last_report = f.start};
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);
-    if (status == CONVOY_OK) {
-        if (model->class_count == 0)
-            status = keep_class_names(model, data, err);
-    }
+    if (status == CONVOY_OK && model->class_count == 0)
+        status = keep_class_names(model, data, err);
     if (status == CONVOY_OK) {
         model->loss = trainer_objective(f.trainer)->loss; /* checkpoints say so too */
         model->metrics = trainer_objective(f.trainer)->metrics;
-        f.run = (callback_run){.ctx = ctx, .trainer = f.trainer, .model = model};
-        status = run(&f, err);
-        if (status == CONVOY_OK)
-            status = trainer_finish(f.trainer, err);
-        /* An interruption keeps what was learned; so does a loss that went wrong, whose diagnosis has downloaded already. */
-        if (status == CONVOY_OK || status == CONVOY_ERROR_INTERRUPTED) {
-            convoy_status downloaded = trainer_download(f.trainer, status == CONVOY_OK ? err : NULL);
-            model->has_weights = true;
-            status = status == CONVOY_OK ? downloaded : status;
-        }
-        if (status == CONVOY_OK)
-            status = callbacks_end(f.callbacks, &f.run, err);
+        f.run = (callback_run){.ctx = ctx, .trainer = f.trainer, .model = model, .record = &f.record, .all = f.callbacks};
+        status = bring_back(&f, run(&f, err), err);
     }
     if (result)
         *result = f.result;
@@ -226,5 +242,6 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
     trainer_destroy(f.trainer);
     callbacks_destroy(f.callbacks);
     split_free(&f.split);
+    record_free(&f.record);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "model/model.h"
 #include "train/check_fit.h"
+#include "train/record.h"
 #include "train/split.h"
 
 enum { PROFILE_STEPS = 5, MOST_REPORT_BATCH = 1024 };
@@ -135,12 +136,16 @@ static void plug_in(convoy_run *run, convoy_fit_options *fit)
 
 /* ---- before ---- */
 
-static void begin_history(convoy_run *run, bool validation)
+/* A run that goes on begins with what the epochs before gave, as its model says. */
+static void begin_history(convoy_run *run, const convoy_fit_options *fit, bool validation)
 {
+    callback_logs logs;
     static const char *const names[] = {"accuracy", "learning_rate", "loss", "val_accuracy", "val_loss"};
     for (size_t i = 0; i < (validation ? 5 : 3); i++)
         callback_logs_set(&run->keys, names[i], 0);
     callback_csv_header(&run->keys, ",", false, &run->history);
+    for (int i = 0; i < fit->initial_epoch && record_row(run->model, fit->initial_epoch, (size_t)i, &logs); i++)
+        callback_csv_row(i, &run->keys, &logs, ",", false, &run->history);
 }
 
 static convoy_status begin(convoy_run *run, const convoy_run_options *options, const convoy_dataset *data,
@@ -151,7 +156,7 @@ static convoy_status begin(convoy_run *run, const convoy_run_options *options, c
     TRY(convoy_fit_check(fit, err));
     TRY(check_batch(fit->batch_size, split ? split_kept(data, fit->validation_split) : rows, &run->batch, err));
     TRY(run_json_begin(run, options, data, fit, err));
-    begin_history(run, split || fit->validation != NULL);
+    begin_history(run, fit, split || fit->validation != NULL);
     TRY(make_folder(run, err));
     return write_both(run, err);
 }

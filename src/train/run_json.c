@@ -99,7 +99,8 @@ static convoy_status fit_json(const convoy_run *run, const convoy_fit_options *f
     json_t *made = NULL;
     optimizer_options how = {fit->optimizer, fit->learning_rate, fit->momentum, fit->learning_rate_schedule};
     TRY(optimizer_describe(run->model, &how, &made, err));
-    *out = json_pack("{s:i, s:i, s:o, s:o, s:o}", "epochs", fit->epochs ? fit->epochs : 1, "batch_size", run->batch, "seed",
+    *out = json_pack("{s:i, s:i, s:i, s:o, s:o, s:o}", "epochs", fit->epochs ? fit->epochs : 1, "initial_epoch",
+                     fit->initial_epoch, "batch_size", run->batch, "seed",
                      seed_json(fit->seed), "optimizer", made, "callbacks", list_of(fit->callbacks));
     return *out != NULL ? CONVOY_OK : OUT_OF_MEMORY(err);
 }

@@ -27,6 +27,8 @@ struct trainer {
     size_t step;        /* in the epoch: where the next step's metrics go */
     int batch;
     double scale;       /* what pixels are divided by */
+    bool numbered; /* next_number counts */
+    uint32_t next_number;
     size_t planned_bytes;
 };
 
@@ -141,9 +143,15 @@ void trainer_destroy(trainer *t)
 convoy_status trainer_begin_epoch(trainer *t, uint64_t seed, bool shuffle, convoy_error *err)
 {
     t->step = 0;
-    uint32_t number = (uint32_t)(optimizer_steps(t->optimizer) / t->steps);
+    uint32_t number = t->numbered ? t->next_number++ : (uint32_t)(optimizer_steps(t->optimizer) / t->steps);
     TRY(shuffle ? feed_shuffle(t->feed, seed, number, err) : feed_unshuffle(t->feed, err));
     return weights_arrange(t->weights, feed_order(t->feed), err);
+}
+
+void trainer_number_epochs(trainer *t, uint32_t next)
+{
+    t->numbered = true;
+    t->next_number = next;
 }
 
 convoy_status trainer_begin_step(trainer *t, size_t first, int batch, convoy_error *err)

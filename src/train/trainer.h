@@ -18,6 +18,9 @@ void trainer_destroy(trainer *t);
  * steps that the optimizer has done before, so that a run in two parts sees what one run sees. */
 convoy_status trainer_begin_epoch(trainer *t, uint64_t seed, bool shuffle, convoy_error *err);
 
+/* Epochs are numbered from here on, whatever the optimizer has done. */
+void trainer_number_epochs(trainer *t, uint32_t next);
+
 /* One step on rows [first, first + batch) of the current order; `loss` (may be NULL: nothing is read back) gets its mean. */
 convoy_status trainer_step(trainer *t, size_t first, int batch, double *loss, convoy_error *err);
 
