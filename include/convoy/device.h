@@ -58,8 +58,9 @@ typedef struct convoy_context_options {
      * ships for devices of its class. NULL: the environment's CONVOY_TUNING, else on. */
     const char *tuning;
     /* Seconds that a wait for the device may take before it fails with CONVOY_ERROR_DEVICE; the context is then good for nothing but to
-     * be destroyed, and what the device holds is not released, because it may still use it. A launch that is long is no fault, so 0 is:
-     * the environment's CONVOY_TIMEOUT, else as long as it takes. A wait longer than 30 seconds, or a quarter of this, is told. */
+     * be destroyed, and what the device holds is not released, because it may still use it. A launch that is long is no fault, nor one
+     * that the driver compiles first: so 0 is the environment's CONVOY_TIMEOUT, else as long as it takes. A wait longer than 30
+     * seconds, or a quarter of this, is told. */
     double timeout;
 } convoy_context_options;
 

@@ -91,16 +91,28 @@ cl_program program_build_from_cache(convoy_context *ctx, const char *text, const
     return NULL;
 }
 
-bool program_keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options)
+/* NULL when the driver hands out none. */
+static unsigned char *binary_of(cl_program program, size_t *size)
 {
-    size_t size = 0;
+    *size = 0;
+    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof *size, size, NULL) != CL_SUCCESS || *size == 0)
+        return NULL;
+    unsigned char *binary = malloc(*size);
+    if (binary != NULL && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+        return binary;
+    free(binary);
+    return NULL;
+}
+
+bool program_keep_binary(convoy_context *ctx, cl_program program, const char *text, const char *options)
+{
+    size_t size;
     if (ctx->cache_dir[0] == '\0' || ctx->trying)
         return false;
-    if (clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof size, &size, NULL) != CL_SUCCESS || size == 0)
-        return false;
-    unsigned char *binary = malloc(size);
-    bool kept = binary != NULL && clGetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS &&
-                rt_cache_store(ctx, text, options, binary, size);
+    rt_wait_begin(ctx, "compiling", "kernels to keep", false); /* PoCL compiles when it is asked: see bundle_keep_binaries */
+    unsigned char *binary = binary_of(program, &size);
+    rt_wait_end(ctx);
+    bool kept = binary != NULL && rt_cache_store(ctx, text, options, binary, size);
     free(binary);
     return kept;
 }

@@ -20,7 +20,7 @@ void program_built(convoy_context *ctx, program_keeper keeper);
 /* NULL when the cache has no program that this driver takes: then the source is built. */
 cl_program program_build_from_cache(convoy_context *ctx, const char *text, const char *options);
 /* Best effort: a driver that hands out no binary only costs the cache. False: it is not kept. */
-bool program_keep_binary(const convoy_context *ctx, cl_program program, const char *text, const char *options);
+bool program_keep_binary(convoy_context *ctx, cl_program program, const char *text, const char *options);
 /* Appends to the context's list; takes the program. */
 convoy_status program_remember(convoy_context *ctx, const char *source, const char *options, cl_program program,
                                const char *prefix, convoy_error *err);
