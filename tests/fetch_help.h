@@ -210,7 +210,7 @@ static inline void expect_no_set(void)
 {
     assert_false(file_exists(in_place("small")));
     assert_false(file_exists(in_place("small.part/unpacked")));
-    assert_in_range(entries(place), 0, 1);
+    assert_uint_in_range(entries(place), 0, 1);
     assert_int_equal(entries(place), file_is_folder(in_place("small.part")));
 }
 

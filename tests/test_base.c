@@ -339,7 +339,7 @@ static void test_permutation(void **state)
     assert_memory_equal(first, again, sizeof first);
     assert_memory_not_equal(first, other, sizeof first);
     for (int i = 0; i < COUNT; i++) {
-        assert_in_range(first[i], 0, COUNT - 1);
+        assert_uint_in_range(first[i], 0, COUNT - 1);
         assert_false(seen[first[i]]);
         seen[first[i]] = true;
         in_place += first[i] == i;

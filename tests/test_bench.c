@@ -148,7 +148,7 @@ static void check_memory(const convoy_bench_result *r, const convoy_model *m)
 static int note(void *user, const char *what, int done, int total)
 {
     assert_non_null(what);
-    assert_in_range(done, 0, total - 1);
+    assert_uint_in_range(done, 0, total - 1);
     ++*(int *)user;
     return 0;
 }
@@ -317,11 +317,11 @@ static void test_random_data(void **state)
         sum += convoy_dataset_images(a)[i];
     expect_near(sum / (double)bytes, 127.5, 0.02); /* 5 standard deviations of the mean are 0.015 of it */
     for (size_t i = 0; i < COUNT; i++) {
-        assert_in_range(convoy_dataset_labels(a)[i], 0, CLASSES - 1);
+        assert_uint_in_range(convoy_dataset_labels(a)[i], 0, CLASSES - 1);
         of_class[convoy_dataset_labels(a)[i]]++;
     }
     for (int i = 0; i < CLASSES; i++)
-        assert_in_range(of_class[i], COUNT / CLASSES / 2, COUNT / CLASSES * 2);
+        assert_uint_in_range(of_class[i], COUNT / CLASSES / 2, COUNT / CLASSES * 2);
     convoy_dataset_destroy(a);
     convoy_dataset_destroy(b);
     convoy_dataset_destroy(c);

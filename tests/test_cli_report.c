@@ -57,7 +57,7 @@ static void test_two_to_a_folder(void **state)
     json_t *result = json_loads(last.out, 0, &where);
     assert_non_null(result);
     assert_string_equal(json_string_value(json_object_get(result, "page")), "pages/side/report.html");
-    assert_in_range(json_integer_value(json_object_get(result, "bytes")), 5000, 3 << 20);
+    assert_uint_in_range(json_integer_value(json_object_get(result, "bytes")), 5000, 3 << 20);
     assert_true(json_real_value(json_object_get(result, "seconds")) > 0);
     json_decref(result);
     char *html = slurp("pages/side/report.html");

@@ -63,7 +63,7 @@ static void test_faults(void **state)
         if (status != f->status)
             fail_msg("%s: %s instead of %s: %s", f->behaviour, convoy_status_name(status), convoy_status_name(f->status),
                      err.message);
-        assert_in_range(requests, f->least, f->most);
+        assert_uint_in_range(requests, f->least, f->most);
         if (status == CONVOY_OK) {
             expect_set(2);
         } else {
@@ -110,7 +110,7 @@ static void test_interruption_keeps_what_is_there(void **state)
     expect_message(&err, "small.part/good.tar.gz");
     expect_no_set();
     long kept = size_of(in_place("small.part/good.tar.gz"));
-    assert_in_range(kept, 100000, 250000);
+    assert_uint_in_range(kept, 100000, 250000);
     w = (watcher){0};
     describe(&d, "plain", "good", true, true);
     assert_int_equal(get(&d, &how, &err), CONVOY_OK);

@@ -274,7 +274,7 @@ static void test_trimming(void **state)
         convoy_dataset_destroy(train_part(6));
         how.width = 6;
         convoy_dataset_destroy(train_part(0)); /* in use: stays */
-        assert_in_range(entries(NULL), 2, 5);
+        assert_uint_in_range(entries(NULL), 2, 5);
     }
     how.width = 5;
     convoy_dataset_destroy(train_part(6)); /* went long ago */
@@ -288,7 +288,7 @@ static void test_trimming(void **state)
             total += info.st_blocks * 512;
     }
     closedir(d);
-    assert_in_range(total, 1, 30000);
+    assert_uint_in_range(total, 1, 30000);
     assert_int_equal(messages, 0);
 }
 

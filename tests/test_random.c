@@ -172,7 +172,7 @@ static void test_all_layers_are_there(void **state)
         }
         classes += found;
     }
-    assert_in_range(classes, LAYERS, 1000);
+    assert_uint_in_range(classes, LAYERS, 1000);
 }
 
 static int setup(void **state)

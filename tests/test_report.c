@@ -88,7 +88,7 @@ static void test_numbers(void **state)
         right_ships += label == 8 && best == 8;
     }
     assert_int_equal(right, (size_t)(metrics.accuracy * (double)count + 0.5));
-    assert_in_range(right, 31, count - 1); /* it has learned something */
+    assert_uint_in_range(right, 31, count - 1); /* it has learned something */
     char *html = reported_one("full"), text[128];
     snprintf(text, sizeof text, "%zu of all %zu test images are right", right, count);
     expect_text(html, text);

@@ -104,7 +104,7 @@ static void test_search_goes_downhill(void **state)
             assert_false(s.trials[i].choice.variant == valley && s.trials[i].choice.params[0] == c.params[0] &&
                          s.trials[i].choice.params[1] == c.params[1]);
     } while (conv_search_next(&s, &c));
-    assert_in_range(best_at, 1, 20);
+    assert_uint_in_range(best_at, 1, 20);
     assert_true(tries >= 12); /* it ends all the same */
     conv_search_end(&s);
     convoy_context_destroy(ctx);
