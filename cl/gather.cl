@@ -1,13 +1,16 @@
 // Picks the rows of a batch and makes them float: x[n][k] = images[order[first + n]][k] / SCALE, and their labels.
-// images (rows, ROW) uint8, order (rows) int; a work-item takes CHUNK values of one row.
+// images (rows, ROW) PIXEL, order (rows) int; a work-item takes CHUNK values of one row.
 #define VW 16
 #include "vector.clh"
 #ifndef CHUNK
 #define CHUNK 16 // values a work-item converts
 #endif
+#ifndef PIXEL
+#define PIXEL uchar // or float
+#endif
 #define CHUNKS ((ROW + CHUNK - 1) / CHUNK)
 
-kernel void gather(global const uchar *images, global const int *labels, global const int *order, int first,
+kernel void gather(global const PIXEL *images, global const int *labels, global const int *order, int first,
                    global float *x, global int *batch_labels, int count)
 {
     int i = get_global_id(0);
@@ -16,7 +19,7 @@ kernel void gather(global const uchar *images, global const int *labels, global 
     int n = i / CHUNKS;
     int k = i % CHUNKS * CHUNK;
     int row = order[first + n];
-    global const uchar *from = images + (ulong)row * ROW;
+    global const PIXEL *from = images + (ulong)row * ROW;
     if (k == 0)
         batch_labels[n] = labels[row];
     if (k + CHUNK <= ROW) {

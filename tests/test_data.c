@@ -101,7 +101,7 @@ static void test_parent_folder(void **state)
     convoy_dataset_destroy(train);
     /* Files in the folder itself go first; parts of the two are not mixed. */
     put_records("test_batch.bin", 1, 0, 0);
-    refused(folder, "train", CONVOY_ERROR_FORMAT, "no train part", "data_batch_1.bin to data_batch_5.bin", NULL);
+    refused(folder, "train", CONVOY_ERROR_NO_PART, "no train part", "data_batch_1.bin to data_batch_5.bin", NULL);
 }
 
 /* A single first file that is smaller than a whole one is a set of its own; all else is a download that was cut off. */
@@ -194,7 +194,7 @@ static void test_missing(void **state)
     refused(folder, "train", CONVOY_ERROR_FORMAT, folder, "data_batch_1.bin to data_batch_5.bin", "test_batch.bin",
             "cifar-10-batches-bin", NULL);
     put_records("data_batch_1.bin", 1, 0, 0);
-    refused(folder, "test", CONVOY_ERROR_FORMAT, folder, "no test part", "test_batch.bin", NULL);
+    refused(folder, "test", CONVOY_ERROR_NO_PART, folder, "no test part", "test_batch.bin", NULL);
     refused(folder, "validation", CONVOY_ERROR_ARGUMENT, "\"validation\"", "\"train\" or \"test\"", NULL);
     refused(folder, NULL, CONVOY_ERROR_ARGUMENT, "\"train\" or \"test\"", NULL);
     refused("", "train", CONVOY_ERROR_ARGUMENT, "no data set", NULL);

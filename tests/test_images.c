@@ -351,7 +351,7 @@ static void test_bad_folders(void **state)
     put("b/bad.png", "nothing", 7);
     refused(folder, "train", CONVOY_ERROR_FORMAT, "class 'b' has no image", "b/bad.png: neither a PNG nor a JPEG", NULL);
     put_golden("b/bad.png", "rgb.png");
-    refused(folder, "test", CONVOY_ERROR_FORMAT, "no test part", NULL); /* one image each: all to learn from */
+    refused(folder, "test", CONVOY_ERROR_NO_PART, "no test part", NULL); /* one image each: all to learn from */
     put("a/0.png", "nothing", 7);
     put("b/bad.png", "nothing", 7);
     refused(folder, "train", CONVOY_ERROR_FORMAT, "none of the 2 images can be read", NULL);

@@ -1,4 +1,6 @@
 /* numpy's arrays: .npy files read and written, .npz files as data sets. */
+#include <math.h>
+
 #include "config.h"
 #include "convoy/npy.h"
 #include "data_help.h"
@@ -46,6 +48,11 @@ static void test_npy(void **state)
     assert_int_equal(convoy_npy_read(at("c.npy"), &values, &count, &found, &err), CONVOY_OK);
     assert_true(values[0] == 0.125f);
     free(values);
+    /* 1.5, -2, the least and the largest half, infinity */
+    put_npy("d.npy", "<f2", "(1, 5)", (uint16_t[]){0x3e00, 0xc000, 0x0001, 0x7bff, 0x7c00}, 10);
+    assert_int_equal(convoy_npy_read(at("d.npy"), &values, &count, &found, &err), CONVOY_OK);
+    assert_true(values[0] == 1.5f && values[1] == -2 && values[2] == 0x1p-24f && values[3] == 65504 && isinf(values[4]));
+    free(values);
 }
 
 static void npy_refused(const char *text_expected)
@@ -66,8 +73,8 @@ static void test_bad_npy(void **state)
     npy_refused("big-endian values ('>f4')");
     put_npy("bad.npy", "<c8", "(1, 1)", "12345678", 8);
     npy_refused("type '<c8'");
-    put_npy("bad.npy", "<f2", "(1, 1)", "12", 2);
-    npy_refused("type '<f2'");
+    put_npy("bad.npy", "<f1", "(1, 1)", "1", 1);
+    npy_refused("type '<f1'");
     put_npy("bad.npy", "|O", "(1, 1)", "12", 2);
     npy_refused("type '|O'");
     put_npy("bad.npy", "|u1", "(2, 2)", "123", 3);
@@ -108,19 +115,34 @@ static void put_npz(const char *name, const keras_member *members, size_t count)
     free(bytes);
 }
 
-/* x_train and y_train, then x_test and y_test of one image. */
-static void put_pair(const char *type, const char *shape, const void *x, size_t size, const char *y_type,
-                     const char *y_shape, const void *y, size_t y_size)
+/* x_train and y_train, then x_test and y_test of one image; of these the first `count` arrays. */
+static void put_parts(const char *type, const char *shape, const void *x, size_t size, const char *y_type, const char *y_shape,
+                      const void *y, size_t y_size, const char *test_type, const void *x_test, size_t test_size, int count)
 {
     text parts[4] = {npy_of(type, shape, x, size), npy_of(y_type, y_shape, y, y_size),
-                     npy_of("|u1", "(1, 1, 2)", "\1\2", 2), npy_of("|u1", "(1,)", "\6", 1)};
+                     npy_of(test_type, "(1, 1, 2)", x_test, test_size), npy_of("|u1", "(1,)", "\6", 1)};
     const char *names[] = {"x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"};
     keras_member members[4];
     for (int i = 0; i < 4; i++)
         members[i] = (keras_member){names[i], parts[i].data, parts[i].length};
-    put_npz("set.npz", members, 4);
+    put_npz("set.npz", members, (size_t)count);
     for (int i = 0; i < 4; i++)
         text_free(&parts[i]);
+}
+
+static void put_pair(const char *type, const char *shape, const void *x, size_t size, const char *y_type,
+                     const char *y_shape, const void *y, size_t y_size)
+{
+    put_parts(type, shape, x, size, y_type, y_shape, y, y_size, "|u1", "\1\2", 2, 4);
+}
+
+/* Training images (1, 1, 1, n) of this type, and test images (1, 1, 2) of that one. */
+static void put_values(const char *type, const void *x, size_t size, int n, const char *test_type, const void *x_test,
+                       size_t test_size)
+{
+    char shape[32];
+    snprintf(shape, sizeof shape, "(1, 1, 1, %d)", n);
+    put_parts(type, shape, x, size, "<i4", "(1,)", (int32_t[]){1}, 4, test_type, x_test, test_size, 4);
 }
 
 static void test_npz(void **state)
@@ -138,15 +160,88 @@ static void test_npz(void **state)
     set = opened(at("set.npz"), "test");
     assert_int_equal(convoy_dataset_labels(set)[0], 6);
     convoy_dataset_destroy(set);
-    /* Floats: within 0 .. 1 they are stretched, else taken as they are. */
-    put_pair("<f4", "(1, 1, 1, 3)", (float[]){0, 0.5f, 1}, 12, "<i4", "(1,)", (int32_t[]){1}, 4);
-    set = opened(at("set.npz"), "train");
-    assert_memory_equal(convoy_dataset_images(set), "\0\x80\xff", 3);
+}
+
+static char told[600];
+
+static void keep_message(void *user, const char *text)
+{
+    (void)user;
+    snprintf(told, sizeof told, "%s", text);
+}
+
+static void expect_floats(const char *part, bool prepared, int n, const float *values)
+{
+    convoy_dataset *set = opened(at("set.npz"), part);
+    assert_null(convoy_dataset_images(set));
+    assert_memory_equal(convoy_dataset_values(set), values, (size_t)n * sizeof *values);
+    assert_int_equal(convoy_dataset_prepared(set), prepared);
     convoy_dataset_destroy(set);
-    put_pair("<f8", "(1, 1, 1, 3)", (double[]){0, 1.4, 254.6}, 24, "<i4", "(1,)", (int32_t[]){1}, 4);
-    set = opened(at("set.npz"), "train");
-    assert_memory_equal(convoy_dataset_images(set), "\0\1\xff", 3);
+}
+
+static void expect_bytes(const char *part, int n, const char *values)
+{
+    convoy_dataset *set = opened(at("set.npz"), part);
+    assert_null(convoy_dataset_values(set));
+    assert_memory_equal(convoy_dataset_images(set), values, (size_t)n);
+    assert_false(convoy_dataset_prepared(set));
     convoy_dataset_destroy(set);
+}
+
+/* Floats stay what they are, of whatever width, and integers within 0 and 255 are bytes. */
+static void test_values(void **state)
+{
+    (void)state;
+    how.on_message = keep_message;
+    told[0] = '\0';
+    put_values("<f4", (float[]){0, 0.123456f, 1}, 12, 3, "<f4", (float[]){0.5f, 0}, 8);
+    expect_floats("train", true, 3, (float[]){0, 0.123456f, 1});
+    expect_floats("test", true, 2, (float[]){0.5f, 0});
+    put_values("<f8", (double[]){-1.5, 2.25, 0}, 24, 3, "<f4", (float[]){0.5f, -1}, 8);
+    expect_floats("train", true, 3, (float[]){-1.5f, 2.25f, 0});
+    put_values("<f2", (uint16_t[]){0x3c00, 0x3800, 0}, 6, 3, "<f2", (uint16_t[]){0x3800, 0}, 4);
+    expect_floats("train", true, 3, (float[]){1, 0.5f, 0});
+    put_values("<f4", (float[]){0, 1.4f, 254.6f}, 12, 3, "<f4", (float[]){99, 0}, 8);
+    expect_floats("train", false, 3, (float[]){0, 1.4f, 254.6f});
+    put_values("<i8", (int64_t[]){0, 3, 255}, 24, 3, "|u1", "\1\2", 2);
+    expect_bytes("train", 3, "\0\3\377");
+    expect_bytes("test", 2, "\1\2");
+    put_values("<u2", (uint16_t[]){0, 3, 4095}, 6, 3, "<u2", (uint16_t[]){256, 2}, 4);
+    expect_floats("train", true, 3, (float[]){0, 3, 4095});
+    put_values("|i1", "\377\0\1", 3, 3, "|i1", "\376\2", 2);
+    expect_floats("test", true, 2, (float[]){-2, 2});
+    assert_string_equal(told, "");
+}
+
+/* One guess for both parts, whichever is asked for, and told where one of them alone would be taken for something else. */
+static void test_one_guess(void **state)
+{
+    (void)state;
+    how.on_message = keep_message;
+    put_values("<f4", (float[]){0, 0.5f, 1}, 12, 3, "<f4", (float[]){200, 0}, 8);
+    expect_floats("train", false, 3, (float[]){0, 0.5f, 1});
+    assert_string_equal(told, "x_test.npy holds 0 to 200, but x_train.npy 0 to 1: are they scaled differently? All are taken for "
+                              "pixels of 0 to 255");
+    expect_floats("test", false, 2, (float[]){200, 0});
+    put_values("<f4", (float[]){-1, 0.5f, 1}, 12, 3, "<f4", (float[]){200, 0}, 8);
+    expect_floats("test", true, 2, (float[]){200, 0});
+    assert_non_null(strstr(told, "All are taken for values that go to a model as they are"));
+    put_values("<f4", (float[]){0, 0.5f, 1}, 12, 3, "|u1", "\1\2", 2);
+    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "x_test.npy holds integers of 0 to 255, but x_train.npy floats from 0 to 1",
+            NULL);
+}
+
+static void test_missing_members(void **state)
+{
+    (void)state;
+    put_parts("|u1", "(1, 1, 2)", "\1\2", 2, "|u1", "(1,)", "\3", 1, "|u1", "\1\2", 2, 2);
+    expect_bytes("train", 2, "\1\2");
+    refused(at("set.npz"), "test", CONVOY_ERROR_NO_PART, "set.npz: no test part: the file holds x_train.npy, y_train.npy; add "
+            "x_test.npy and y_test.npy, or use its train part", NULL);
+    put_parts("|u1", "(1, 1, 2)", "\1\2", 2, "|u1", "(1,)", "\3", 1, "|u1", "\1\2", 2, 3);
+    refused(at("set.npz"), "test", CONVOY_ERROR_FORMAT, "x_test.npy is there, but y_test.npy is missing", NULL);
+    put_npz("set.npz", &(keras_member){"images.npy", "", 0}, 1);
+    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "the file holds images.npy; x_train.npy and y_train.npy are expected", NULL);
 }
 
 static void test_bad_npz(void **state)
@@ -155,15 +250,13 @@ static void test_bad_npz(void **state)
     const int32_t one = 1, minus = -1;
     put("set.npz", "PK\3\4 and no more", 16);
     refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "set.npz: not an .npz file", NULL);
-    put_npz("set.npz", &(keras_member){"x_test.npy", "", 0}, 1);
-    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "no member x_train.npy", "x_test.npy", NULL);
+    put_npz("set.npz", (keras_member[]){{"x_test.npy", "", 0}, {"y_test.npy", "", 0}}, 2);
+    refused(at("set.npz"), "train", CONVOY_ERROR_NO_PART, "no train part", "x_test.npy", NULL);
     refused(at("set.npz"), "test", CONVOY_ERROR_FORMAT, "x_test.npy: not a .npy file", NULL);
-    put_pair("<f4", "(1, 1, 1)", (float[]){256}, 4, "<i4", "(1,)", &one, 4);
-    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "x_train.npy: value 0 is 256", NULL);
     put_pair("<f4", "(1, 1, 1)", (uint32_t[]){0x7fc00000}, 4, "<i4", "(1,)", &one, 4);
     refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "value 0 is nan", NULL);
-    put_pair("<i4", "(1, 1, 1)", &one, 4, "<i4", "(1,)", &one, 4);
-    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "x_train.npy is int32 (1, 1, 1)", NULL);
+    put_pair("<f8", "(1, 1, 1)", (double[]){-1e300}, 8, "<i4", "(1,)", &one, 4);
+    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "value 0 is -1e+300; numbers that float32 holds", NULL);
     put_pair("|u1", "(1, 1)", "1", 1, "<i4", "(1,)", &one, 4);
     refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "x_train.npy is uint8 (1, 1)", NULL);
     put_pair("|u1", "(1, 1, 1)", "1", 1, "<i4", "(1,)", &minus, 4);
@@ -196,18 +289,15 @@ static void test_npz_pieces(void **state)
         put_pair(forms[f].type, "(3, 200, 150)", forms[f].values, forms[f].size, "|u1", "(3,)", labels, 3);
         convoy_dataset *set = opened(at("set.npz"), "train");
         assert_int_equal(convoy_dataset_count(set), IMAGES);
-        assert_memory_equal(convoy_dataset_images(set), bytes, VALUES);
+        if (f == 0)
+            assert_memory_equal(convoy_dataset_images(set), bytes, VALUES);
+        else
+            assert_memory_equal(convoy_dataset_values(set), floats, VALUES * sizeof *floats);
         convoy_dataset_destroy(set);
     }
-    floats[VALUES - 2] = 255.5f; /* found in the last piece */
+    floats[VALUES - 2] = INFINITY; /* found in the last piece */
     put_pair("<f4", "(3, 200, 150)", floats, VALUES * 4, "|u1", "(3,)", labels, 3);
-    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "x_train.npy: value 89998 is 255.5", NULL);
-    for (int i = 0; i < VALUES; i++)
-        floats[i] = (float)bytes[i] / 255.0f;
-    put_pair("<f4", "(3, 200, 150)", floats, VALUES * 4, "|u1", "(3,)", labels, 3);
-    convoy_dataset *set = opened(at("set.npz"), "train");
-    assert_memory_equal(convoy_dataset_images(set), bytes, VALUES);
-    convoy_dataset_destroy(set);
+    refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "x_train.npy: value 89998 is inf", NULL);
     free(bytes);
     free(floats);
     free(wide);
@@ -250,7 +340,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         DATA_TEST(test_npy), DATA_TEST(test_bad_npy),
 #ifdef HAVE_KERAS_FILES
-        DATA_TEST(test_npz), DATA_TEST(test_bad_npz), DATA_TEST(test_npz_pieces), DATA_TEST(test_damaged_npz),
+        DATA_TEST(test_npz), DATA_TEST(test_values), DATA_TEST(test_one_guess), DATA_TEST(test_missing_members),
+        DATA_TEST(test_bad_npz), DATA_TEST(test_npz_pieces), DATA_TEST(test_damaged_npz),
 #endif
     };
     return cmocka_run_group_tests_name("npz", tests, NULL, NULL);

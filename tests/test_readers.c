@@ -71,7 +71,7 @@ static void test_bad_cifar_100(void **state)
 {
     (void)state;
     put_records_100("train.bin", 2);
-    refused(folder, "test", CONVOY_ERROR_FORMAT, "no test part", "test.bin", NULL);
+    refused(folder, "test", CONVOY_ERROR_NO_PART, "no test part", "test.bin", NULL);
     assert_int_equal(truncate(at("train.bin"), 2 * 3074 - 1), 0);
     refused(folder, "train", CONVOY_ERROR_FORMAT, "CIFAR-100 binary", "1 records of 3074 bytes", "3073 bytes more", NULL);
     put("train.bin", "", 0);
@@ -204,7 +204,7 @@ static void test_cifar_100_python(void **state)
         check_image(set, 1, 1);
         convoy_dataset_destroy(set);
     }
-    refused(folder, "test", CONVOY_ERROR_FORMAT, "no test part: looked for test", NULL);
+    refused(folder, "test", CONVOY_ERROR_NO_PART, "no test part: looked for test", NULL);
 }
 
 static void pickle_refused(const char *bytes, size_t size, const char *expected)
@@ -421,7 +421,7 @@ static void test_bad_idx(void **state)
 {
     (void)state;
     put_idx("train-images-idx3-ubyte", "train-labels-idx1-ubyte", 4, 0);
-    refused(folder, "test", CONVOY_ERROR_FORMAT, "no test part", "t10k-images-idx3-ubyte", NULL);
+    refused(folder, "test", CONVOY_ERROR_NO_PART, "no test part", "t10k-images-idx3-ubyte", NULL);
     text t = idx_images(4, 3, 5);
     for (size_t cut = 0; cut < t.length; cut++) {
         put("train-images-idx3-ubyte", t.data, cut);

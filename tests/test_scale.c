@@ -1,7 +1,7 @@
 /* What pixels are divided by: the rule, and that training, evaluation and reports follow it. */
-#include "train_help.h"
+#include <math.h>
 
-#include "convoy/scale.h"
+#include "train_help.h"
 
 #define CONV "Conv2D", "filters=4, kernel_size=3"
 #define BYTES "Rescaling", "scale=0.00392156862745098"
@@ -146,11 +146,85 @@ static void test_feeding(void **state)
     convoy_model_destroy(outside);
 }
 
+/* The images of small_data as floats, each divided by `divisor`. */
+static convoy_dataset *float_data(float divisor)
+{
+    enum { VALUES = SIDE * SIDE * 3 };
+    convoy_dataset *bytes = small_data(), *data = NULL;
+    float *values = malloc((size_t)ROWS * VALUES * sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < (size_t)ROWS * VALUES; i++)
+        values[i] = (float)convoy_dataset_images(bytes)[i] / divisor;
+    CHECK(convoy_dataset_create_floats(values, convoy_dataset_labels(bytes), ROWS, convoy_dataset_shape(bytes), 3, NULL, &data, &err));
+    convoy_dataset_destroy(bytes);
+    free(values);
+    return data;
+}
+
+/* Bytes that are divided by 256 and floats that were: the same bits, resident and streamed, and of slices. */
+static void test_floats(void **state)
+{
+    (void)state;
+    convoy_dataset *bytes = small_data(), *floats = float_data(256), *part = NULL;
+    convoy_fit_options how = {.epochs = 2, .batch_size = 16, .validation_split = 0.2, .train_scale = 256, .validation_scale = 256};
+    convoy_model *m = make_model((const char *const[]){REST, NULL});
+    convoy_metrics a, b;
+    CHECK(convoy_fit(ctx, m, bytes, &how, NULL, &err));
+    CHECK(convoy_evaluate(ctx, m, bytes, &(convoy_evaluate_options){.scale = 256}, &a, &err));
+    how.train_scale = how.validation_scale = 0;
+    for (int i = 0; i < 2; i++) {
+        convoy_model *other = make_model((const char *const[]){REST, NULL});
+        how.stream = i == 1;
+        CHECK(convoy_fit(ctx, other, floats, &how, NULL, &err));
+        assert_same_weights(m, other);
+        CHECK(convoy_evaluate(ctx, other, floats, &(convoy_evaluate_options){.stream = i == 1}, &b, &err));
+        assert_true(a.loss == b.loss && a.accuracy == b.accuracy);
+        convoy_model_destroy(other);
+    }
+    assert_null(convoy_dataset_images(floats));
+    CHECK(convoy_dataset_slice(floats, 3, 2, &part, &err));
+    assert_ptr_equal(convoy_dataset_values(part), convoy_dataset_values(floats) + 3 * SIDE * SIDE * 3);
+    assert_true(convoy_dataset_prepared(part));
+    assert_false(convoy_dataset_same_images(bytes, floats));
+    assert_true(convoy_dataset_same_images(floats, floats));
+    convoy_dataset_destroy(part);
+    convoy_dataset_destroy(floats);
+    convoy_dataset_destroy(bytes);
+    convoy_model_destroy(m);
+}
+
+static void expect_floats(const char *const *layers, const convoy_dataset *data, double scale, double expected, const char *text)
+{
+    convoy_model *m = make_model(layers);
+    convoy_pixels p = convoy_pixels_for(m, data, scale);
+    assert_true(p.scale == expected);
+    assert_string_equal(p.text, text);
+    convoy_model_destroy(m);
+}
+
+static void test_float_scales(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {CONV, NULL}, *const rescales[] = {BYTES, CONV, NULL};
+    convoy_dataset *data = float_data(256), *none = NULL;
+    convoy_error err = {0};
+    expect_floats(plain, data, 0, 1, "floats from 0 to 0.726562, as they are");
+    expect_floats(plain, data, 2, 2, "divided by 2");
+    expect_floats(rescales, data, 0, 1,
+                  "floats from 0 to 0.726562, as they are; the model rescales them as if they were 0 to 255 (rescaling)");
+    convoy_dataset_destroy(data);
+    float bad[SIDE * SIDE * 3] = {0, NAN};
+    assert_int_equal(convoy_dataset_create_floats(bad, (int32_t[]){0}, 1, (convoy_shape){3, {SIDE, SIDE, 3}}, 1, NULL, &none, &err),
+                     CONVOY_ERROR_ARGUMENT);
+    assert_non_null(strstr(err.message, "value 1 of the images is nan"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chains), cmocka_unit_test(test_adapted), cmocka_unit_test(test_graphs),
         cmocka_unit_test(test_given),  cmocka_unit_test(test_feeding),
+        cmocka_unit_test(test_floats), cmocka_unit_test(test_float_scales),
     };
     return cmocka_run_group_tests_name("scale", tests, make_context, drop_context);
 }

@@ -1,4 +1,4 @@
-/* Labelled images on the host, as bytes: the form in which they also live on the device. */
+/* Labelled images on the host, as bytes or as floats: the form in which they also live on the device. */
 #ifndef CONVOY_DATASET_H
 #define CONVOY_DATASET_H
 
@@ -26,7 +26,8 @@ typedef struct convoy_dataset_options {
     int threads;                 /* that decode images; 0: one a processor, at most 8 */
     bool no_image_cache;         /* a folder of images: decode them anew and keep nothing; see below */
     uint64_t image_cache_bytes;  /* what is kept of all folders together; 0: 16 GiB */
-    /* What a user may want to know: why decoded images are not kept. NULL: nobody does. */
+    /* What a user may want to know: why decoded images are not kept, that two arrays of a .npz file look scaled differently.
+     * NULL: nobody does. */
     void (*on_message)(void *user, const char *text);
     void *user;
 } convoy_dataset_options;
@@ -37,9 +38,10 @@ typedef struct convoy_dataset_options {
  *   - a folder with the files of CIFAR-10 or CIFAR-100, the binary or the Python version, or the folder that their tar ball
  *     unpacks to in it; or one of these files (which then is both parts);
  *   - a folder with MNIST's files, {train,t10k}-{images-idx3,labels-idx1}-ubyte, each may end in .gz: (H, W, 1);
- *   - a .npz file with x_train, y_train, x_test and y_test: images (N, H, W, C) or (N, H, W), uint8 or floats, labels (N,) or
- *     (N, 1), integers. Floats that all lie in 0 .. 1 are multiplied by 255; others must lie in 0 .. 255. Both are rounded
- *     to whole numbers, the form in which a data set lives;
+ *   - a .npz file with x_train, y_train, x_test and y_test, or one part of them: images (N, H, W, C) or (N, H, W) of numbers,
+ *     labels (N,) or (N, 1), integers. What the values are is guessed for x_train and x_test together: integers of 0 to 255
+ *     are bytes, as elsewhere; floats of 0 to 255 that go beyond 16 are pixels like those, but stay floats; any others, within
+ *     0 and 1, negative, standardised or larger, are floats that a model takes as they are (convoy_dataset_prepared);
  *   - a folder with a folder of images (PNG, JPEG) for each of two classes or more, or with folders train and test (or
  *     validation, val) of such folders. Classes are numbered and named by their folders' names in the order of their
  *     bytes. Images are made to fit as convoy_image_read does. A file that can't be read is left out:
@@ -50,8 +52,8 @@ typedef struct convoy_dataset_options {
  * Images that take more than a quarter of the machine's memory are in a file, of the cache folder too, whose pages come and
  * go; nothing of it stays behind.
  * `options` may be NULL.
- * Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT (name the file and what is wrong), CONVOY_ERROR_ARGUMENT (no such part, no
- * size), CONVOY_ERROR_UNSUPPORTED (built without the library that reads it). */
+ * Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT (name the file and what is wrong), CONVOY_ERROR_NO_PART (the data lacks this
+ * part), CONVOY_ERROR_ARGUMENT (`part` is another word, no size), CONVOY_ERROR_UNSUPPORTED (built without the library that reads it). */
 convoy_status convoy_dataset_open_with(const char *data, const char *part, const convoy_dataset_options *options,
                                        convoy_dataset **out, convoy_error *err);
 
@@ -66,6 +68,11 @@ convoy_status convoy_dataset_locate(const char *data, char path[CONVOY_PATH_SIZE
 /* Copies `count` images of `shape` (H, W, C), uint8, NHWC, with labels 0 .. classes-1. `names` (classes strings) may be NULL. */
 convoy_status convoy_dataset_create(const uint8_t *images, const int32_t *labels, size_t count, convoy_shape shape,
                                     int classes, const char *const *names, convoy_dataset **out, convoy_error *err);
+
+/* The same of float32 values, which a model takes as they are: nothing is divided unless a scale is asked for by name.
+ * CONVOY_ERROR_ARGUMENT also when one is infinite or no number. */
+convoy_status convoy_dataset_create_floats(const float *values, const int32_t *labels, size_t count, convoy_shape shape,
+                                           int classes, const char *const *names, convoy_dataset **out, convoy_error *err);
 
 /* Rows [first, first + count) as a data set of its own, which outlives the other one (the pixels are shared, not copied);
  * count 0 means all the rest. */
@@ -85,8 +92,15 @@ size_t convoy_dataset_count(const convoy_dataset *data);
 convoy_shape convoy_dataset_shape(const convoy_dataset *data);
 int convoy_dataset_classes(const convoy_dataset *data);
 const char *convoy_dataset_class_name(const convoy_dataset *data, int label); /* NULL when unnamed */
-const uint8_t *convoy_dataset_images(const convoy_dataset *data);             /* count x H x W x C */
+const uint8_t *convoy_dataset_images(const convoy_dataset *data);             /* count x H x W x C; NULL of floats */
+const float *convoy_dataset_values(const convoy_dataset *data);               /* the same of floats; NULL of bytes */
 const int32_t *convoy_dataset_labels(const convoy_dataset *data);             /* count */
+
+/* Are the values what a model takes, so that they are not divided? Else they are pixels of 0 to 255, bytes or floats. */
+bool convoy_dataset_prepared(const convoy_dataset *data);
+
+/* Have both the same images, value for value, in the same order? */
+bool convoy_dataset_same_images(const convoy_dataset *a, const convoy_dataset *b);
 
 /* How many files were left out because they could not be read; *first (may be NULL) is what is wrong with the first one,
  * beginning with its name, or NULL when there is none. Both live as long as the data set. A slice has none. */

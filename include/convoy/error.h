@@ -20,6 +20,7 @@ typedef enum convoy_status {
     CONVOY_ERROR_NOT_FINITE,  /* the loss became NaN or infinite */
     CONVOY_ERROR_INTERRUPTED, /* a callback asked to stop */
     CONVOY_ERROR_UNSUPPORTED, /* built without the library that this needs */
+    CONVOY_ERROR_NO_PART,     /* a data set is there, but not the part of it that was asked for */
 } convoy_status;
 
 /* Text of the last failure. The caller owns it: one on the stack is fine, zero-initialised (`convoy_error err = {0}`).

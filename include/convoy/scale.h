@@ -14,7 +14,8 @@ typedef struct convoy_pixels {
     char text[256]; /* the same for people: "divided by 255", "0 to 255, the model rescales them itself (rescaling)" */
 } convoy_pixels;
 
-/* The rule that convoy_fit, convoy_evaluate and convoy_report_write follow, for pixels of 0 to 255:
+/* The rule that convoy_fit, convoy_evaluate and convoy_report_write follow, for pixels of 0 to 255 (for floats
+ * that are prepared, see convoy_dataset_prepared, the first line alone: else they are not divided):
  *   - `scale` above 0: they are divided by that;
  *   - a model that begins with Keras's Rescaling or Normalization gets them as they are, 0 to 255;
  *   - any other gets them divided by 255, 0 to 1.

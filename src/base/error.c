@@ -20,6 +20,7 @@ const char *convoy_status_name(convoy_status status)
     case CONVOY_ERROR_NOT_FINITE: return "loss is not finite";
     case CONVOY_ERROR_INTERRUPTED: return "interrupted";
     case CONVOY_ERROR_UNSUPPORTED: return "unsupported";
+    case CONVOY_ERROR_NO_PART: return "no such part";
     }
     return "unknown status";
 }

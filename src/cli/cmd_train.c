@@ -104,15 +104,20 @@ static int check_usage(training *t)
     return cli_check_output(t->output, ".keras");
 }
 
-/* One file of records is both parts; one .npz file holds two. */
-static bool same_images(const convoy_dataset *a, const convoy_dataset *b)
+/* The test part, which data may lack: then nothing is tested. */
+static int open_test(training *t, const convoy_dataset_options *options)
 {
-    convoy_shape shape = convoy_dataset_shape(a), other = convoy_dataset_shape(b);
-    size_t count = convoy_dataset_count(a), bytes = count;
-    for (int i = 0; i < 3; i++)
-        bytes *= (size_t)shape.dim[i];
-    return count == convoy_dataset_count(b) && memcmp(shape.dim, other.dim, 3 * sizeof shape.dim[0]) == 0 &&
-           memcmp(convoy_dataset_images(a), convoy_dataset_images(b), bytes) == 0;
+    convoy_error err = {0};
+    bool wanted = t->validate && t->validation_name != NULL && strcmp(t->validation_name, "test") == 0;
+    convoy_status status = convoy_dataset_open_with(t->data_name, "test", options, &t->test, &err);
+    if (status == CONVOY_ERROR_NO_PART && !wanted) {
+        cli_say("%s; the model will not be tested", err.message);
+        return CLI_RUN;
+    }
+    if (status != CONVOY_OK || convoy_dataset_match_classes(t->test, t->model, &err) != CONVOY_OK)
+        return cli_report(&err);
+    cli_report_skipped(t->data_name, t->test);
+    return CLI_RUN;
 }
 
 static int open_data(training *t)
@@ -122,15 +127,16 @@ static int open_data(training *t)
     convoy_dataset_options options = cli_dataset_options(t->model, t->coarse);
     options.no_image_cache = t->no_image_cache;
     if (convoy_dataset_open_with(t->data_name, "train", &options, &t->train, &err) != CONVOY_OK ||
-        convoy_dataset_open_with(t->data_name, "test", &options, &t->test, &err) != CONVOY_OK ||
-        convoy_dataset_match_classes(t->train, t->model, &err) != CONVOY_OK ||
-        convoy_dataset_match_classes(t->test, t->model, &err) != CONVOY_OK)
+        convoy_dataset_match_classes(t->train, t->model, &err) != CONVOY_OK)
         return cli_report(&err);
     if (!t->quiet)
         cli_print_place(t->data_name);
     cli_report_skipped(t->data_name, t->train);
-    cli_report_skipped(t->data_name, t->test);
-    if (stat(t->data_name, &info) == 0 && S_ISREG(info.st_mode) && same_images(t->train, t->test))
+    int code = open_test(t, &options);
+    if (code != CLI_RUN)
+        return code;
+    if (stat(t->data_name, &info) == 0 && S_ISREG(info.st_mode) && t->test != NULL &&
+        convoy_dataset_same_images(t->train, t->test)) /* a file of records is both parts */
         cli_say("%s is one file: the test images are the training images", t->data_name);
     if (!t->validate)
         t->fit.validation_split = 0;
@@ -155,7 +161,7 @@ static void tell_pixels(const training *t)
         return;
     fprintf(stderr, "pixels: %s\n", of_train.text);
     others = convoy_pixels_for(t->model, t->test, t->test_scale);
-    if (strcmp(others.text, of_train.text) != 0)
+    if (t->test != NULL && strcmp(others.text, of_train.text) != 0)
         fprintf(stderr, "test pixels: %s\n", others.text);
     if (t->validation == NULL)
         return;
@@ -201,7 +207,7 @@ static int begin_run(training *t)
     convoy_run_options options = {.model = t->model_name,
                                   .data = t->data_name,
                                   .validation = t->validate ? t->validation_name : NULL,
-                                  .test_images = convoy_dataset_count(t->test),
+                                  .test_images = t->test != NULL ? convoy_dataset_count(t->test) : 0,
                                   .test_scale = t->test_scale};
     return run_folder_begin(&t->run, &options, t->ctx, t->model, t->train, &t->fit);
 }
@@ -288,8 +294,9 @@ static int print_json(const training *t, double first_step, const convoy_metrics
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    json_t *epochs = json_array(), *test = json_object();
-    metric_text_json(test, "", tested, true);
+    json_t *epochs = json_array(), *test = tested != NULL ? json_object() : json_null();
+    if (tested != NULL)
+        metric_text_json(test, "", tested, true);
     for (int i = 0; i < t->epoch_count; i++)
         json_array_append_new(epochs, epoch_json(&t->epochs[i]));
     return cli_print_json(json_pack(
@@ -298,7 +305,7 @@ static int print_json(const training *t, double first_step, const convoy_metrics
         (json_int_t)convoy_context_counters(t->ctx).peak_bytes, "peak_host_bytes", (json_int_t)usage.ru_maxrss * 1024));
 }
 
-/* The result goes to stdout; with --json that holds the JSON alone. */
+/* `tested` NULL: the data has no test part. The result goes to stdout; with --json that holds the JSON alone. */
 static int print_results(const training *t, double first_step, const convoy_metrics *tested)
 {
     if (t->plot) {
@@ -308,7 +315,8 @@ static int print_results(const training *t, double first_step, const convoy_metr
     }
     if (t->json)
         return print_json(t, first_step, tested);
-    metric_text_print("test", tested);
+    if (tested != NULL)
+        metric_text_print("test", tested);
     if (t->output != NULL)
         printf("saved %s\n", t->output);
     if (t->run.folder != NULL)
@@ -338,13 +346,14 @@ static int train(training *t)
     if (result.streamed && !t->quiet && !t->fit.stream)
         cli_say("the images did not fit the device and were streamed");
     code = save(t, &result); /* before the test: an interrupt there loses nothing */
-    if (code == CLI_RUN)
+    const convoy_metrics *told = t->test != NULL ? &tested : NULL;
+    if (code == CLI_RUN && told != NULL)
         code = test(t, &tested);
     if (code == CLI_RUN)
-        code = run_folder_finish(&t->run, &tested);
+        code = run_folder_finish(&t->run, told);
     if (code != CLI_RUN)
         return code;
-    code = print_results(t, before + result.first_step_seconds, &tested);
+    code = print_results(t, before + result.first_step_seconds, told);
     return code == CLI_DONE ? run_folder_profile(&t->run, t->quiet) : code;
 }
 

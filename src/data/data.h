@@ -12,7 +12,10 @@
 struct convoy_dataset {
     pixels *pixels;
     uint8_t *images; /* count x H x W x C, in the pixels; of a slice and of what was kept on disk they are not to be written */
-    int32_t *rows; /* of a choice (dataset_pick): where in `images` each one is; owned. NULL: one after another */
+    int32_t *rows;     /* of a choice (dataset_pick): where in `images` each one is; owned. NULL: one after another */
+    bool floats;       /* the images are float32 there, not bytes */
+    bool prepared;     /* floats that a model takes as they are: they are no pixels of 0 to 255 */
+    float least, most; /* of prepared ones, or of the set that they were taken from: their range */
     int32_t *labels; /* count, each 0 .. classes-1 */
     size_t count;
     convoy_shape shape;
@@ -37,15 +40,22 @@ bool dataset_numbered_as(const convoy_dataset *data, const convoy_model *model, 
 /* Makes room for `more` images behind the last; the caller fills it, then raises `count`. */
 convoy_status dataset_reserve(convoy_dataset *data, size_t more, convoy_error *err);
 
+size_t dataset_image_values(const convoy_dataset *data);
 size_t dataset_image_bytes(const convoy_dataset *data);
 
-/* The bytes of image i. */
+/* The bytes of image i, which may be floats. */
 const uint8_t *dataset_image(const convoy_dataset *data, size_t i);
 
 /* These rows of `data` as a data set of its own, which outlives the other one: the pixels are shared, not copied, so that they
  * don't stand one after another. It is for this library alone: convoy_dataset_images would not find them. */
 convoy_status dataset_pick(const convoy_dataset *data, const int32_t *rows, size_t count, convoy_dataset **out,
                            convoy_error *err);
+
+/* Value `i` of all images, bytes or floats; not of a choice. */
+static inline float dataset_value(const convoy_dataset *data, size_t i)
+{
+    return data->floats ? ((const float *)(const void *)data->images)[i] : (float)data->images[i];
+}
 
 /* Tells the system which rows are read next: for data sets that are more than memory holds and lie in a file. */
 void dataset_expect(const convoy_dataset *data, const int32_t *rows, size_t count);
@@ -75,7 +85,8 @@ typedef struct data_request {
 
 typedef struct data_reader {
     bool (*fits)(const data_request *request);
-    /* Gives a data set without images when the part is not there, and says in *listed which files that would be. */
+    /* Gives a data set without images when the part is not there, and says in *listed which files that would be; or fails with
+     * CONVOY_ERROR_NO_PART. */
     convoy_status (*read)(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err);
 } data_reader;
 

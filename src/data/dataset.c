@@ -1,13 +1,19 @@
 #include "convoy/dataset.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/data.h"
 
-size_t dataset_image_bytes(const convoy_dataset *data)
+size_t dataset_image_values(const convoy_dataset *data)
 {
     return (size_t)data->shape.dim[0] * (size_t)data->shape.dim[1] * (size_t)data->shape.dim[2];
+}
+
+size_t dataset_image_bytes(const convoy_dataset *data)
+{
+    return dataset_image_values(data) * (data->floats ? sizeof(float) : 1);
 }
 
 static convoy_status check_shape(const convoy_shape *shape, convoy_error *err)
@@ -103,8 +109,24 @@ static convoy_status check_labels(const int32_t *labels, size_t count, int class
     return CONVOY_OK;
 }
 
-convoy_status convoy_dataset_create(const uint8_t *images, const int32_t *labels, size_t count, convoy_shape shape,
-                                    int classes, const char *const *names, convoy_dataset **out, convoy_error *err)
+static convoy_status find_range(convoy_dataset *data, convoy_error *err)
+{
+    data->least = INFINITY;
+    data->most = -INFINITY;
+    for (size_t i = 0; i < data->count * dataset_image_values(data); i++) {
+        float value = dataset_value(data, i);
+        if (!isfinite(value))
+            return base_fail(err, CONVOY_ERROR_ARGUMENT, "data set: value %zu of the images is %g; numbers are expected", i,
+                             (double)value);
+        data->least = value < data->least ? value : data->least;
+        data->most = value > data->most ? value : data->most;
+    }
+    return CONVOY_OK;
+}
+
+/* Of bytes or of floats. */
+static convoy_status create(const void *images, bool floats, const int32_t *labels, size_t count, convoy_shape shape, int classes,
+                            const char *const *names, convoy_dataset **out, convoy_error *err)
 {
     convoy_status status = CONVOY_OK;
     convoy_dataset *data = NULL;
@@ -113,16 +135,31 @@ convoy_status convoy_dataset_create(const uint8_t *images, const int32_t *labels
                          images == NULL ? "images" : labels == NULL ? "labels" : count == 0 ? "images (count 0)"
                                                                                             : "place for the result");
     TRY_GOTO(dataset_new(shape, classes, names, &data, err));
+    data->floats = data->prepared = floats;
     TRY_GOTO(dataset_reserve(data, count, err)); /* refuses a senseless count before a label is read */
     TRY_GOTO(check_labels(labels, count, classes, err));
     memcpy(data->images, images, count * dataset_image_bytes(data));
     memcpy(data->labels, labels, count * sizeof *labels);
     data->count = count;
+    if (floats)
+        TRY_GOTO(find_range(data, err));
     *out = data;
     data = NULL;
 done:
     convoy_dataset_destroy(data);
     return status;
+}
+
+convoy_status convoy_dataset_create(const uint8_t *images, const int32_t *labels, size_t count, convoy_shape shape,
+                                    int classes, const char *const *names, convoy_dataset **out, convoy_error *err)
+{
+    return create(images, false, labels, count, shape, classes, names, out, err);
+}
+
+convoy_status convoy_dataset_create_floats(const float *values, const int32_t *labels, size_t count, convoy_shape shape,
+                                           int classes, const char *const *names, convoy_dataset **out, convoy_error *err)
+{
+    return create(values, true, labels, count, shape, classes, names, out, err);
 }
 
 convoy_status convoy_dataset_slice(const convoy_dataset *data, size_t first, size_t count, convoy_dataset **out,
@@ -148,6 +185,10 @@ convoy_status convoy_dataset_slice(const convoy_dataset *data, size_t first, siz
     memcpy(part->labels, data->labels + first, count * sizeof *part->labels);
     pixels_release(part->pixels);
     part->pixels = pixels_share(data->pixels);
+    part->floats = data->floats;
+    part->prepared = data->prepared;
+    part->least = data->least;
+    part->most = data->most;
     part->images = data->images + first * dataset_image_bytes(data);
     part->count = count;
     *out = part;
@@ -219,7 +260,23 @@ const char *convoy_dataset_class_name(const convoy_dataset *data, int label)
 
 const uint8_t *convoy_dataset_images(const convoy_dataset *data)
 {
-    return data->images;
+    return data->floats ? NULL : data->images;
+}
+
+const float *convoy_dataset_values(const convoy_dataset *data)
+{
+    return data->floats ? (const float *)(const void *)data->images : NULL;
+}
+
+bool convoy_dataset_prepared(const convoy_dataset *data)
+{
+    return data->prepared;
+}
+
+bool convoy_dataset_same_images(const convoy_dataset *a, const convoy_dataset *b)
+{
+    return a->count == b->count && a->floats == b->floats && memcmp(a->shape.dim, b->shape.dim, 3 * sizeof a->shape.dim[0]) == 0 &&
+           memcmp(a->images, b->images, a->count * dataset_image_bytes(a)) == 0;
 }
 
 const int32_t *convoy_dataset_labels(const convoy_dataset *data)

@@ -1,5 +1,6 @@
 #include "data/npy.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,8 +81,8 @@ static convoy_status read_type(header *h, npy *out, convoy_error *err)
                  strchr("1248", type[2]) != NULL && type[2] != '\0' && type[3] == '\0';
     if (order == '>' && known && type[2] != '1')
         return base_fail(err, CONVOY_ERROR_FORMAT, "big-endian values ('%s'); little-endian ones are expected", type);
-    if (!known || (type[1] == 'f' && type[2] < '4') || (type[1] == 'b' && type[2] != '1'))
-        return base_fail(err, CONVOY_ERROR_FORMAT, "values of the type '%s'; integers, float32 or float64 are expected",
+    if (!known || (type[1] == 'f' && type[2] == '1') || (type[1] == 'b' && type[2] != '1'))
+        return base_fail(err, CONVOY_ERROR_FORMAT, "values of the type '%s'; integers and floats are expected",
                          type);
     out->kind = type[1];
     out->bytes = type[2] - '0';
@@ -179,6 +180,18 @@ convoy_status npy_parse(const uint8_t *bytes, size_t size, npy *out, convoy_erro
     return npy_parse_head(bytes, size, size, out, err);
 }
 
+/* IEEE 754's binary16. */
+static double half_value(uint32_t bits)
+{
+    int exponent = (int)(bits >> 10 & 31);
+    double fraction = (double)(bits & 1023), value;
+    if (exponent == 31)
+        value = fraction == 0 ? INFINITY : NAN;
+    else
+        value = exponent == 0 ? ldexp(fraction, -24) : ldexp(fraction + 1024, exponent - 25);
+    return bits >> 15 & 1 ? -value : value;
+}
+
 double npy_value(const npy *array, size_t index)
 {
     const uint8_t *at = array->data + index * (size_t)array->bytes;
@@ -188,10 +201,10 @@ double npy_value(const npy *array, size_t index)
     if (array->kind == 'f') {
         float narrow;
         double wide;
-        uint32_t half = (uint32_t)bits;
-        memcpy(&narrow, &half, sizeof narrow);
+        uint32_t low = (uint32_t)bits;
+        memcpy(&narrow, &low, sizeof narrow);
         memcpy(&wide, &bits, sizeof wide);
-        return array->bytes == 4 ? (double)narrow : wide;
+        return array->bytes == 2 ? half_value(low) : array->bytes == 4 ? (double)narrow : wide;
     }
     if (array->kind == 'i' && array->bytes < 8 && bits >> (8 * array->bytes - 1))
         bits |= ~(uint64_t)0 << (8 * array->bytes);

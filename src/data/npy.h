@@ -12,7 +12,7 @@
 
 typedef struct npy {
     char kind;           /* numpy's: 'u' unsigned, 'i' signed, 'f' float, 'b' bool */
-    int bytes;           /* of a value: 1, 2, 4, 8; floats 4 or 8 */
+    int bytes;           /* of a value: 1, 2, 4, 8; floats 2, 4 or 8 */
     int rank;
     size_t dim[NPY_MOST_RANK];
     size_t count;        /* of values */

@@ -68,7 +68,7 @@ static convoy_status read_part(const char *name, data_request *request, convoy_d
         return fail_unknown(request->path, err);
     TRY(reader->read(request, out, &listed, err));
     if ((*out)->count == 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "%s: no %s part: looked for %s", name,
+        return base_fail(err, CONVOY_ERROR_NO_PART, "%s: no %s part: looked for %s", name,
                          request->test ? "test" : "train", listed);
     return CONVOY_OK;
 }

@@ -52,20 +52,23 @@ void keras_archive_close(keras_archive *archive)
     free(archive);
 }
 
-static convoy_status fail_missing(const keras_archive *archive, const char *name, convoy_error *err)
+convoy_status keras_archive_list(const keras_archive *archive, char **out, convoy_error *err)
 {
     text held = {0};
-    char *list = NULL;
     zip_int64_t count = zip_get_num_entries(archive->zip, 0);
     for (zip_int64_t i = 0; i < count && i < 10; i++) {
         const char *member = zip_get_name(archive->zip, (zip_uint64_t)i, 0);
         text_add(&held, "%s%.100s", i ? ", " : "", member ? member : "?");
     }
-    if (count > 10)
-        text_add(&held, ", ...");
-    TRY(text_take(&held, &list, err));
-    base_fail(err, CONVOY_ERROR_FORMAT, "not %s file: the archive has no member %s; it holds: %s", archive->kind, name,
-              count > 0 ? list : "nothing");
+    text_add(&held, count > 10 ? ", ..." : count > 0 ? "" : "nothing");
+    return text_take(&held, out, err);
+}
+
+static convoy_status fail_missing(const keras_archive *archive, const char *name, convoy_error *err)
+{
+    char *list = NULL;
+    TRY(keras_archive_list(archive, &list, err));
+    base_fail(err, CONVOY_ERROR_FORMAT, "not %s file: the archive has no member %s; it holds: %s", archive->kind, name, list);
     free(list);
     return CONVOY_ERROR_FORMAT;
 }

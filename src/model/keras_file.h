@@ -18,6 +18,8 @@ typedef struct keras_member {
 convoy_status keras_archive_open(const char *path, const char *kind, keras_archive **out, convoy_error *err);
 void keras_archive_close(keras_archive *archive);
 bool keras_archive_has(keras_archive *archive, const char *name);
+/* The names of its members, the first ten, for a message: "a.npy, b.npy". The caller frees *out. */
+convoy_status keras_archive_list(const keras_archive *archive, char **out, convoy_error *err);
 /* Reads a member of at most `limit` bytes and checks its checksum. *out has one NUL byte more than *size; the caller
  * frees it. */
 convoy_status keras_archive_read(keras_archive *archive, const char *name, size_t limit, char **out, size_t *size,

@@ -6,15 +6,19 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "convoy/scale.h"
 #include "convoy/train.h"
+#include "data/data.h"
 #include "runtime/runtime.h"
 #include "train/check_fit.h"
 #include "train/run.h"
 
-/* run.json tells where it is not 255. */
-static double test_scale(const report_run *r)
+/* As in the run, whose run.json tells where it is not 255. The rule for images of another kind: bytes where there were floats. */
+static double scale_of(const report_run *r, const convoy_dataset *images)
 {
     double scale = run_number(r, "data.test_scale");
+    if (r->model != NULL && images != NULL && convoy_dataset_prepared(images) != json_is_true(run_value(r, "data.prepared")))
+        return convoy_pixels_for(r->model, images, 0).scale;
     return scale > 0 ? scale : 255.0;
 }
 
@@ -39,10 +43,9 @@ static convoy_status open_images(const report_run *r, const char *data, look *l,
 /* Float inputs of images [first, first + count). */
 static void scale_images(const look *l, size_t first, size_t count, size_t values, double scale, float *out)
 {
-    const uint8_t *from = convoy_dataset_images(l->images) + first * values;
     float divisor = (float)scale;
     for (size_t i = 0; i < count * values; i++)
-        out[i] = (float)from[i] / divisor;
+        out[i] = dataset_value(l->images, first * values + i) / divisor;
 }
 
 static convoy_status predict_all(const report_run *r, convoy_predictor *p, size_t batch, look *l, convoy_error *err)
@@ -152,13 +155,14 @@ convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data
                       convoy_error *err)
 {
     convoy_error why = {0};
-    *l = (look){.scale = scale > 0 ? scale : test_scale(r)};
+    *l = (look){0};
     if (open_images(r, data, l, &why) == CONVOY_ERROR_MEMORY)
         return OUT_OF_MEMORY(err);
     if (l->images == NULL) {
         snprintf(l->why_no_images, sizeof l->why_no_images, "%.2000s", why.message);
         rt_message(ctx, "%s: without pictures of images and predictions: %s", r->folder, why.message);
     }
+    l->scale = scale > 0 ? scale : scale_of(r, l->images);
     if (r->model == NULL)
         snprintf(l->why_no_predictions, sizeof l->why_no_predictions, "There is no model.keras in the run's folder.");
     else if (l->images == NULL)

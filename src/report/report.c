@@ -63,12 +63,7 @@ static bool has_same_images(const report *r, size_t i)
     const convoy_dataset *own = r->looks[i].images;
     for (size_t k = 0; own != NULL && k < i; k++) {
         const convoy_dataset *other = r->looks[k].images;
-        convoy_shape a = convoy_dataset_shape(own);
-        if (other == NULL || convoy_dataset_count(other) != convoy_dataset_count(own))
-            continue;
-        convoy_shape b = convoy_dataset_shape(other);
-        if (memcmp(a.dim, b.dim, 3 * sizeof a.dim[0]) == 0 &&
-            memcmp(convoy_dataset_images(own), convoy_dataset_images(other), shape_count(&a) * convoy_dataset_count(own)) == 0)
+        if (other != NULL && convoy_dataset_same_images(own, other))
             return true;
     }
     return false;

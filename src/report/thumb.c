@@ -1,9 +1,17 @@
 #include "report/thumb.h"
 
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "data/data.h"
 #include "data/image.h"
+
+/* Of prepared values the least of all images is black, the greatest white. */
+static uint8_t shade(const convoy_dataset *data, size_t i)
+{
+    float value = dataset_value(data, i), least = data->prepared ? data->least : 0, most = data->prepared ? data->most : 255;
+    return most > least ? (uint8_t)lrintf(255 * ((value - least) / (most - least))) : 0;
+}
 
 convoy_status thumb_make(const convoy_dataset *data, size_t index, int most, thumb *out, convoy_error *err)
 {
@@ -11,11 +19,12 @@ convoy_status thumb_make(const convoy_dataset *data, size_t index, int most, thu
     int height = shape.dim[0], width = shape.dim[1], channels = shape.dim[2], kept = channels == 3 ? 3 : 1;
     image whole = {0};
     convoy_status status;
-    const uint8_t *from = convoy_dataset_images(data) + index * shape_count(&shape);
+    size_t from = index * shape_count(&shape);
     *out = (thumb){.width = width, .height = height, .channels = kept};
     TRY(image_allocate(&whole, (uint64_t)height, (uint64_t)width, kept, err));
     for (size_t i = 0; i < (size_t)height * (size_t)width; i++)
-        memcpy(whole.pixels + i * (size_t)kept, from + i * (size_t)channels, (size_t)kept);
+        for (int c = 0; c < kept; c++)
+            whole.pixels[i * (size_t)kept + (size_t)c] = shade(data, from + i * (size_t)channels + (size_t)c);
     int longest = width > height ? width : height;
     if (longest > most) {
         out->width = width * most / longest > 0 ? width * most / longest : 1;

@@ -24,7 +24,8 @@ typedef struct slot {
 struct feed {
     convoy_context *ctx;
     const convoy_dataset *data;
-    size_t count, row;
+    size_t count, row; /* row: values of an image */
+    size_t row_bytes;
     int batch, current;
     bool streamed;
     int32_t *order;              /* host */
@@ -42,16 +43,16 @@ static convoy_status write_images(feed *f, convoy_error *err)
 {
     for (size_t first = 0, next; first < f->count; first = next) {
         const uint8_t *from = dataset_image(f->data, first);
-        for (next = first + 1; next < f->count && dataset_image(f->data, next) == from + (next - first) * f->row; next++)
+        for (next = first + 1; next < f->count && dataset_image(f->data, next) == from + (next - first) * f->row_bytes; next++)
             ;
-        TRY(rt_buffer_write(f->images, first * f->row, from, (next - first) * f->row, err));
+        TRY(rt_buffer_write(f->images, first * f->row_bytes, from, (next - first) * f->row_bytes, err));
     }
     return CONVOY_OK;
 }
 
 static convoy_status create_resident(feed *f, convoy_error *err)
 {
-    TRY(rt_buffer_create(f->ctx, rounded(f->count * f->row), "data set", &f->images, err));
+    TRY(rt_buffer_create(f->ctx, rounded(f->count * f->row_bytes), "data set", &f->images, err));
     TRY(rt_buffer_create(f->ctx, f->count * sizeof(int32_t), "labels", &f->labels, err));
     TRY(rt_buffer_create(f->ctx, f->count * sizeof(int32_t), "order of rows", &f->order_buffer, err));
     TRY(write_images(f, err));
@@ -76,11 +77,11 @@ static convoy_status create_slots(feed *f, convoy_error *err)
     size_t batch = (size_t)f->batch;
     for (int i = 0; i < SLOTS; i++) {
         slot *s = &f->slots[i];
-        s->host_images = malloc(batch * f->row);
+        s->host_images = malloc(batch * f->row_bytes);
         s->host_labels = malloc(batch * sizeof(int32_t));
         if (s->host_images == NULL || s->host_labels == NULL)
             return OUT_OF_MEMORY(err);
-        TRY(rt_buffer_create(f->ctx, rounded(batch * f->row), "streamed images", &s->images, err));
+        TRY(rt_buffer_create(f->ctx, rounded(batch * f->row_bytes), "streamed images", &s->images, err));
         TRY(rt_buffer_create(f->ctx, batch * sizeof(int32_t), "streamed labels", &s->labels, err));
         f->switched_images[i] = s->images;
         f->switched_labels[i] = s->labels;
@@ -106,14 +107,14 @@ convoy_status feed_create(convoy_context *ctx, const convoy_dataset *data, int b
                           convoy_error *err)
 {
     convoy_status status;
-    convoy_shape shape = convoy_dataset_shape(data);
     feed *f = calloc(1, sizeof *f);
     if (f == NULL)
         return OUT_OF_MEMORY(err);
     f->ctx = ctx;
     f->data = data;
     f->count = convoy_dataset_count(data);
-    f->row = (size_t)shape.dim[0] * (size_t)shape.dim[1] * (size_t)shape.dim[2];
+    f->row = dataset_image_values(data);
+    f->row_bytes = dataset_image_bytes(data);
     f->batch = batch;
     size_t order_count = f->count > (size_t)batch ? f->count : (size_t)batch;
     f->order = malloc(order_count * sizeof *f->order);
@@ -156,14 +157,15 @@ const rt_buffer *feed_labels(const feed *f) { return f->batch_labels; }
 size_t feed_data_bytes(const feed *f)
 {
     size_t rows = f->streamed ? SLOTS * (size_t)f->batch : f->count;
-    return rows * (f->row + sizeof(int32_t));
+    return rows * (f->row_bytes + sizeof(int32_t));
 }
 
 convoy_status feed_add(feed *f, rt_list *list, const rt_buffer *x, double scale, convoy_error *err)
 {
     char options[96];
     int chunk = 16, chunks = (int)((f->row + 15) / 16);
-    snprintf(options, sizeof options, "-DROW=%zu -DSCALE=%.9ef -DCHUNK=%d", f->row, scale, chunk);
+    snprintf(options, sizeof options, "-DROW=%zu -DSCALE=%.9ef -DCHUNK=%d%s", f->row, scale, chunk,
+             f->data->floats ? " -DPIXEL=float" : "");
     rt_launch launch = {.label = "gather", .source = "gather", .kernel = "gather", .options = options};
     rt_push(&launch, RT_SWITCHED(f->switched_images));
     rt_push(&launch, RT_SWITCHED(f->switched_labels));
@@ -173,7 +175,7 @@ convoy_status feed_add(feed *f, rt_list *list, const rt_buffer *x, double scale,
     rt_push(&launch, RT_BUFFER(f->batch_labels));
     rt_push(&launch, RT_BATCH(chunks));
     ops_range(&launch, f->ctx, (size_t)chunks, 0, 1);
-    launch.bytes_per_image = 5.0 * (double)f->row;
+    launch.bytes_per_image = (double)f->row_bytes + 4.0 * (double)f->row;
     return rt_list_add(list, &launch, err);
 }
 
@@ -211,7 +213,7 @@ static void pack(const feed *f, slot *s)
     dataset_expect(f->data, f->order + s->first, (size_t)s->batch); /* the disk reads all of them at once */
     for (int i = 0; i < s->batch; i++) {
         size_t row = (size_t)f->order[s->first + (size_t)i];
-        memcpy(s->host_images + (size_t)i * f->row, dataset_image(f->data, row), f->row);
+        memcpy(s->host_images + (size_t)i * f->row_bytes, dataset_image(f->data, row), f->row_bytes);
         s->host_labels[i] = labels[row];
     }
 }
@@ -227,7 +229,7 @@ static convoy_status fill(feed *f, slot *s, size_t first, int batch, convoy_erro
     s->first = first;
     s->batch = batch;
     pack(f, s);
-    TRY(rt_buffer_write_async(s->images, s->host_images, (size_t)batch * f->row, s->used, &images_sent, err));
+    TRY(rt_buffer_write_async(s->images, s->host_images, (size_t)batch * f->row_bytes, s->used, &images_sent, err));
     rt_event_destroy(images_sent); /* the labels' copy comes after it in the same queue */
     TRY(rt_buffer_write_async(s->labels, s->host_labels, (size_t)batch * sizeof(int32_t), s->used, &s->sent, err));
     return CONVOY_OK;

@@ -1,4 +1,4 @@
-/* A data set on the device: resident as bytes, or streamed batch by batch when it does not fit. Either way one kernel gathers a
+/* A data set on the device: resident as bytes or floats, or streamed batch by batch when it does not fit. Either way one kernel gathers a
  * batch and makes it float, so the results are the same to the bit. */
 #ifndef FEED_H
 #define FEED_H

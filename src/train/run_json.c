@@ -89,6 +89,8 @@ static json_t *data_json(const convoy_run_options *options, const convoy_model *
                              "validation_images", count(fit->validation ? convoy_dataset_count(fit->validation) : held_out),
                              "test_images", count(options->test_images), "shape", shape.dim[0], shape.dim[1], shape.dim[2],
                              "classes", convoy_dataset_classes(data), "class_names", class_names(data));
+    if (convoy_dataset_prepared(data)) /* floats that are no pixels */
+        json_object_set_new(root, "prepared", json_true());
     add_scale(root, "train_scale", convoy_pixels_for(model, data, fit->train_scale).scale);
     add_scale(root, "test_scale", convoy_pixels_for(model, data, options->test_scale).scale);
     return root;

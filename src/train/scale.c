@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "data/data.h"
 #include "model/model.h"
 
 /* Does the node give what the model was given, moved or varied at most? */
@@ -42,12 +43,22 @@ static const char *taker_of(const convoy_model *model)
     return name;
 }
 
+/* Of floats that nobody is asked to divide. */
+static void describe_prepared(const convoy_dataset *data, const char *taker, char *out, size_t size)
+{
+    int n = snprintf(out, size, "floats from %g to %g, as they are", (double)data->least, (double)data->most);
+    if (taker != NULL && data->least >= -1 && data->most <= 1)
+        snprintf(out + n, size - (size_t)n, "; the model rescales them as if they were 0 to 255 (%.128s)", taker);
+}
+
 convoy_pixels convoy_pixels_for(const convoy_model *model, const convoy_dataset *data, double scale)
 {
     const char *taker = taker_of(model);
-    convoy_pixels p = {.scale = scale > 0 ? scale : taker != NULL ? 1 : 255};
-    (void)data;
-    if (taker == NULL)
+    bool prepared = data != NULL && data->prepared;
+    convoy_pixels p = {.scale = scale > 0 ? scale : taker != NULL || prepared ? 1 : 255};
+    if (prepared && p.scale == 1)
+        describe_prepared(data, taker, p.text, sizeof p.text);
+    else if (taker == NULL || prepared)
         snprintf(p.text, sizeof p.text, "divided by %g", p.scale);
     else if (p.scale == 1)
         snprintf(p.text, sizeof p.text, "0 to 255, the model rescales them itself (%.128s)", taker);
