@@ -157,7 +157,7 @@ static const class_row rows[] = {
     {"Activation", 50},      {"ReLU", 11},                 {"Softmax", 2},
     {"AveragePooling2D", 5}, {"GlobalAveragePooling2D", 2}, {"GlobalMaxPooling2D", 2},
     {"ZeroPadding2D", 3},    {"Cropping2D", 3},            {"UpSampling2D", 5},
-    {"Reshape", 2},          {"Permute", 2},               {"Rescaling", 2},
+    {"Reshape", 2},          {"Permute", 2},               {"Rescaling", 2},           {"Resizing", 9},
     {"LeakyReLU", 2},        {"ELU", 3},                   {"PReLU", 3},
     {"DepthwiseConv2D", 5},  {"SeparableConv2D", 3},       {"Conv2DTranspose", 7},
     {"BatchNormalization", 11}, {"LayerNormalization", 10}, {"GroupNormalization", 7},

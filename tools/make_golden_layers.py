@@ -149,6 +149,16 @@ CASES = [
     ("Conv2DTranspose", "filters=2, kernel_size=3, strides=3, padding='same', output_padding=(1, 2)", (2, 3, 1), 1),
     ("Conv2DTranspose", "filters=2, kernel_size=2, strides=2, output_padding=1", (2, 3, 1), 1),
     ("Conv2DTranspose", "filters=1, kernel_size=2, strides=3, output_padding=0", (2, 3, 1), 1),
+    # another size; TensorFlow has no gradient of "area"
+    ("Resizing", "height=5, width=3", (3, 4, 2), 2),
+    ("Resizing", "height=2, width=3, interpolation='nearest'", (3, 4, 2), 1),
+    ("Resizing", "height=5, width=3, interpolation='bicubic'", (3, 5, 1), 1),
+    ("Resizing", "height=3, width=7, interpolation='lanczos3'", (5, 4, 1), 1),
+    ("Resizing", "height=4, width=3, interpolation='lanczos5', antialias=True", (3, 7, 1), 1),
+    ("Resizing", "height=2, width=4, antialias=True", (5, 3, 2), 1),
+    ("Resizing", "height=3, width=2, interpolation='bicubic', antialias=True", (4, 6, 1), 1),
+    ("Resizing", "height=4, width=3, crop_to_aspect_ratio=True", (3, 5, 2), 1),
+    ("Resizing", "height=3, width=5, pad_to_aspect_ratio=True, fill_value=0.5", (4, 3, 2), 1),
 ]
 
 
@@ -169,16 +179,17 @@ def rounded(array):
 
 def run_case(keras, tf, number, class_name, options, shape, batch, levels=2003, shift=0.0):
     """Seeds: input 10 n, parameters 10 n + 1, 10 n + 2, upstream gradient 10 n + 9."""
-    layer = getattr(keras.layers, class_name)(dtype="float64", **eval(f"dict({options})"))
+    dtype = "float32" if class_name == "Resizing" else "float64"  # TensorFlow has no other gradient of some of its forms
+    layer = getattr(keras.layers, class_name)(dtype=dtype, **eval(f"dict({options})"))
     layer.build((batch, *shape))
     parameters = layer.trainable_variables
     for i, variable in enumerate(parameters):
         variable.assign(tensor(variable.shape, 10 * number + 1 + i))
-    x = tf.constant(tensor((batch, *shape), 10 * number, levels, shift))
+    x = tf.constant(tensor((batch, *shape), 10 * number, levels, shift), dtype)
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x)
-        upstream = tf.constant(tensor(y.shape, 10 * number + 9))
+        upstream = tf.constant(tensor(y.shape, 10 * number + 9), dtype)
         loss = tf.reduce_sum(y * upstream)
     d_x, *d_parameters = tape.gradient(loss, [x] + [v.value for v in parameters])
     return {

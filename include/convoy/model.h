@@ -57,7 +57,9 @@ convoy_status convoy_model_set_outputs(convoy_model *model, const char *layers, 
 convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy_error *err);
 
 /* Reads a model: a built-in name, a Keras JSON config, a `.keras` file, or a `.h5` file as Keras 2 and 3 save whole models (told
- * apart by content); with the optimizer's state, where the file has one that training can go on from. Built in are, with their
+ * apart by content); with the optimizer's state, where the file has one that training can go on from. A state that doesn't fit refuses no
+ * file: training starts the optimizer afresh, and the context's on_message gets the reason. `.keras` files are read from Keras 2.12 on,
+ * those saved on Windows too, `.h5` files from Keras 2.0 on. Built in are, with their
  * parameters as they come,
  *   cifar10          the network of Keras's CIFAR-10 tutorial                             225,034
  *   lenet5           LeCun et al. 1998, all of S2 to all of C3, for 32x32x1                61,706
