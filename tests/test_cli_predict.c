@@ -280,6 +280,8 @@ static void test_one_sigmoid(void **state)
     shell("convoy train yes.json --data set --epochs 40 --batch-size 4 -o yes.keras -q --run yes-run");
     expect_success();
     expect_text(last.out, "test accuracy 1.0000");
+    shell("convoy report yes-run -q && grep -q 'test images are right, 100.00 %%' yes-run/report/report.html");
+    expect_success();
     for (int k = 0; k < 2; k++) {
         shell("convoy predict yes.keras '%s' --json -q", k ? "set/in colour/1.png" : GOLDEN "grey.png");
         expect_success();

@@ -62,6 +62,7 @@ typedef struct convoy_context_options {
      * that the driver compiles first: so 0 is the environment's CONVOY_TIMEOUT, else as long as it takes. A wait longer than 30
      * seconds, or a quarter of this, is told. */
     double timeout;
+    bool quiet;              /* on_message gets warnings only, not that kernels are being built or how a split is made */
 } convoy_context_options;
 
 /* Opens a device. `options` may be NULL. Errors: CONVOY_ERROR_NO_DEVICE (the message lists what there is).

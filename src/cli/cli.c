@@ -226,6 +226,7 @@ int cli_open_device(const cli_device *device, bool quiet, convoy_context **out)
     convoy_context_options options = {.device = device->device,
                                       .gemm = device->gemm,
                                       .variant = device->variant,
+                                      .quiet = quiet,
                                       .tuning = device->tuning,
                                       .vector_width = device->vector_width ? (unsigned)atoi(device->vector_width) : 0};
     if (convoy_context_create(&options, out, &err) != CONVOY_OK)

@@ -2,6 +2,7 @@
 #include "cli/progress.h"
 
 #include <langinfo.h>
+#include <limits.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -93,36 +94,57 @@ static size_t put_bar(const progress *p, size_t step, size_t steps)
     return CELLS;
 }
 
-static size_t put_time_per_step(double seconds)
+static void format_time_per_step(char *out, size_t size, double seconds)
 {
-    char text[48];
     if (seconds >= 1 || seconds == 0)
-        snprintf(text, sizeof text, " %.0fs/step", seconds);
+        snprintf(out, size, " %.0fs/step", seconds);
     else if (seconds >= 1e-3)
-        snprintf(text, sizeof text, " %.0fms/step", seconds * 1e3);
+        snprintf(out, size, " %.0fms/step", seconds * 1e3);
     else
-        snprintf(text, sizeof text, " %.0fus/step", seconds * 1e6);
-    return put(text);
+        snprintf(out, size, " %.0fus/step", seconds * 1e6);
 }
 
-static size_t put_value(const char *name, double value)
+/* What does not fit into *room is left out, and so is all that follows. */
+static size_t put_value(const char *name, double value, size_t *room)
 {
     char text[128];
     snprintf(text, sizeof text, fabs(value) > 1e-3 ? " - %s: %.4f" : " - %s: %.4e", name, value);
-    return put(text);
+    bool fits = strlen(text) <= *room;
+    *room = fits ? *room - strlen(text) : 0;
+    return fits ? put(text) : 0;
 }
 
-static size_t put_metrics(const convoy_metrics *train, const convoy_metrics *validation)
+static size_t put_metrics(const convoy_metrics *train, const convoy_metrics *validation, size_t room)
 {
     char name[CONVOY_METRIC_NAME_SIZE + 4];
     size_t width = 0;
     for (int i = 0; i < train->count; i++)
-        width += put_value(train->metric[i].name, train->metric[i].value);
+        width += put_value(train->metric[i].name, train->metric[i].value, &room);
     for (int i = 0; validation != NULL && i < validation->count; i++) {
         snprintf(name, sizeof name, "val_%s", validation->metric[i].name);
-        width += put_value(name, validation->metric[i].value);
+        width += put_value(name, validation->metric[i].value, &room);
     }
     return width;
+}
+
+/* Columns for a line. One that is drawn over again must not reach the terminal's last, or it would break and stay. */
+static size_t line_room(bool last)
+{
+    int columns = cli_columns(STDERR_FILENO);
+    return last || columns <= 0 ? SIZE_MAX : (size_t)columns - 1;
+}
+
+static void end_line(progress *p, size_t width, bool last)
+{
+    size_t room = line_room(last), before = p->width < room ? p->width : room;
+    if (width < before)
+        fprintf(stderr, "%*s", (int)(before - width), "");
+    if (last)
+        fputc('\n', stderr);
+    fflush(stderr);
+    line_is_open = !last;
+    p->width = width;
+    p->drawn = cli_seconds();
 }
 
 static void format_remaining(char *out, size_t size, double seconds)
@@ -152,45 +174,38 @@ static void draw(progress *p, size_t step, size_t steps, const convoy_metrics *t
                  bool last)
 {
     double now = cli_seconds(), per_step = seconds_per_step(p, step, now);
-    char text[64];
-    size_t width = 2;
-    fputc('\r', stderr);
-    int n = snprintf(text, sizeof text, "%*zu/%zu", digits(steps), step, steps);
-    width += put_in(p, "\x1b[1m", text, (size_t)n);
-    fputc(' ', stderr);
-    width += put_bar(p, step, steps);
-    fputc(' ', stderr);
+    char head[64], time[32], each[48];
+    size_t room = line_room(last);
+    snprintf(head, sizeof head, "%*zu/%zu", digits(steps), step, steps);
     if (last)
-        snprintf(text, sizeof text, "%.0fs", now - p->start);
+        snprintf(time, sizeof time, "%.0fs", now - p->start);
     else
-        format_remaining(text, sizeof text, per_step * (double)(steps - step));
-    width += put_in(p, "\x1b[1m", text, strlen(text));
-    width += put_time_per_step(per_step);
-    width += put_metrics(train, validation);
-    if (width < p->width)
-        fprintf(stderr, "%*s", (int)(p->width - width), "");
-    if (last)
-        fputc('\n', stderr);
-    fflush(stderr);
-    line_is_open = !last;
-    p->width = width;
-    p->drawn = now;
+        format_remaining(time, sizeof time, per_step * (double)(steps - step));
+    format_time_per_step(each, sizeof each, per_step);
+    size_t width = strlen(head) + 1 + strlen(time) + strlen(each);
+    fputc('\r', stderr);
+    put_in(p, "\x1b[1m", head, strlen(head));
+    fputc(' ', stderr);
+    if (width + CELLS + 1 <= room) {
+        width += put_bar(p, step, steps) + 1;
+        fputc(' ', stderr);
+    }
+    put_in(p, "\x1b[1m", time, strlen(time));
+    put(each);
+    width += put_metrics(train, validation, width < room ? room - width : 0);
+    end_line(p, width, last);
 }
 
 static void draw_bar(progress *p, double part, const char *words, bool last)
 {
-    size_t width = CELLS + 1 + strlen(words);
+    size_t width = strlen(words), room = line_room(last);
+    bool bar = width + CELLS + 1 <= room;
     fputc('\r', stderr);
-    put_bar(p, (size_t)(part * 1000.0), 1000);
-    fprintf(stderr, " %s", words);
-    if (width < p->width)
-        fprintf(stderr, "%*s", (int)(p->width - width), "");
-    if (last)
-        fputc('\n', stderr);
-    fflush(stderr);
-    line_is_open = !last;
-    p->width = last ? 0 : width;
-    p->drawn = cli_seconds();
+    if (bar)
+        width += put_bar(p, (size_t)(part * 1000.0), 1000) + put(" ");
+    fprintf(stderr, "%.*s", (int)(bar ? width : room < width ? room : width), words);
+    end_line(p, width < room ? width : room, last);
+    p->width = last ? 0 : p->width;
 }
 
 void progress_bar(progress *p, double part, const char *words)
@@ -222,9 +237,10 @@ static void plain_line(progress *p, int epoch, int epochs, size_t steps, const c
                        const convoy_metrics *validation)
 {
     double now = cli_seconds();
-    fprintf(stderr, "Epoch %d/%d - %zu/%zu - %.0fs -", epoch, epochs, steps, steps, now - p->start);
-    put_time_per_step(seconds_per_step(p, steps, now));
-    put_metrics(train, validation);
+    char each[48];
+    format_time_per_step(each, sizeof each, seconds_per_step(p, steps, now));
+    fprintf(stderr, "Epoch %d/%d - %zu/%zu - %.0fs -%s", epoch, epochs, steps, steps, now - p->start, each);
+    put_metrics(train, validation, SIZE_MAX);
     fputc('\n', stderr);
 }
 
@@ -251,26 +267,22 @@ static void format_bytes(char *out, size_t size, uint64_t done, uint64_t total)
 
 static void draw_bytes(progress *p, uint64_t done, uint64_t total, double now)
 {
-    char text[64], left[32] = "";
+    char text[64], left[32] = "", rest[128];
     double rate = (double)(done - p->first_done) / (now > p->start ? now - p->start : 1e-9);
-    size_t width = strlen(p->what) + 1;
-    fprintf(stderr, "\r%s ", p->what);
-    width += put_bar(p, (size_t)(done / (total / 1000 + 1)), (size_t)(total / (total / 1000 + 1)));
+    size_t room = line_room(done == total), width;
     format_bytes(text, sizeof text, done, total);
-    width += put(" ") + put(text);
     if (done == total)
         snprintf(left, sizeof left, "%.0fs", now - p->start);
     else if (rate > 0)
         format_remaining(left, sizeof left, (double)(total - done) / rate);
-    snprintf(text, sizeof text, " - %.1f MB/s - %s", rate / 1e6, left);
-    width += left[0] == '\0' ? 0 : put(text);
-    if (width < p->width)
-        fprintf(stderr, "%*s", (int)(p->width - width), "");
-    if (done == total)
-        fputc('\n', stderr);
-    fflush(stderr);
-    line_is_open = done != total;
-    p->width = width;
+    snprintf(rest, sizeof rest, left[0] ? " %s - %.1f MB/s - %s" : " %s", text, rate / 1e6, left);
+    width = strlen(p->what) + strlen(rest);
+    fprintf(stderr, "\r%.*s", (int)(room < INT_MAX ? room : INT_MAX), p->what);
+    if (width + CELLS + 1 <= room)
+        width += put(" ") + put_bar(p, (size_t)(done / (total / 1000 + 1)), (size_t)(total / (total / 1000 + 1)));
+    if (width <= room)
+        put(rest);
+    end_line(p, width <= room ? width : strlen(p->what), done == total);
     p->drawn = now;
 }
 

@@ -89,6 +89,7 @@ static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
     ctx->vector_width = o->vector_width ? o->vector_width : native >= 16 ? 16 : native >= 8 ? 8 : 4;
     text_copy(ctx->variant, sizeof ctx->variant, o->variant ? o->variant : native >= 4 ? "vec" : "tile");
     ctx->variant_forced = o->variant != NULL;
+    ctx->quiet = o->quiet;
     ctx->gemm_forced = o->gemm != NULL;
 #ifdef HAVE_CLBLAST
     text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : native >= 4 ? "builtin" : "clblast");
@@ -236,14 +237,27 @@ void convoy_context_on_message(convoy_context *ctx, void (*hook)(void *user, con
     ctx->message_user = user;
 }
 
+static void pass_message(convoy_context *ctx, const char *format, va_list args)
+{
+    char text[1024];
+    vsnprintf(text, sizeof text, format, args);
+    ctx->on_message(ctx->message_user, text);
+}
+
 void rt_message(convoy_context *ctx, const char *format, ...)
 {
-    if (ctx->on_message == NULL)
-        return;
-    char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    if (ctx->on_message != NULL)
+        pass_message(ctx, format, args);
     va_end(args);
-    ctx->on_message(ctx->message_user, text);
+}
+
+void rt_note(convoy_context *ctx, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (ctx->on_message != NULL && !ctx->quiet)
+        pass_message(ctx, format, args);
+    va_end(args);
 }

@@ -55,6 +55,7 @@ struct convoy_context {
     struct rt_watch *watch;    /* wait.c; NULL: no wait yet, or no thread for it */
     void (*on_message)(void *user, const char *text);
     void *message_user;
+    bool quiet;                /* rt_note says nothing */
 };
 
 struct rt_buffer {

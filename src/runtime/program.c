@@ -32,14 +32,14 @@ void program_built(convoy_context *ctx, program_keeper keeper)
         return;
     ctx->build_told = true;
     if (ctx->cache_dir[0] == '\0' && ctx->keeper != KEPT_BY_DRIVER)
-        rt_message(ctx, "building kernels for %s; there is no cache folder, so this happens at every start", ctx->info.name);
+        rt_note(ctx, "building kernels for %s; there is no cache folder, so this happens at every start", ctx->info.name);
     else if (ctx->keeper == KEPT_NOWHERE)
-        rt_message(ctx, "building kernels for %s; they can't be kept in %s, so this happens at every start", ctx->info.name,
-                   ctx->cache_dir);
+        rt_note(ctx, "building kernels for %s; they can't be kept in %s, so this happens at every start", ctx->info.name,
+                ctx->cache_dir);
     else if (ctx->keeper == KEPT_BY_DRIVER)
-        rt_message(ctx, "building kernels for %s; to keep them is left to its driver", ctx->info.name);
+        rt_note(ctx, "building kernels for %s; to keep them is left to its driver", ctx->info.name);
     else
-        rt_message(ctx, "building kernels for %s; this happens once, they are kept in %s", ctx->info.name, ctx->cache_dir);
+        rt_note(ctx, "building kernels for %s; this happens once, they are kept in %s", ctx->info.name, ctx->cache_dir);
 }
 
 convoy_status program_build_from_source(convoy_context *ctx, const char *source, const char *options, const char *text,

@@ -25,6 +25,8 @@ bool rt_family_allowed(const convoy_context *ctx, const char *family);
 size_t rt_alignment(const convoy_context *ctx);       /* bytes that a slice's offset must be a multiple of */
 size_t rt_max_local_size(const convoy_context *ctx);  /* work-items */
 void rt_message(convoy_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same of what changes no result, which a quiet context keeps to itself. */
+void rt_note(convoy_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- tuning records: what was measured to be best for a problem on this device ----
  * Text keys and text values. Three sources are asked in this order: what was set in this context; the user's file for this device,

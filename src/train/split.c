@@ -118,8 +118,8 @@ static void tell(convoy_context *ctx, const convoy_dataset *data, const share *s
         snprintf(range, sizeof range, "%zu", least);
     else
         snprintf(range, sizeof range, "%zu to %zu", least, most);
-    rt_message(ctx, "the images stand class after class: the validation split holds out the last ones of each class, %s of each, "
-               "%zu of %zu in all", range, count - kept, count);
+    rt_note(ctx, "the images stand class after class: the validation split holds out the last ones of each class, %s of each, "
+            "%zu of %zu in all", range, count - kept, count);
 }
 
 static convoy_status take_parts(const convoy_dataset *data, const int32_t *rows, size_t kept, const float *weights, split *out,
