@@ -282,9 +282,9 @@ static void test_wrong_kinds(void **state)
     assert_int_equal(convoy_model_save_weights(model, path_of("no/m.safetensors"), &err), CONVOY_ERROR_FILE);
     assert_int_equal(convoy_model_load_weights(model, path_of("none.h5"), &err), CONVOY_ERROR_FILE);
     assert_int_equal(files_in_folder(), before);
-    assert_no_model(WEIGHTS "sequential_3.weights.h5", "weights alone", "--weights", NULL);
-    assert_no_model(WEIGHTS "sequential_2.top.h5", "weights alone", "--weights", NULL);
-    assert_no_model(WEIGHTS "sequential_3.safetensors", "weights alone", "--weights", NULL);
+    assert_no_model(WEIGHTS "sequential_3.weights.h5", "weights alone", "convoy_model_load_weights", NULL);
+    assert_no_model(WEIGHTS "sequential_2.top.h5", "weights alone", "convoy_model_load_weights", NULL);
+    assert_no_model(WEIGHTS "sequential_3.safetensors", "weights alone", "convoy_model_load_weights", NULL);
     assert_int_equal(H5Fget_obj_count(H5F_OBJ_ALL, H5F_OBJ_ALL), 0); /* nothing is left open */
     convoy_model_destroy(model);
 }
