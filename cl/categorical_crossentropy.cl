@@ -41,15 +41,15 @@ kernel void loss_rows(LOSS_PARAMETERS)
         mean_slope += slope_of_clipped(o, target(i, label)) * o;
     }
 #endif
-    row_loss[row] = weight * loss;
+    ROW_LOSS = weight * loss;
     row_correct[row] = largest(given + row * C) == label;
 #if GRADIENT
     dz += row * C;
     for (int i = 0; i < C; i++) {
 #if FROM_LOGITS
-        dz[i] = (exp(z[i] - top) / sum - target(i, label)) * (weight * inverse);
+        dz[i] = (exp(z[i] - top) / sum - target(i, label)) * (weight * SCALE);
 #else
-        dz[i] = (slope_of_clipped(z[i] / sum, target(i, label)) - mean_slope) / sum * (weight * inverse);
+        dz[i] = (slope_of_clipped(z[i] / sum, target(i, label)) - mean_slope) / sum * (weight * SCALE);
 #endif
     }
 #endif

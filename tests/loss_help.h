@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "train_help.h"
 
@@ -26,6 +27,8 @@ static inline void fill_outputs(const char *kind, float *z, size_t count, size_t
         float v = pattern(i, seed);
         if (strcmp(kind, "logits") == 0)
             z[i] = v * 3.0f;
+        else if (strcmp(kind, "steep") == 0)
+            z[i] = v * 60.0f;
         else if (strcmp(kind, "levels") == 0)
             z[i] = rintf(v * 2.0f);
         else if (strcmp(kind, "bounds") == 0 && i % 3 == 0)
@@ -35,10 +38,17 @@ static inline void fill_outputs(const char *kind, float *z, size_t count, size_t
     }
 }
 
+/* A single output: two classes, or for a loss that compares it with the label itself, three. */
 static inline int classes_of(const char *text, int outputs)
 {
-    return outputs > 1 ? outputs : strncmp(text, "Mean", 4) == 0 || strncmp(text, "mean", 4) == 0 ||
-                                           strncmp(text, "mse", 3) == 0 || strncmp(text, "Huber", 5) == 0 ? 3 : 2;
+    static const char *const any_number[] = {"mean", "mse", "mape", "msle", "huber", "logcosh", "cosine", "kl", "poisson",
+                                             "categoricalhinge", "tversky"};
+    if (outputs > 1)
+        return outputs;
+    for (size_t i = 0; i < sizeof any_number / sizeof any_number[0]; i++)
+        if (strncasecmp(text, any_number[i], strlen(any_number[i])) == 0)
+            return 3;
+    return 2;
 }
 
 static inline void fill_labels(int32_t *labels, size_t rows, int classes)

@@ -74,7 +74,7 @@ static void begin_run(step_run *run, const json_t *row)
         .no_shuffle = true, .validation_split = json_number_value(json_object_get(row, "split")),
         .on_epoch = keep_epoch, .user = run};
     if (run->weights != NULL && strcmp(run->weights, "classes") == 0)
-        run->fit.class_weight = "{0: 0.5, 2: 2.25}";
+        run->fit.class_weight = classes_of(run->loss, run->outputs) > 2 ? "{0: 0.5, 2: 2.25}" : "{0: 0.5}";
     else if (run->weights != NULL)
         run->fit.sample_weight = sample_weights;
     run->data = step_data(run->loss, run->outputs);

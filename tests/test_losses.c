@@ -226,7 +226,10 @@ static void test_a_bad_value_is_noticed(void **state)
     (void)state;
     static const char *const texts[] = {"SparseCategoricalCrossentropy(from_logits=True)", "SparseCategoricalCrossentropy()",
                                         "CategoricalCrossentropy(from_logits=True)", "CategoricalCrossentropy()",
-                                        "BinaryCrossentropy(from_logits=True)", "BinaryCrossentropy()", "mse", "mae", "huber"};
+                                        "BinaryCrossentropy(from_logits=True)", "BinaryCrossentropy()", "mse", "mae", "huber",
+                                        "CategoricalFocalCrossentropy()", "BinaryFocalCrossentropy()", "mape", "msle", "LogCosh",
+                                        "CosineSimilarity", "kld", "Poisson", "Hinge", "SquaredHinge", "CategoricalHinge", "Dice",
+                                        "Dice(axis=-1)", "Tversky"};
     for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++) {
         loss_settings s;
         loss *l = NULL;

@@ -73,17 +73,19 @@ static void test_refused_options(void **state)
     const refusal rows[] = {
         {{.loss = "categorical_crosentropy"}, {"loss 'categorical_crosentropy' is not known", "did you mean",
                                                "CategoricalCrossentropy"}},
-        {{.loss = "KLDivergence()"}, {"known: SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, "
-                                      "MeanSquaredError, MeanAbsoluteError, Huber"}},
+        {{.loss = "CTC()"}, {"loss 'CTC' is not known", "known: SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCross"}},
         {{.loss = "CategoricalCrossentropy(smoothing=0.1)"}, {"loss CategoricalCrossentropy: unknown option 'smoothing'",
                                                               "known: from_logits, label_smoothing"}},
         {{.loss = "CategoricalCrossentropy(label_smoothing=2)"}, {"loss CategoricalCrossentropy", "label_smoothing", "0 to 1"}},
         {{.loss = "mse(delta=1)"}, {"loss MeanSquaredError: unknown option 'delta'"}},
-        {{.loss = "mse(reduction=sum)"}, {"'reduction' is \"sum\"", "sum_over_batch_size"}},
-        {{.loss = "SparseCategoricalCrossentropy(ignore_class=1)"}, {"'ignore_class'", "null"}},
+        {{.loss = "mse(reduction=most)"}, {"'reduction' is \"most\"", "sum_over_batch_size"}},
+        {{.loss = "SparseCategoricalCrossentropy(ignore_class=1.5)"}, {"'ignore_class' is 1.5", "null"}},
+        {{.loss = "Dice(axis=0)"}, {"loss Dice: option 'axis' is 0", "-1"}},
         {{.loss = "bce(from_logits=True)", .from_probabilities = true}, {"BinaryCrossentropy takes logits", "probabilities"}},
         {{.metrics = METRICS("acurracy")}, {"metric 'acurracy' is not known; did you mean 'accuracy'?", "TopKCategoricalAccuracy"}},
-        {{.metrics = METRICS("acc", "AUC()")}, {"metric 'AUC' is not known", "Precision, Recall"}},
+        {{.metrics = METRICS("acc", "Foo()")}, {"metric 'Foo' is not known", "Precision, Recall"}},
+        {{.metrics = METRICS("IoU(num_classes=3, target_class_ids=[0, 3])")}, {"metric IoU: option 'target_class_ids' has 3"}},
+        {{.metrics = METRICS("MeanIoU()")}, {"metric MeanIoU: option 'num_classes' is missing"}},
         {{.metrics = METRICS("TopKCategoricalAccuracy(k=0)")}, {"metric TopKCategoricalAccuracy: option 'k' is 0"}},
         {{.metrics = METRICS("Precision(thresholds=[0.1, 0.2])")}, {"metric Precision: option 'thresholds' has 2 values"}},
         {{.metrics = METRICS("Recall(thresholds=1.5)")}, {"option 'thresholds' is 1.5; expected 0 to 1"}},
@@ -182,7 +184,7 @@ static const char *const expected[][2] = {
     {"categorical_crossentropy logits smoothing=0.1", "top_k_categorical_accuracy(k=2) accuracy one(class 1, above 0.4) "},
     {"binary_crossentropy smoothing=0.25", "recall(top 2) binary_accuracy(above 0.25) "},
     {"huber", "sparse_top_k_categorical_accuracy(k=3) sparse_categorical_accuracy "}, /* Keras loses Huber's delta */
-    {"none", "accuracy "},
+    {"kl_divergence", "auc accuracy "},
 };
 
 static const char *describe_loss(const loss_settings *s, char *out, size_t size)
@@ -233,12 +235,11 @@ static void test_compile_config(void **state)
         convoy_model *m = make_model(layers), *again = make_model(layers);
         json_object_set_new(compiled, "optimizer", json_string("sgd"));
         json_object_set_new(row, "compile_config", compiled);
-        keras_compile_read(row, m);
+        CHECK(keras_compile_read(row, m, &err));
         assert_compiled(m, i);
         CHECK(keras_compile_write(m, written, &err));
-        keras_compile_read(written, again);
-        if (m->loss.class != NULL)
-            assert_compiled(again, i);
+        CHECK(keras_compile_read(written, again, &err));
+        assert_compiled(again, i);
         json_decref(written);
         convoy_model_destroy(m);
         convoy_model_destroy(again);
@@ -258,6 +259,134 @@ static void test_delta_is_kept(void **state)
     json_decref(json);
 }
 
+/* ---- what is kept ---- */
+
+typedef struct kept {
+    const char *compile;  /* ' for " */
+    const char *loss, *metrics; /* that are read, as described above; NULL: what is said in their place */
+    const char *loss_says, *metrics_says; /* then they are written as they were; NULL: they can be used */
+} kept;
+
+static json_t *parsed(const char *text)
+{
+    char copy[1024];
+    size_t i = 0;
+    for (; text[i] != '\0'; i++)
+        copy[i] = text[i] == '\'' ? '"' : text[i];
+    json_t *json = json_loadb(copy, i, 0, NULL);
+    if (json == NULL)
+        fail_msg("broken: %s", text);
+    return json;
+}
+
+static void check_kept(const kept *k)
+{
+    static const char *const layers[] = {"Flatten", "", "Dense", "units=3", NULL};
+    static const char *const keys[] = {"optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"};
+    char text[512];
+    json_t *config = json_pack("{s:o}", "compile_config", parsed(k->compile)), *written = json_object();
+    convoy_model *m = make_model(layers);
+    objective o;
+    CHECK(keras_compile_read(config, m, &err));
+    if (k->loss != NULL)
+        assert_string_equal(describe_loss(&m->loss, text, sizeof text), k->loss);
+    if (k->metrics != NULL)
+        assert_string_equal(describe_metrics(&m->metrics, text, sizeof text), k->metrics);
+    CHECK(keras_compile_write(m, written, &err));
+    bool optimizer = strstr(k->compile, "'sgd'") == NULL;
+    const bool kept[] = {optimizer, k->loss_says != NULL, k->loss_says != NULL, k->metrics_says != NULL, k->metrics_says != NULL};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const json_t *before = json_object_get(json_object_get(config, "compile_config"), keys[i]);
+        if (kept[i] && before != NULL && !json_equal(before, json_object_get(json_object_get(written, "compile_config"), keys[i])))
+            fail_msg("%s: %s is not written as it was", k->compile, keys[i]);
+    }
+    const char *says[] = {k->loss_says, k->metrics_says};
+    for (int i = 0; i < 2; i++) {
+        convoy_error why = {0};
+        convoy_status status = objective_choose(m, i ? "mse" : NULL, i ? NULL : METRICS("acc"), false, &o, &why);
+        assert_int_equal(status, says[i] ? CONVOY_ERROR_MODEL : CONVOY_OK);
+        if (says[i] != NULL && (strstr(why.message, says[i]) == NULL || strstr(why.message, "name ") == NULL))
+            fail_msg("\"%s\" is not in: %s", says[i], why.message);
+    }
+    CHECK(objective_choose(m, "mse", METRICS("acc"), false, &o, &err)); /* the caller's own */
+    json_decref(config);
+    json_decref(written);
+    convoy_model_destroy(m);
+}
+
+static void test_what_is_not_known_is_kept(void **state)
+{
+    (void)state;
+    static const kept rows[] = {
+        {"{'optimizer': 'sgd', 'loss': 'my_loss', 'metrics': ['accuracy']}", "none", "accuracy ", "'my_loss' is not known", NULL},
+        {"{'optimizer': {'class_name': 'Ftrl', 'config': {'l': 1}}, 'loss': {'class_name': 'Circle', 'config': {'gamma': 80.0}}, "
+         "'loss_weights': 0.5, 'metrics': null}", "none", "", "'Circle' is not known; ", NULL},
+        {"{'optimizer': 'sgd', 'loss': 'mse', 'metrics': ['accuracy', {'class_name': 'Mine', 'config': {'a': [1, 2]}}], "
+         "'weighted_metrics': ['mae']}", "mean_squared_error", "", NULL, "'Mine' is not known"},
+        {"{'optimizer': 'sgd', 'loss': ['mse', 'mae'], 'metrics': null}", "none", "", "there are 2 losses", NULL},
+        {"{'optimizer': 'sgd', 'loss': {'a': 'mse', 'b': 'mae'}, 'loss_weights': {'a': 1.0, 'b': 0.5}}", "none", "",
+         "there are 2 losses", NULL},
+        {"{'optimizer': 'sgd', 'loss': 'mse', 'loss_weights': [0.5, 1.0]}", "none", "", "loss_weights is [0.5,1.0]", NULL},
+        {"{'optimizer': 'sgd', 'loss': {'class_name': 'MeanSquaredError', 'config': {}, 'registered_name': 'Custom>MeanSquaredError'}}",
+         "none", "", "is not one of Keras's", NULL},
+        {"{'optimizer': 'sgd', 'loss': 'mse', 'metrics': [{'class_name': 'Precision', 'config': {'thresholds': [0.1, 0.2]}}]}",
+         "mean_squared_error", "", NULL, "'thresholds' has 2 values"},
+        {"{'optimizer': 'sgd', 'loss': {'dense': 'mse'}, 'metrics': {'dense': ['acc']}}", "mean_squared_error", "acc ", NULL, NULL},
+        {"{'optimizer': 'sgd', 'loss': ['mse'], 'metrics': [['accuracy'], null], 'loss_weights': {'dense': 2}}", "mean_squared_error",
+         "accuracy ", NULL, NULL},
+        {"{'optimizer': 'sgd', 'loss': {'class_name': '__tuple__', 'items': ['mae']}, 'metrics': {'class_name': '__tuple__', 'items': "
+         "['mse', 'acc']}, 'weighted_metrics': ['acc', 'mse', 'AUC']}", "mean_absolute_error", "mse acc weighted_acc weighted_mse AUC ",
+         NULL, NULL},
+        {"{'optimizer': 'sgd', 'loss': {'class_name': 'LossFunctionWrapper', 'config': {'name': 'l', 'fn': {'class_name': 'function', "
+         "'config': 'huber'}, 'delta': 0.5}}, 'metrics': [{'class_name': 'MeanMetricWrapper', 'config': {'name': 'accuracy', 'dtype': "
+         "'float32', 'fn': 'categorical_accuracy'}}]}", "huber", "accuracy ", NULL, NULL},
+        {"{'optimizer': 'sgd', 'loss': null, 'metrics': null}", "none", "", NULL, NULL},
+        {"{'optimizer': null, 'loss': null, 'metrics': null}", "none", "", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        check_kept(&rows[i]);
+}
+
+/* As in Keras, a config without an optimizer means RMSprop. */
+static void test_without_an_optimizer(void **state)
+{
+    (void)state;
+    convoy_model *m = NULL;
+    static const char json[] = "{\"class_name\": \"Sequential\", \"config\": {\"layers\": [{\"class_name\": \"Dense\", \"config\": "
+                               "{\"units\": 2, \"batch_input_shape\": [null, 4]}}]}, \"compile_config\": {\"loss\": \"mse\", "
+                               "\"loss_weights\": [0.5], \"metrics\": [\"mae\"]}}";
+    CHECK(convoy_model_from_json(json, strlen(json), &m, &err));
+    assert_string_equal(m->optimizer, "rmsprop");
+    assert_string_equal(m->loss.class->class_name, "MeanSquaredError");
+    assert_true(m->loss.has_weight && m->loss.weight == 0.5);
+    assert_string_equal(m->metrics.row[0].name, "mae");
+    CHECK(convoy_model_initialize(m, 1, &err));
+    assert_string_equal(m->optimizer, "rmsprop");
+    convoy_model_destroy(m);
+}
+
+/* A run with a loss of its own takes the place of what the file had. */
+static void test_training_replaces(void **state)
+{
+    (void)state;
+    static const char *const layers[] = {"Flatten", "", "Dense", "units=3", NULL};
+    json_t *config = json_pack("{s:o}", "compile_config", parsed("{'optimizer': 'Ftrl', 'loss': 'my_loss', 'loss_weights': 2.0, "
+                                                                 "'metrics': ['mine']}"));
+    json_t *written = json_object();
+    convoy_model *m = make_model(layers);
+    CHECK(keras_compile_read(config, m, &err));
+    train(m, &(convoy_fit_options){.optimizer = "sgd", .loss = "mse", .metrics = METRICS("acc")});
+    CHECK(keras_compile_write(m, written, &err));
+    const json_t *compile = json_object_get(written, "compile_config");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(compile, "optimizer"), "class_name")), "SGD");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(compile, "loss"), "class_name")), "MeanSquaredError");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(compile, "metrics"), 0)), "acc");
+    assert_null(json_object_get(compile, "loss_weights"));
+    json_decref(config);
+    json_decref(written);
+    convoy_model_destroy(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +397,9 @@ int main(void)
         cmocka_unit_test(test_loss_stays_with_the_model),
         cmocka_unit_test(test_compile_config),
         cmocka_unit_test(test_delta_is_kept),
+        cmocka_unit_test(test_what_is_not_known_is_kept),
+        cmocka_unit_test(test_without_an_optimizer),
+        cmocka_unit_test(test_training_replaces),
     };
     return cmocka_run_group_tests_name("objective", tests, make_context, drop_context);
 }

@@ -46,6 +46,50 @@ VALUES = [
     ("Huber()", 3, "logits"),
     ("Huber(delta=0.25)", 4, "probabilities"),
     ("Huber(delta=2)", 1, "logits"),
+    ("CategoricalFocalCrossentropy()", 3, "probabilities"),
+    ("CategoricalFocalCrossentropy(alpha=[0.125, 0.5, 0.875, 1.5], gamma=1.5, label_smoothing=0.1)", 4, "bounds"),
+    ("CategoricalFocalCrossentropy(from_logits=True, gamma=3)", 4, "logits"),
+    ("CategoricalFocalCrossentropy(from_logits=True)", 3, "steep"),
+    ("BinaryFocalCrossentropy()", 3, "probabilities"),
+    ("BinaryFocalCrossentropy(apply_class_balancing=True, gamma=1)", 1, "bounds"),
+    ("BinaryFocalCrossentropy(from_logits=True, apply_class_balancing=True, alpha=0.375, gamma=1.5, label_smoothing=0.125)", 1,
+     "logits"),
+    ("BinaryFocalCrossentropy(from_logits=True)", 3, "steep"),
+    ("MeanAbsolutePercentageError()", 3, "logits"),
+    ("MeanAbsolutePercentageError()", 1, "logits"),
+    ("MeanSquaredLogarithmicError()", 3, "logits"),
+    ("MeanSquaredLogarithmicError()", 1, "probabilities"),
+    ("LogCosh()", 3, "logits"),
+    ("LogCosh()", 1, "steep"),
+    ("CosineSimilarity()", 4, "logits"),
+    ("CosineSimilarity()", 1, "logits"),
+    ("KLDivergence()", 4, "bounds"),
+    ("KLDivergence()", 1, "probabilities"),
+    ("Poisson()", 3, "probabilities"),
+    ("Poisson()", 1, "probabilities"),
+    ("Hinge()", 3, "logits"),
+    ("Hinge()", 1, "bounds"),
+    ("SquaredHinge()", 3, "logits"),
+    ("SquaredHinge()", 1, "logits"),
+    ("CategoricalHinge()", 4, "levels"),
+    ("CategoricalHinge()", 1, "logits"),
+    ("Dice()", 3, "probabilities"),
+    ("Dice()", 1, "bounds"),
+    ("Dice(axis=-1)", 3, "probabilities"),
+    ("Dice(reduction='sum')", 3, "probabilities"),
+    ("Dice(reduction=None)", 3, "probabilities"),
+    ("Dice(reduction='mean_with_sample_weight')", 3, "probabilities"),
+    ("Tversky(alpha=0.25, beta=0.875)", 3, "probabilities"),
+    ("Tversky()", 1, "probabilities"),
+    ("MeanSquaredError(reduction='sum')", 3, "logits"),
+    ("MeanSquaredError(reduction='none')", 3, "logits"),
+    ("MeanSquaredError(reduction='mean')", 3, "logits"),
+    ("MeanSquaredError(reduction='mean_with_sample_weight')", 3, "logits"),
+    ("SparseCategoricalCrossentropy(from_logits=True, ignore_class=1)", 3, "logits"),
+    ("SparseCategoricalCrossentropy(ignore_class=2)", 3, "bounds"),
+    ("SparseCategoricalCrossentropy(from_logits=True, ignore_class=1, reduction='sum')", 3, "logits"),
+    ("SparseCategoricalCrossentropy(from_logits=True, ignore_class=1, reduction=None)", 3, "logits"),
+    ("SparseCategoricalCrossentropy(from_logits=True, ignore_class=1, reduction='mean_with_sample_weight')", 3, "logits"),
 ]
 
 # (metric, outputs, what the outputs are)
@@ -72,6 +116,7 @@ METRICS = [
     ("Recall(thresholds=0.25, top_k=3, class_id=1)", 5, "logits"),
 ]
 
+ANY_NUMBER = ("mean", "mse", "mape", "msle", "huber", "logcosh", "cosine", "kl", "poisson", "categoricalhinge", "tversky")
 CLASS_WEIGHT = {0: 0.5, 2: 2.25}
 
 # (loss, outputs, last activation, metrics, weights)
@@ -90,6 +135,16 @@ RUNS = [
     ("mse", 3, "linear", ["CategoricalAccuracy"], "images"),
     ("mean_squared_error", 1, "linear", ["accuracy"], "classes"),
     ("MeanAbsoluteError()", 3, "tanh", ["accuracy"], "classes"),
+    ("CategoricalFocalCrossentropy()", 3, "softmax", ["accuracy"], "images"),
+    ("BinaryFocalCrossentropy(from_logits=True)", 1, "linear", ["accuracy"], "classes"),
+    ("CategoricalHinge()", 3, "tanh", ["accuracy"], "classes"),
+    ("Dice()", 3, "softmax", ["accuracy"], None),
+    ("Dice(reduction='sum')", 3, "softmax", ["accuracy"], "images"),
+    ("Tversky(reduction='none')", 3, "softmax", ["accuracy"], "classes"),
+    ("SparseCategoricalCrossentropy(from_logits=True, ignore_class=1)", 3, "linear", ["accuracy"], "images"),
+    ("CategoricalCrossentropy(from_logits=True, reduction='mean_with_sample_weight')", 3, "linear", ["accuracy"], "classes"),
+    ("MeanSquaredError(reduction='sum')", 3, "tanh", ["accuracy"], "images"),
+    ("LogCosh(reduction=None)", 3, "tanh", ["accuracy"], None),
     ("Huber(delta=0.3)", 3, "linear", ["accuracy"], "images"),
 ]
 SPLIT = 0.3  # of the last row's run, once more
@@ -117,13 +172,15 @@ def evaluated(module, text):
 
 def classes_of(text, count):
     """A single output: two classes, or for a loss that compares it with the label itself, three."""
-    return count if count > 1 else 3 if text.lower().startswith(("mean", "mse", "huber")) else 2
+    return count if count > 1 else 3 if text.lower().startswith(ANY_NUMBER) else 2
 
 
 def outputs(kind, shape, seed):
     v = plain.tensor(shape, seed).astype(np.float32)
     if kind == "logits":
         return v * np.float32(3)
+    if kind == "steep":
+        return v * np.float32(60)
     if kind == "levels":  # many ties
         return np.round(v * np.float32(2))
     v = np.abs(v)
@@ -151,11 +208,18 @@ def targets(keras, labels, count, sparse):
 def value(keras, tf, text, count, kind, seed):
     z = tf.constant(outputs(kind, (CELLS, count), seed))
     y = targets(keras, labels_of(CELLS, classes_of(text, count)), count, text.startswith("Sparse"))
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        loss = evaluated(keras.losses, text)(y, z, sample_weight=weights_of(CELLS))
-    return {"loss": text, "outputs": count, "kind": kind, "seed": seed, "value": plain.rounded(loss)[0],
-            "gradient": plain.rounded(tape.gradient(loss, z))}
+    made = evaluated(keras.losses, text)
+
+    @tf.function  # as fit has it: the logits of a sigmoid are seen
+    def both(z):
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            loss = made(y, z, sample_weight=weights_of(CELLS))
+        return loss, tape.gradient(loss, z)
+
+    loss, gradient = both(z)
+    return {"loss": text, "outputs": count, "kind": kind, "seed": seed, "value": plain.rounded(tf.reduce_mean(loss))[0],
+            "gradient": plain.rounded(gradient)}
 
 
 def metric(keras, text, count, kind, seed):

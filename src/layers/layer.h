@@ -30,7 +30,7 @@ typedef enum option_kind {
     OPTION_OPTIONAL_PAIR, /* int[2]; null is {least - 1, least - 1} */
     OPTION_SIDES,      /* int[4]: top, bottom, left, right; a number, a pair of numbers or a pair of pairs */
     OPTION_LIST,       /* convoy_shape: a number or a list of numbers; null, where that is the default, is rank 0 */
-    OPTION_CHOICE,     /* int: index into `choices` */
+    OPTION_CHOICE,     /* int: index into `choices`; the choice "null" is None */
     OPTION_ACTIVATION, /* activation_choice */
     OPTION_INITIALIZER,/* initializer (by value) */
     OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */

@@ -179,10 +179,10 @@ static bool read_list(const option *row, const json_t *value, convoy_shape *out)
     return true;
 }
 
-/* Keras lower-cases these words. */
+/* Keras lower-cases these words. Where None is a choice, it is called "null". */
 static bool read_choice(const option *row, const json_t *value, int *out)
 {
-    const char *word = json_string_value(value);
+    const char *word = json_is_null(value) ? "null" : json_string_value(value);
     for (int i = 0; word != NULL && row->choices[i] != NULL; i++)
         if (strcasecmp(word, row->choices[i]) == 0) {
             *out = i;
@@ -415,7 +415,7 @@ json_t *option_write(const option *row, const void *state)
     case OPTION_SIDES: return json_pack("[[i, i], [i, i]]", i[0], i[1], i[2], i[3]);
     case OPTION_LIST: return write_shape(row, at);
     case OPTION_PAIR: return json_pack("[i, i]", i[0], i[1]);
-    case OPTION_CHOICE: return json_string(row->choices[*i]);
+    case OPTION_CHOICE: return strcmp(row->choices[*i], "null") == 0 ? json_null() : json_string(row->choices[*i]);
     case OPTION_ACTIVATION: return activation_write(at);
     case OPTION_INITIALIZER: return initializer_write(at);
     case OPTION_REGULARIZER:

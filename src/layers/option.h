@@ -25,6 +25,13 @@ json_t *options_write(const option *rows, const void *state);
  * {"class_name": NAME, "config": OPTIONS}. Gives the name, NULL when it is none of these; *config gets the options, NULL for a word. */
 const char *option_serialised(const json_t *json, const json_t **config);
 
+/* Does the word name a class: is it one of the names, or in the comma-separated list `also` (NULL: none)? Case ignored. */
+bool option_is_called(const char *word, const char *class_name, const char *name, const char *also);
+/* The only entry of a list, a tuple or a dict of one, by Keras's form of them; else the value itself. */
+const json_t *option_only(const json_t *json);
+/* Is it an object of a class that is not Keras's, by Keras's register of them? */
+bool option_is_custom(const json_t *json);
+
 /* Reads "Name" or "Name(keyword=value, ...)" into the name and the config, a new reference (NULL: no brackets). `what` says in
  * messages what the text is for. */
 convoy_status options_parse_call(const char *what, const char *call, char *name, size_t size, json_t **config,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "layers/option.h"
@@ -74,6 +75,35 @@ const char *option_serialised(const json_t *json, const json_t **config)
     class_name = json_string_value(*config);
     *config = NULL;
     return class_name;
+}
+
+bool option_is_called(const char *word, const char *class_name, const char *name, const char *also)
+{
+    size_t length = strlen(word);
+    if (strcasecmp(word, name) == 0 || (class_name != NULL && strcasecmp(word, class_name) == 0))
+        return true;
+    for (const char *at = also; at != NULL && length > 0; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strncasecmp(at, word, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+const json_t *option_only(const json_t *json)
+{
+    const char *class_name = json_string_value(json_object_get(json, "class_name"));
+    if (class_name != NULL && strcmp(class_name, "__tuple__") == 0)
+        return option_only(json_object_get(json, "items"));
+    if (json_is_array(json) && json_array_size(json) == 1)
+        return option_only(json_array_get(json, 0));
+    if (json_is_object(json) && class_name == NULL && json_object_size(json) == 1)
+        return option_only(json_object_iter_value(json_object_iter((json_t *)json)));
+    return json;
+}
+
+bool option_is_custom(const json_t *json)
+{
+    const char *registered = json_string_value(json_object_get(json, "registered_name"));
+    return registered != NULL && strchr(registered, '>') != NULL && strncmp(registered, "keras", 5) != 0;
 }
 
 /* The parser of keyword arguments reads it as the value of one. */

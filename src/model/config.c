@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "layers/option.h"
 #include "model/config_inside.h"
+#include "model/keras_compile.h"
 
 #define INPUT_CLASS "InputLayer"
 
@@ -170,12 +171,27 @@ convoy_status model_from_config(const json_t *root, convoy_model **out, convoy_e
     return status;
 }
 
+/* A config without weights may say what the model is to be trained with, as a file does. */
+static convoy_status read_root(const json_t *root, convoy_model **out, convoy_error *err)
+{
+    convoy_model *model = NULL;
+    TRY(model_from_config(root, &model, err));
+    convoy_status status = keras_compile_read(root, model, err);
+    if (status == CONVOY_OK && model->optimizer[0] != '\0')
+        status = model_begin_optimizer(model, err);
+    if (status == CONVOY_OK)
+        *out = model;
+    else
+        convoy_model_destroy(model);
+    return status;
+}
+
 convoy_status convoy_model_from_json(const char *json, size_t length, convoy_model **out, convoy_error *err)
 {
     json_t *root = NULL;
     TRY(config_parse(json, length, &root, err));
     config_modernise(root);
-    convoy_status status = model_from_config(root, out, err);
+    convoy_status status = read_root(root, out, err);
     json_decref(root);
     return status;
 }

@@ -45,11 +45,9 @@ static convoy_status read_config(keras_archive *archive, convoy_model **out, con
     config_modernise(root);
     status = model_from_config(root, out, err);
     if (status == CONVOY_OK)
-        keras_compile_read(root, *out);
-    else
-        base_fail_in(err, status, CONFIG);
+        status = keras_compile_read(root, *out, err);
     json_decref(root);
-    return status;
+    return status == CONVOY_OK ? status : base_fail_in(err, status, CONFIG);
 }
 
 static convoy_status read_weights(keras_archive *archive, convoy_model *model, convoy_error *err)

@@ -3,7 +3,7 @@
 #ifndef KERAS_FILE_H
 #define KERAS_FILE_H
 
-#include "model/model.h"
+#include "model/keras_compile.h"
 
 /* ---- the archive (keras_archive.c) ---- */
 
@@ -35,14 +35,6 @@ void keras_stream_close(keras_stream *stream);
 /* An archive with the members stored as they are; the same members give the same bytes. The caller frees *out. */
 convoy_status keras_archive_build(const keras_member *members, size_t count, char **out, size_t *size,
                                   convoy_error *err);
-
-/* ---- compile_config (keras_compile.c) ---- */
-
-/* Takes the optimizer, the loss and the metrics with their options from a model's config. What Convoy has no counterpart
- * for is left out: such a file can be evaluated and trained anew, but not resumed. */
-void keras_compile_read(const json_t *config, convoy_model *model);
-/* Adds compile_config when the model has an optimizer. */
-convoy_status keras_compile_write(const convoy_model *model, json_t *config, convoy_error *err);
 
 /* ---- Convoy's own members (keras_names.c) ---- */
 

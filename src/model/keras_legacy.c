@@ -57,9 +57,9 @@ static convoy_status read_training(const hdf5_file *file, convoy_model *model, c
     json_decref(training);
     if (compile == NULL)
         return OUT_OF_MEMORY(err);
-    keras_compile_read(compile, model);
+    convoy_status status = keras_compile_read(compile, model, err);
     json_decref(compile);
-    return CONVOY_OK;
+    return status;
 }
 
 static convoy_status read_file(const hdf5_file *file, convoy_model **out, convoy_error *err)

@@ -5,75 +5,76 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/text.h"
-
-/* ---- options ---- */
-
-/* What options_read fills; the settings are made of it. */
-typedef struct reading {
-    char name[OPTION_TEXT_SIZE];
-    int k, top_k;
-    double threshold;
-    option_values thresholds;
-    int64_t class_id;
-    bool from_sorted_ids;
-} reading;
-
-#define AT(member) .offset = offsetof(reading, member)
-#define BASE                                                                                                           \
-    {.name = "name", .kind = OPTION_TEXT, AT(name), .standard = "null"},                                               \
-        {.name = "dtype", .kind = OPTION_IGNORED, .hidden = true}
-#define K {.name = "k", .kind = OPTION_INT, AT(k), .standard = "5", .least = 1, .most = INT_MAX}
-
-static const option plain_options[] = {BASE, {0}};
-static const option binary_options[] = {
-    BASE, {.name = "threshold", .kind = OPTION_FLOAT, AT(threshold), .standard = "0.5", .least = -3.4e38, .most = 3.4e38}, {0}};
-static const option top_k_options[] = {
-    BASE, K, {.name = "from_sorted_ids", .kind = OPTION_BOOL, AT(from_sorted_ids), .standard = "false", .hidden = true}, {0}};
-static const option positive_options[] = {
-    BASE,
-    {.name = "thresholds", .kind = OPTION_VALUES, AT(thresholds), .standard = "null"},
-    {.name = "top_k", .kind = OPTION_OPTIONAL_INT, AT(top_k), .standard = "null", .least = 1, .most = INT_MAX},
-    {.name = "class_id", .kind = OPTION_SEED, AT(class_id), .standard = "null"},
-    {0}};
+#include "model/metric_options.h"
 
 /* ---- classes ---- */
 
+/* Of the IoUs and some more Keras makes the name of the class's, in its own way. */
 static const metric_class classes[] = {
-    {NULL, "accuracy", "acc", plain_options}, /* binary or categorical, by the model's outputs */
-    {"SparseCategoricalAccuracy", "sparse_categorical_accuracy", NULL, plain_options},
-    {"CategoricalAccuracy", "categorical_accuracy", NULL, plain_options},
-    {"BinaryAccuracy", "binary_accuracy", NULL, binary_options},
-    {"TopKCategoricalAccuracy", "top_k_categorical_accuracy", NULL, top_k_options},
-    {"SparseTopKCategoricalAccuracy", "sparse_top_k_categorical_accuracy", NULL, top_k_options},
-    {"Precision", "precision", NULL, positive_options},
-    {"Recall", "recall", NULL, positive_options},
+    {NULL, "accuracy", "acc", metric_plain_options, NULL, METRIC_UP}, /* binary or categorical, by the model's outputs */
+    {"SparseCategoricalAccuracy", "sparse_categorical_accuracy", NULL, metric_plain_options, NULL, METRIC_UP},
+    {"CategoricalAccuracy", "categorical_accuracy", NULL, metric_plain_options, NULL, METRIC_UP},
+    {"BinaryAccuracy", "binary_accuracy", NULL, metric_binary_options, NULL, METRIC_UP},
+    {"TopKCategoricalAccuracy", "top_k_categorical_accuracy", NULL, metric_top_k_options, NULL, METRIC_UP},
+    {"SparseTopKCategoricalAccuracy", "sparse_top_k_categorical_accuracy", NULL, metric_top_k_options, NULL, METRIC_UP},
+    {"Precision", "precision", NULL, metric_positive_options, NULL, METRIC_UP},
+    {"Recall", "recall", NULL, metric_positive_options, NULL, METRIC_UP},
+    {"TruePositives", "true_positives", NULL, metric_count_options, NULL, METRIC_EITHER},
+    {"FalsePositives", "false_positives", NULL, metric_count_options, NULL, METRIC_EITHER},
+    {"TrueNegatives", "true_negatives", NULL, metric_count_options, NULL, METRIC_EITHER},
+    {"FalseNegatives", "false_negatives", NULL, metric_count_options, NULL, METRIC_EITHER},
+    {"AUC", "auc", NULL, metric_auc_options, NULL, METRIC_UP},
+    {"PrecisionAtRecall", "precision_at_recall", NULL, metric_at_recall_options, NULL, METRIC_UP},
+    {"RecallAtPrecision", "recall_at_precision", NULL, metric_at_precision_options, NULL, METRIC_UP},
+    {"SensitivityAtSpecificity", "sensitivity_at_specificity", NULL, metric_at_specificity_options, NULL, METRIC_UP},
+    {"SpecificityAtSensitivity", "specificity_at_sensitivity", NULL, metric_at_sensitivity_options, NULL, METRIC_UP},
+    {"F1Score", "f1_score", NULL, metric_f1_options, NULL, METRIC_UP},
+    {"FBetaScore", "fbeta_score", "f_beta_score", metric_fbeta_options, NULL, METRIC_UP},
+    {"MeanIoU", "mean_io_u", NULL, metric_mean_iou_options, NULL, METRIC_UP},
+    {"IoU", "io_u", NULL, metric_iou_options, NULL, METRIC_UP},
+    {"OneHotIoU", "one_hot_io_u", NULL, metric_one_hot_iou_options, NULL, METRIC_UP},
+    {"OneHotMeanIoU", "one_hot_mean_io_u", NULL, metric_one_hot_mean_iou_options, NULL, METRIC_UP},
+    {"BinaryIoU", "binary_io_u", NULL, metric_binary_iou_options, NULL, METRIC_UP},
+    {"R2Score", "r2_score", NULL, metric_r2_options, NULL, METRIC_UP},
+    {"RootMeanSquaredError", "root_mean_squared_error", NULL, NULL, "MeanSquaredError", METRIC_DOWN},
+    {"MeanSquaredError", "mean_squared_error", "mse,MSE", NULL, "MeanSquaredError", METRIC_DOWN},
+    {"MeanAbsoluteError", "mean_absolute_error", "mae,MAE", NULL, "MeanAbsoluteError", METRIC_DOWN},
+    {"MeanAbsolutePercentageError", "mean_absolute_percentage_error", "mape,MAPE", NULL, "MeanAbsolutePercentageError",
+     METRIC_DOWN},
+    {"MeanSquaredLogarithmicError", "mean_squared_logarithmic_error", "msle,MSLE", NULL, "MeanSquaredLogarithmicError",
+     METRIC_DOWN},
+    {"LogCoshError", "logcosh", "log_cosh_error,log_cosh", NULL, "LogCosh", METRIC_DOWN},
+    {"CosineSimilarity", "cosine_similarity", NULL, NULL, "CosineSimilarity", METRIC_UP},
+    {"BinaryCrossentropy", "binary_crossentropy", "bce,BCE", NULL, "BinaryCrossentropy", METRIC_DOWN},
+    {"CategoricalCrossentropy", "categorical_crossentropy", NULL, NULL, "CategoricalCrossentropy", METRIC_DOWN},
+    {"SparseCategoricalCrossentropy", "sparse_categorical_crossentropy", NULL, NULL, "SparseCategoricalCrossentropy",
+     METRIC_DOWN},
+    {"KLDivergence", "kl_divergence", "kld,KLD,kullback_leibler_divergence", NULL, "KLDivergence", METRIC_DOWN},
+    {"Poisson", "poisson", NULL, NULL, "Poisson", METRIC_DOWN},
+    {"Hinge", "hinge", NULL, NULL, "Hinge", METRIC_DOWN},
+    {"SquaredHinge", "squared_hinge", NULL, NULL, "SquaredHinge", METRIC_DOWN},
+    {"CategoricalHinge", "categorical_hinge", NULL, NULL, "CategoricalHinge", METRIC_DOWN},
 };
 enum { CLASSES = sizeof classes / sizeof classes[0] };
-
-static bool is_called(const metric_class *class, const char *name)
-{
-    return strcasecmp(name, class->name) == 0 || (class->class_name != NULL && strcasecmp(name, class->class_name) == 0) ||
-           (class->short_name != NULL && strcasecmp(name, class->short_name) == 0);
-}
 
 const metric_class *metric_class_find(const char *name)
 {
     for (int i = 0; name != NULL && i < CLASSES; i++)
-        if (is_called(&classes[i], name))
+        if (option_is_called(name, classes[i].class_name, classes[i].name, classes[i].also))
             return &classes[i];
     return NULL;
 }
 
+static const char *title(const metric_class *class) { return class->class_name ? class->class_name : class->name; }
+
 static convoy_status refuse(const char *name, convoy_error *err)
 {
-    char list[512] = "", hint[128];
+    char list[1024] = "", hint[128];
     size_t used = 0;
     for (int i = 0; i < CLASSES; i++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "",
-                                 classes[i].class_name ? classes[i].class_name : classes[i].name);
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", title(&classes[i]));
     return base_fail(err, CONVOY_ERROR_MODEL,
                      "metric '%.100s' is not known; %sknown: %s, also by Keras's names in snake case", name,
                      option_suggest(name, list, hint, sizeof hint), list);
@@ -81,40 +82,33 @@ static convoy_status refuse(const char *name, convoy_error *err)
 
 /* ---- reading ---- */
 
-static convoy_status take_threshold(const reading *r, metric_settings *out, convoy_error *err)
+static convoy_status take_name(const char *given, metric_settings *out, convoy_error *err)
 {
-    out->threshold = r->thresholds.count == 0 ? NAN : r->thresholds.value[0];
-    if (r->thresholds.count > 1)
-        return base_fail(err, CONVOY_ERROR_MODEL, "option 'thresholds' has %d values; one is expected (a metric for each "
-                         "threshold does the same)", r->thresholds.count);
-    if (r->thresholds.count == 1 && !(out->threshold >= 0.0 && out->threshold <= 1.0))
-        return base_fail(err, CONVOY_ERROR_MODEL, "option 'thresholds' is %g; expected 0 to 1", out->threshold);
+    if (strlen(given) >= sizeof out->name || strcmp(given, "loss") == 0)
+        return base_fail(err, CONVOY_ERROR_MODEL, "option 'name' is '%s'; expected fewer than %zu bytes, and not loss", given,
+                         sizeof out->name);
+    text_copy(out->name, sizeof out->name, given[0] != '\0' ? given : out->class->name);
     return CONVOY_OK;
 }
 
 static convoy_status read_options(const json_t *config, metric_settings *out, convoy_error *err)
 {
-    reading r = {0};
+    metric_reading r = {.s = *out};
+    const json_t *name = json_object_get(config, "name");
+    if (out->class->loss != NULL) {
+        TRY(loss_settings_read(out->class->loss, config, &out->loss, err));
+        return take_name(json_is_string(name) ? json_string_value(name) : "", out, err);
+    }
     TRY(options_read(out->class->options, config, &r, err));
-    out->k = r.k;
-    out->top_k = r.top_k;
-    out->threshold = r.threshold;
-    out->class_id = r.class_id;
-    if (out->class->options == positive_options)
-        TRY(take_threshold(&r, out, err));
-    if (r.from_sorted_ids)
-        return base_fail(err, CONVOY_ERROR_MODEL, "option 'from_sorted_ids' is true; outputs of a model are values, not ids");
-    if (strlen(r.name) >= sizeof out->name || strcmp(r.name, "loss") == 0)
-        return base_fail(err, CONVOY_ERROR_MODEL, "option 'name' is '%s'; expected fewer than %zu bytes, and not loss",
-                         r.name, sizeof out->name);
-    text_copy(out->name, sizeof out->name, r.name[0] != '\0' ? r.name : out->class->name);
-    return CONVOY_OK;
+    TRY(metric_options_check(&r, err));
+    *out = r.s;
+    return take_name(r.name, out, err);
 }
 
 /* A word alone is its own name in the logs, whichever spelling it has. `config` NULL: a word. */
 static convoy_status read_settings(const char *name, const json_t *config, metric_settings *out, convoy_error *err)
 {
-    *out = (metric_settings){.class = metric_class_find(name), .is_word = config == NULL};
+    *out = (metric_settings){.class = metric_class_find(name), .is_word = config == NULL, .class_id = -1};
     if (out->class == NULL)
         return refuse(name, err);
     if (out->class->class_name == NULL && !out->is_word)
@@ -122,7 +116,7 @@ static convoy_status read_settings(const char *name, const json_t *config, metri
                          "and SparseCategoricalAccuracy, which it stands for, have some", out->class->name);
     convoy_status status = read_options(config, out, err);
     if (status != CONVOY_OK)
-        return base_fail_in(err, status, "metric %s", out->class->class_name ? out->class->class_name : out->class->name);
+        return base_fail_in(err, status, "metric %s", title(out->class));
     if (out->is_word)
         text_copy(out->name, sizeof out->name, name);
     return CONVOY_OK;
@@ -136,13 +130,16 @@ static bool has_name(const metric_list *list, const char *name)
     return false;
 }
 
+/* A weighted metric with the name of another one is told from it by that. */
 static convoy_status append(metric_list *list, const metric_settings *s, convoy_error *err)
 {
     if (list->count == CONVOY_MOST_METRICS)
         return base_fail(err, CONVOY_ERROR_MODEL, "more than %d metrics", CONVOY_MOST_METRICS);
     metric_settings added = *s;
+    if (s->weighted && has_name(list, s->name))
+        snprintf(added.name, sizeof added.name, "weighted_%.*s", (int)sizeof added.name - 23, s->name);
     for (int i = 1; has_name(list, added.name); i++)
-        snprintf(added.name, sizeof added.name, "%.*s_%d", (int)sizeof added.name - 13, s->name, i);
+        snprintf(added.name, sizeof added.name, "%s%.*s_%d", s->weighted ? "weighted_" : "", (int)sizeof added.name - 23, s->name, i);
     list->row[list->count++] = added;
     return CONVOY_OK;
 }
@@ -169,26 +166,45 @@ convoy_status metric_list_parse(const char *const *texts, metric_list *out, conv
     return CONVOY_OK;
 }
 
-static convoy_status read_json(const json_t *json, metric_settings *out)
+static convoy_status read_json(const json_t *json, bool weighted, metric_list *out, convoy_error *err)
 {
-    const json_t *config;
+    char found[200];
+    metric_settings s;
+    const json_t *config, *none;
     const char *name = option_serialised(json, &config);
     bool is_word = config == NULL && (json_is_string(json) || json_is_string(json_object_get(json, "config")));
-    if (name == NULL || (!is_word && (!json_is_object(config) || strcmp(name, "Accuracy") == 0)))
-        return CONVOY_ERROR_MODEL; /* an Accuracy object is not what the word stands for */
-    return read_settings(name, config, out, NULL);
+    if (name != NULL && strcmp(name, "MeanMetricWrapper") == 0) /* a function with its options */
+        name = option_serialised(json_object_get(config, "fn"), &none);
+    if (name == NULL || (!is_word && !json_is_object(config)))
+        return base_fail(err, CONVOY_ERROR_MODEL, "metric %s; expected a name or a serialised object",
+                         option_value_text(json, found, sizeof found));
+    if (option_is_custom(json))
+        return base_fail(err, CONVOY_ERROR_MODEL, "metric '%.100s' is not one of Keras's, but %s", name,
+                         option_value_text(json_object_get(json, "registered_name"), found, sizeof found));
+    if (!is_word && strcmp(name, "Accuracy") == 0)
+        return base_fail(err, CONVOY_ERROR_MODEL, "metric Accuracy, which counts outputs that equal the label, is not known; the "
+                         "word accuracy stands for BinaryAccuracy, CategoricalAccuracy or SparseCategoricalAccuracy");
+    TRY(read_settings(name, config, &s, err));
+    s.weighted = weighted;
+    return append(out, &s, err);
 }
 
-void metric_list_read(const json_t *json, metric_list *out)
+convoy_status metric_list_read(const json_t *json, bool weighted, metric_list *out, convoy_error *err)
 {
-    metric_settings s;
-    if (!json_is_array(json)) {
-        if (read_json(json, &s) == CONVOY_OK)
-            (void)append(out, &s, NULL);
-        return;
-    }
-    for (size_t i = 0; i < json_array_size(json); i++)
-        metric_list_read(json_array_get(json, i), out);
+    size_t i;
+    const char *key, *class_name = json_string_value(json_object_get(json, "class_name"));
+    json_t *value;
+    if (json == NULL || json_is_null(json))
+        return CONVOY_OK;
+    if (class_name != NULL && strcmp(class_name, "__tuple__") == 0)
+        return metric_list_read(json_object_get(json, "items"), weighted, out, err);
+    if (!json_is_array(json) && (!json_is_object(json) || class_name != NULL))
+        return read_json(json, weighted, out, err);
+    json_array_foreach(json, i, value)
+        TRY(metric_list_read(value, weighted, out, err));
+    json_object_foreach((json_t *)json, key, value)
+        TRY(metric_list_read(value, weighted, out, err));
+    return CONVOY_OK;
 }
 
 /* ---- writing ---- */
@@ -197,28 +213,36 @@ void metric_list_read(const json_t *json, metric_list *out)
 static const char *word_of(const metric_settings *s)
 {
     const metric_class *c = s->class;
+    size_t length = strlen(s->name);
+    const char *at = c->also != NULL ? strstr(c->also, s->name) : NULL;
     bool known = strcmp(s->name, c->name) == 0 || (c->class_name && strcmp(s->name, c->class_name) == 0) ||
-                 (c->short_name && strcmp(s->name, c->short_name) == 0);
-    return known ? s->name : c->name;
+                 (at != NULL && (at == c->also || at[-1] == ',') && (at[length] == ',' || at[length] == '\0'));
+    return known ? s->name : title(c);
 }
 
 static json_t *write_one(const metric_settings *s)
 {
-    reading r = {.k = s->k, .top_k = s->top_k, .threshold = s->threshold, .class_id = s->class_id};
+    metric_reading r = {.s = *s};
     if (s->is_word)
         return json_string(word_of(s));
     text_copy(r.name, sizeof r.name, s->name);
-    r.thresholds = (option_values){.count = isnan(s->threshold) ? 0 : 1, .value = {s->threshold}};
-    return json_pack("{s:s, s:s, s:o}", "module", "keras.metrics", "class_name", s->class->class_name, "config",
-                     options_write(s->class->options, &r));
+    json_t *loss = s->class->loss != NULL ? loss_to_json(&s->loss) : NULL;
+    json_t *config = s->class->loss != NULL ? json_incref(json_object_get(loss, "config")) : metric_options_write(&r);
+    json_decref(loss);
+    if (config != NULL && json_object_set_new(config, "name", json_string(s->name)) != 0) {
+        json_decref(config);
+        return NULL;
+    }
+    return json_pack("{s:s, s:s, s:o}", "module", "keras.metrics", "class_name", s->class->class_name, "config", config);
 }
 
-json_t *metric_list_write(const metric_list *list)
+json_t *metric_list_write(const metric_list *list, bool weighted)
 {
     json_t *array = json_array();
     int failed = array == NULL;
     for (int i = 0; i < list->count; i++)
-        failed |= json_array_append_new(array, write_one(&list->row[i]));
+        if (list->row[i].weighted == weighted)
+            failed |= json_array_append_new(array, write_one(&list->row[i]));
     if (!failed)
         return array;
     json_decref(array);

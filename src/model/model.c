@@ -66,7 +66,7 @@ static void free_slots(convoy_model *model)
     model->optimizer_steps = 0;
 }
 
-/* The optimizer's slots belong to the weights as they were. */
+/* Its slots belong to the parameters as they were. */
 static void forget_optimizer(convoy_model *model)
 {
     free_slots(model);
@@ -75,6 +75,22 @@ static void forget_optimizer(convoy_model *model)
     model->optimizer_left_out[0] = '\0';
     optimizer_settings_clear(&model->optimizer_settings);
     model->compiled = false;
+}
+
+void model_drop_kept(convoy_model *model, const char *key)
+{
+    if (model->compile_kept != NULL)
+        (void)json_object_del(model->compile_kept, key);
+}
+
+void model_set_objective(convoy_model *model, const loss_settings *loss, const metric_list *metrics)
+{
+    static const char *const keys[] = {"loss", "loss_weights", "metrics", "weighted_metrics"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        model_drop_kept(model, keys[i]);
+    model->loss_refused[0] = model->metrics_refused[0] = '\0';
+    model->loss = *loss;
+    model->metrics = *metrics;
 }
 
 convoy_status model_begin_optimizer(convoy_model *model, convoy_error *err)
@@ -111,6 +127,7 @@ void convoy_model_destroy(convoy_model *model)
     model_truncate(model, 0, 0);
     forget_optimizer(model);
     model_forget_training(model);
+    json_decref(model->compile_kept);
     (void)convoy_model_set_class_names(model, NULL, 0, NULL);
     free(model->nodes);
     free(model->scopes);
@@ -328,9 +345,9 @@ convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy
         for (int p = 0; model_is_first(model, i) && p < l->param_count; p++)
             TRY(initializer_fill(&l->param[p].init, &l->param[p], seed, stream++, model->nodes[i].weights[p], err));
     }
-    forget_optimizer(model);
     model->has_weights = true;
-    return CONVOY_OK;
+    /* The optimizer's state belongs to the weights as they were. */
+    return model->optimizer[0] != '\0' ? model_begin_optimizer(model, err) : CONVOY_OK;
 }
 
 bool convoy_model_has_weights(const convoy_model *model)

@@ -54,6 +54,9 @@ struct convoy_model {
     bool compiled;             /* has an optimizer to write into compile_config */
     loss_settings loss;        /* as it was compiled, or trained last; class NULL: not known */
     metric_list metrics;       /* count 0: none were chosen */
+    json_t *compile_kept;      /* what a file's compile_config says that Convoy has no counterpart for, as it stands there, by Keras's
+                                * keys: it is written again; owned, NULL: nothing */
+    char loss_refused[512], metrics_refused[512]; /* why, for those who want to use them; "": no reason */
     const char *builtin; /* the name of the built-in model that this is; NULL: none. For messages only: not saved */
     /* How far the run that trained it had come, for training to go on (train/record.h); NULL: nothing is known. And sets of all
      * weights that the run keeps beside the model's own, one after another; owned. */
@@ -108,6 +111,10 @@ void model_forget_training(convoy_model *model);
 convoy_status model_keep_weights(convoy_model *model, size_t more, float **out, convoy_error *err);
 /* Copies all weights of the model, one after another, to `row`; or back. */
 void model_copy_weights(const convoy_model *model, float *row, bool back);
+/* What the model was trained with takes the place of what its file had. */
+void model_set_objective(convoy_model *model, const loss_settings *loss, const metric_list *metrics);
+/* Forgets what is kept of a compile_config under the key. */
+void model_drop_kept(convoy_model *model, const char *key);
 
 /* JSON: a parsed Keras Sequential config -> model; model -> config object (new reference). */
 convoy_status model_from_config(const json_t *config, convoy_model **out, convoy_error *err);

@@ -17,20 +17,23 @@ static bool ends_with(const char *name, const char *ending)
     return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
-/* All metrics are better when they are more. One with a name of its own, or Keras's name and a number: precision_1. */
-static bool is_metric(const char *name)
+/* What Keras says of a metric with its own name, or that and a number: precision_1. */
+static metric_direction direction_of(const char *name)
 {
     char word[OPTION_TEXT_SIZE];
     text_copy(word, sizeof word, strncmp(name, "val_", 4) == 0 ? name + 4 : name);
     char *number = strrchr(word, '_');
     if (number != NULL && number[1] != '\0' && strspn(number + 1, "0123456789") == strlen(number + 1))
         *number = '\0';
-    return metric_class_find(word) != NULL;
+    const metric_class *class = metric_class_find(word);
+    return class != NULL ? class->direction : METRIC_EITHER;
 }
 
 convoy_status monitor_check(monitor *m, const char *who, convoy_error *err)
 {
-    bool up = ends_with(m->name, "accuracy") || is_metric(m->name), down = ends_with(m->name, "loss");
+    metric_direction direction = direction_of(m->name);
+    bool up = ends_with(m->name, "accuracy") || direction == METRIC_UP;
+    bool down = ends_with(m->name, "loss") || direction == METRIC_DOWN;
     if (m->mode == AUTO && !up && !down)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%s: monitor='%s': is more better, or less? Say mode=max or mode=min",
                          who, m->name);

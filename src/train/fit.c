@@ -231,8 +231,8 @@ convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_
     if (status == CONVOY_OK && model->class_count == 0)
         status = keep_class_names(model, data, err);
     if (status == CONVOY_OK) {
-        model->loss = trainer_objective(f.trainer)->loss; /* checkpoints say so too */
-        model->metrics = trainer_objective(f.trainer)->metrics;
+        const objective *chosen = trainer_objective(f.trainer);
+        model_set_objective(model, &chosen->loss, &chosen->metrics); /* checkpoints say so too */
         f.run = (callback_run){.ctx = ctx, .trainer = f.trainer, .model = model, .record = &f.record, .all = f.callbacks};
         status = bring_back(&f, run(&f, err), err);
     }

@@ -14,6 +14,9 @@ static convoy_status choose_loss(const convoy_model *model, const char *text, bo
                              "to be probabilities", out->class->class_name);
         return CONVOY_OK;
     }
+    if (model != NULL && model->loss_refused[0] != '\0')
+        return base_fail(err, CONVOY_ERROR_MODEL, "the loss that the model was compiled with can't be used: %s; name another one to "
+                         "train or evaluate with (option 'loss')", model->loss_refused);
     if (model == NULL)
         *out = (loss_settings){.class = loss_class_find("sparse_categorical_crossentropy"), .from_logits = true};
     else
@@ -30,16 +33,29 @@ convoy_status objective_choose(const convoy_model *model, const char *text, cons
     *out = (objective){0};
     TRY(choose_loss(model, text, from_probabilities, &out->loss, err));
     TRY(metric_list_parse(metrics, &out->metrics, err));
+    if (out->metrics.count == 0 && model != NULL && model->metrics_refused[0] != '\0')
+        return base_fail(err, CONVOY_ERROR_MODEL, "the metrics that the model was compiled with can't be used: %s; name others to "
+                         "train or evaluate with (option 'metrics')", model->metrics_refused);
     if (out->metrics.count == 0 && model != NULL)
         out->metrics = model->metrics;
     return out->metrics.count > 0 ? CONVOY_OK : metric_list_parse(standard, &out->metrics, err);
+}
+
+/* As Keras with TensorFlow finds the logits behind an activation's outputs: a loss that leaves out a class has made others of them, and
+ * one that makes probabilities itself knows those of its own activation alone. */
+static bool takes_logits(const loss_settings *s, const activation *ending)
+{
+    bool focal = strcmp(s->class->name, "binary_focal_crossentropy") == 0;
+    if (ending != activation_find("sigmoid") && ending != activation_find("softmax"))
+        return false;
+    return s->class->on_logits && s->ignore.count == 0 && (!focal || (!s->from_logits && ending == activation_find("sigmoid")));
 }
 
 const activation *objective_ending(const objective *o, const convoy_model *model, bool training)
 {
     size_t node;
     const activation *ending = o->loss.class->on_logits ? model_ending(model, training, &node) : NULL;
-    return ending != NULL && (ending == activation_find("sigmoid") || ending == activation_find("softmax")) ? ending : NULL;
+    return ending != NULL && takes_logits(&o->loss, ending) ? ending : NULL;
 }
 
 convoy_status objective_check(const objective *o, const convoy_model *model, int classes, convoy_error *err)
@@ -51,7 +67,7 @@ convoy_status objective_check(const objective *o, const convoy_model *model, int
     if (!class->is_dense && classes > 1)
         return base_fail(err, CONVOY_ERROR_MODEL, "loss %s wants an output for each of the %d classes, but model '%s' has "
                          "one; BinaryCrossentropy takes one for two classes", class->class_name, classes, model->name);
-    if (strcmp(class->name, "binary_crossentropy") == 0 && classes > 2)
+    if (class->is_binary && classes > 2)
         return base_fail(err, CONVOY_ERROR_MODEL, "loss %s: model '%s' has one output, which tells 2 classes apart, but the "
                          "data has %d", class->class_name, model->name, classes);
     return CONVOY_OK;

@@ -362,6 +362,7 @@ convoy_status optimizer_download(optimizer *o, plan *p, convoy_model *model, con
     text_copy(model->optimizer, sizeof model->optimizer, o->class->name);
     model->optimizer_refused[0] = '\0';
     model->optimizer_left_out[0] = '\0';
+    model_drop_kept(model, "optimizer");
     optimizer_settings_clear(&model->optimizer_settings);
     model->optimizer_settings = optimizer_settings_copy(&o->settings);
     if (o->schedule)
