@@ -63,10 +63,10 @@ static void check_list(const metric_list *list, const char *kind, int outputs, i
     loss *l = NULL;
     rig r = make_rig(outputs, MOST_ROWS);
     CHECK(loss_create(ctx, MOST_ROWS, 3, &l, &err));
-    CHECK(metric_set_create(ctx, list, outputs, MOST_ROWS, 3, &m, &err));
+    CHECK(metric_set_create(ctx, list, NULL, outputs, MOST_ROWS, 3, &m, &err));
     loss_job job = {.how = &s, .outputs = outputs, .z = r.z, .labels = r.labels};
     CHECK(loss_add(l, r.list, &job, &err));
-    CHECK(metric_set_add(m, r.list, r.z, r.labels, &err));
+    CHECK(metric_set_add(m, r.list, &(metric_job){.given = r.z, .labels = r.labels}, &err));
     for (int step = 0; step < steps; step++) {
         fill_outputs(kind, z, (size_t)(rows * outputs), (size_t)(outputs + 5 * step));
         for (int n = 0; n < rows; n++)
@@ -117,7 +117,8 @@ static void test_kernels_count_what_the_definitions_say(void **state)
 static void test_results_are_those_of_keras(void **state)
 {
     (void)state;
-    enum { GOLDEN_ROWS = 11 };
+    enum { GOLDEN_ROWS = 11, FIRST_ROWS = 8 };
+    static const int32_t order[GOLDEN_ROWS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
     size_t at;
     const json_t *row;
     assert_true(json_array_size(json_object_get(root, "metrics")) >= 20);
@@ -125,7 +126,8 @@ static void test_results_are_those_of_keras(void **state)
         const char *texts[] = {golden_text(row, "metric"), NULL};
         int outputs = (int)json_integer_value(json_object_get(row, "outputs"));
         double expected = json_number_value(json_object_get(row, "value"));
-        float z[GOLDEN_ROWS * 8];
+        float z[GOLDEN_ROWS * 8], given[GOLDEN_ROWS];
+        weights *w = NULL;
         int32_t labels[GOLDEN_ROWS];
         metric_list list;
         metric_set *m = NULL;
@@ -136,22 +138,34 @@ static void test_results_are_those_of_keras(void **state)
         rig r = make_rig(outputs, GOLDEN_ROWS);
         fill_outputs(golden_text(row, "kind"), z, (size_t)(GOLDEN_ROWS * outputs),
                      (size_t)json_integer_value(json_object_get(row, "seed")));
-        fill_labels(labels, GOLDEN_ROWS, outputs > 1 ? outputs : 2);
+        int classes = classes_of(texts[0], outputs);
+        fill_labels(labels, GOLDEN_ROWS, classes);
+        fill_weights(given, GOLDEN_ROWS);
+        convoy_dataset *data = bare_data(labels, GOLDEN_ROWS, classes);
         CHECK(metric_list_parse(texts, &list, &err));
-        CHECK(loss_create(ctx, GOLDEN_ROWS, 1, &l, &err));
-        CHECK(metric_set_create(ctx, &list, outputs, GOLDEN_ROWS, 1, &m, &err));
+        list.row[0].weighted = json_is_true(json_object_get(row, "weighted"));
+        if (list.row[0].weighted)
+            CHECK(weights_create(ctx, data, NULL, given, &w, &err));
+        CHECK(weights_arrange(w, order, &err));
+        CHECK(loss_create(ctx, GOLDEN_ROWS, 2, &l, &err));
+        CHECK(metric_set_create(ctx, &list, w, outputs, GOLDEN_ROWS, 2, &m, &err));
         loss_job job = {.how = &s, .outputs = outputs, .z = r.z, .labels = r.labels};
         CHECK(loss_add(l, r.list, &job, &err));
-        CHECK(metric_set_add(m, r.list, r.z, r.labels, &err));
-        play_rig(&r, z, labels, GOLDEN_ROWS, 0, 0);
-        CHECK(loss_read(l, 1, GOLDEN_ROWS, &found, &bad, &err));
-        CHECK(metric_set_read(m, 1, &found, &err));
+        CHECK(metric_set_add(m, r.list, &(metric_job){.given = r.z, .labels = r.labels}, &err));
+        for (int pass = 0; pass < 2; pass++) { /* the second begins anew */
+            play_rig(&r, z, labels, FIRST_ROWS, 0, 0);
+            play_rig(&r, z + FIRST_ROWS * outputs, labels + FIRST_ROWS, GOLDEN_ROWS - FIRST_ROWS, FIRST_ROWS, 1);
+        }
+        CHECK(loss_read(l, 2, GOLDEN_ROWS, &found, &bad, &err));
+        CHECK(metric_set_read(m, 2, &found, &err));
         double value = value_named(&found, list.row[0].name);
         if (!golden_near(value, expected, 1e-6, 1))
             fail_msg("%s, %d outputs (%s): %.9g; Keras has %.9g", texts[0], outputs, golden_text(row, "kind"), value, expected);
         drop_rig(&r);
         loss_destroy(l);
         metric_set_destroy(m);
+        weights_destroy(w);
+        convoy_dataset_destroy(data);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "loss_help.h"
 
 #include "model/keras_file.h"
+#include "model/keras_legacy.h"
 
 /* ---- texts ---- */
 
@@ -365,6 +366,30 @@ static void test_without_an_optimizer(void **state)
     convoy_model_destroy(m);
 }
 
+/* What Keras 2 wrote: its reduction "auto", functions in wrappers, metrics in lists of lists. */
+static void test_older_files(void **state)
+{
+    (void)state;
+    static const char *const layers[] = {"Flatten", "", "Dense", "units=3", NULL};
+    char text[512];
+    json_t *training = parsed("{'optimizer_config': {'class_name': 'Custom>SGD', 'config': {'lr': 0.5}}, 'loss': {'class_name': "
+                              "'CategoricalCrossentropy', 'config': {'reduction': 'auto', 'fn': 'categorical_crossentropy', "
+                              "'from_logits': true}}, 'loss_weights': [], 'metrics': [[{'class_name': 'MeanMetricWrapper', 'config': "
+                              "{'name': 'accuracy', 'dtype': 'float32', 'fn': 'categorical_accuracy'}}, 'mae']], 'weighted_metrics': "
+                              "null, 'sample_weight_mode': null}");
+    json_t *compile = keras_legacy_compile(training);
+    convoy_model *m = make_model(layers);
+    CHECK(keras_compile_read(compile, m, &err));
+    assert_string_equal(m->optimizer, "sgd");
+    assert_true(m->optimizer_settings.learning_rate == 0.5);
+    assert_string_equal(describe_loss(&m->loss, text, sizeof text), "categorical_crossentropy logits");
+    assert_string_equal(describe_metrics(&m->metrics, text, sizeof text), "accuracy mae ");
+    assert_string_equal(m->metrics.row[0].class->class_name, "CategoricalAccuracy");
+    json_decref(training);
+    json_decref(compile);
+    convoy_model_destroy(m);
+}
+
 /* A run with a loss of its own takes the place of what the file had. */
 static void test_training_replaces(void **state)
 {
@@ -399,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_delta_is_kept),
         cmocka_unit_test(test_what_is_not_known_is_kept),
         cmocka_unit_test(test_without_an_optimizer),
+        cmocka_unit_test(test_older_files),
         cmocka_unit_test(test_training_replaces),
     };
     return cmocka_run_group_tests_name("objective", tests, make_context, drop_context);

@@ -92,7 +92,7 @@ VALUES = [
     ("SparseCategoricalCrossentropy(from_logits=True, ignore_class=1, reduction='mean_with_sample_weight')", 3, "logits"),
 ]
 
-# (metric, outputs, what the outputs are)
+# (metric, outputs, what the outputs are), and perhaps that images have weights
 METRICS = [
     ("SparseCategoricalAccuracy()", 3, "logits"),
     ("CategoricalAccuracy()", 4, "levels"),
@@ -114,6 +114,59 @@ METRICS = [
     ("Recall(thresholds=0)", 1, "logits"),
     ("Recall(top_k=2)", 4, "levels"),
     ("Recall(thresholds=0.25, top_k=3, class_id=1)", 5, "logits"),
+    ("TruePositives()", 3, "probabilities"),
+    ("FalsePositives(thresholds=0.25)", 1, "probabilities"),
+    ("TrueNegatives()", 3, "probabilities"),
+    ("FalseNegatives()", 3, "probabilities"),
+    ("AUC()", 3, "probabilities"),
+    ("AUC()", 1, "bounds"),
+    ("AUC(num_thresholds=7, curve='PR')", 3, "probabilities"),
+    ("AUC(num_thresholds=11, summation_method='minoring')", 3, "bounds"),
+    ("AUC(num_thresholds=20, curve='PR', summation_method='majoring')", 3, "probabilities"),
+    ("AUC(num_thresholds=9, curve='PRGAIN')", 1, "probabilities"),
+    ("AUC(num_thresholds=50, multi_label=True, num_labels=3)", 3, "probabilities"),
+    ("AUC(from_logits=True)", 1, "logits"),
+    ("PrecisionAtRecall(recall=0.5)", 3, "probabilities"),
+    ("PrecisionAtRecall(recall=0.25, num_thresholds=1)", 3, "probabilities"),
+    ("RecallAtPrecision(precision=0.4, num_thresholds=20)", 1, "probabilities"),
+    ("SensitivityAtSpecificity(specificity=0.6)", 3, "bounds"),
+    ("SpecificityAtSensitivity(sensitivity=0.5, class_id=1)", 3, "probabilities"),
+    ("F1Score(average='macro')", 3, "levels"),
+    ("F1Score(average='micro')", 1, "probabilities"),
+    ("F1Score(average='weighted', threshold=0.5)", 3, "probabilities"),
+    ("FBetaScore(average='macro', beta=2.0, threshold=0.25)", 3, "probabilities"),
+    ("MeanIoU(num_classes=3, sparse_y_pred=False)", 3, "logits"),
+    ("MeanIoU(num_classes=3)", 1, "levels"),
+    ("IoU(num_classes=4, target_class_ids=[0, 2], sparse_y_pred=False, ignore_class=1)", 4, "logits"),
+    ("OneHotIoU(num_classes=3, target_class_ids=[1])", 3, "levels"),
+    ("OneHotMeanIoU(num_classes=4)", 4, "logits"),
+    ("BinaryIoU(threshold=0.25)", 1, "probabilities"),
+    ("BinaryIoU(target_class_ids=[1])", 3, "probabilities"),
+    ("R2Score()", 3, "probabilities"),
+    ("R2Score(class_aggregation='variance_weighted_average', num_regressors=2)", 3, "probabilities"),
+    ("RootMeanSquaredError()", 3, "logits"),
+    ("MeanSquaredError()", 3, "logits"),
+    ("MeanAbsoluteError()", 1, "logits"),
+    ("MeanAbsolutePercentageError()", 3, "logits"),
+    ("MeanSquaredLogarithmicError()", 3, "logits"),
+    ("LogCoshError()", 3, "logits"),
+    ("CosineSimilarity()", 3, "logits"),
+    ("KLDivergence()", 3, "bounds"),
+    ("Poisson()", 3, "probabilities"),
+    ("Hinge()", 3, "logits"),
+    ("SquaredHinge()", 3, "logits"),
+    ("CategoricalHinge()", 3, "logits"),
+    ("BinaryCrossentropy(from_logits=True)", 3, "logits"),
+    ("CategoricalCrossentropy(label_smoothing=0.1)", 3, "bounds"),
+    ("SparseCategoricalCrossentropy(ignore_class=1)", 3, "probabilities"),
+    ("SparseCategoricalAccuracy()", 3, "logits", "weighted"),
+    ("BinaryAccuracy()", 3, "probabilities", "weighted"),
+    ("Precision()", 3, "probabilities", "weighted"),
+    ("AUC()", 3, "probabilities", "weighted"),
+    ("F1Score(average='macro')", 3, "logits", "weighted"),
+    ("R2Score()", 3, "probabilities", "weighted"),
+    ("RootMeanSquaredError()", 3, "logits", "weighted"),
+    ("SparseCategoricalCrossentropy(ignore_class=1)", 3, "probabilities", "weighted"),
 ]
 
 ANY_NUMBER = ("mean", "mse", "mape", "msle", "huber", "logcosh", "cosine", "kl", "poisson", "categoricalhinge", "tversky")
@@ -222,13 +275,13 @@ def value(keras, tf, text, count, kind, seed):
             "gradient": plain.rounded(gradient)}
 
 
-def metric(keras, text, count, kind, seed):
+def metric(keras, text, count, kind, weighted, seed):
     made = evaluated(keras.metrics, text)
     z = outputs(kind, (2 * CELLS + 1, count), seed)
-    y = targets(keras, labels_of(len(z), classes_of(text, count)), count, text.startswith("Sparse"))
+    y = targets(keras, labels_of(len(z), classes_of(text, count)), count, text.startswith(("Sparse", "MeanIoU", "IoU")))
     for part in (slice(0, 8), slice(8, None)):
-        made.update_state(y[part], z[part])
-    return {"metric": text, "outputs": count, "kind": kind, "seed": seed, "value": plain.rounded(made.result())[0]}
+        made.update_state(y[part], z[part], **({"sample_weight": weights_of(len(z))[part]} if weighted else {}))
+    return {"metric": text, "outputs": count, "kind": kind, "weighted": bool(weighted), "seed": seed, "value": plain.rounded(made.result())[0]}
 
 
 def images():
@@ -297,7 +350,7 @@ def main():
     tf.config.experimental.enable_op_determinism()
 
     values = [value(keras, tf, *row, 100 + i) for i, row in enumerate(VALUES)]
-    metrics = [metric(keras, *row, 300 + i) for i, row in enumerate(METRICS)]
+    metrics = [metric(keras, *row[:3], row[3:], 300 + i) for i, row in enumerate(METRICS)]
     configs = [config(keras, *row) for row in CONFIGS]
     runs = [run(keras, *row) for row in RUNS] + [run(keras, *RUNS[-1], split=SPLIT)]
     golden = {

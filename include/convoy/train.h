@@ -72,12 +72,19 @@ typedef struct convoy_fit_options {
     const char *learning_rate_schedule;
     double momentum;          /* of sgd and rmsprop, others refuse it; 0: as the optimizer says */
     /* Keras's losses, written as in Keras, by class or snake-case name: "CategoricalCrossentropy(label_smoothing=0.1)", "mse".
-     *   SparseCategoricalCrossentropy(from_logits)
+     *   SparseCategoricalCrossentropy(from_logits, ignore_class)
      *   CategoricalCrossentropy(from_logits, label_smoothing)
      *   BinaryCrossentropy(from_logits, label_smoothing)
-     *   MeanSquaredError(), MeanAbsoluteError(), Huber(delta)
+     *   CategoricalFocalCrossentropy(alpha, gamma, from_logits, label_smoothing), alpha a number or one for each class
+     *   BinaryFocalCrossentropy(apply_class_balancing, alpha, gamma, from_logits, label_smoothing)
+     *   MeanSquaredError(), MeanAbsoluteError(), MeanAbsolutePercentageError(), MeanSquaredLogarithmicError(), Huber(delta),
+     *   LogCosh(), CosineSimilarity(), KLDivergence(), Poisson(), Hinge(), SquaredHinge(), CategoricalHinge()
+     *   Dice(axis), Tversky(alpha, beta, axis): axis None, of a whole batch, or -1, of each image
      * All but the first see a label as keras.utils.to_categorical would make it, as long as the model has outputs; a model with
-     * a single output is compared with the label itself (not by the first two), which for BinaryCrossentropy is 0 or 1.
+     * a single output is compared with the label itself (not by SparseCategoricalCrossentropy, CategoricalCrossentropy and
+     * CategoricalFocalCrossentropy), which for the binary ones and for Hinge and SquaredHinge is 0 or 1.
+     * All take a reduction: "sum_over_batch_size", "mean", "sum", "none", None, "mean_with_sample_weight". A loss is told as Keras
+     * does it: the batches' losses, weighted by their images.
      * from_logits is False where it is not given, as in Keras: the outputs are probabilities, clipped to 1e-7 .. 1 - 1e-7.
      * Of a model that ends in sigmoid or softmax the crossentropies take the logits in front of that, as Keras on TensorFlow does,
      * whatever from_logits says: so a confidently wrong output is corrected too.
@@ -85,17 +92,28 @@ typedef struct convoy_fit_options {
      * others SparseCategoricalCrossentropy, from logits unless the model ends in softmax. */
     const char *loss;
     bool from_probabilities;  /* without `loss`: the outputs are probabilities, whatever the model's own loss says */
-    /* Keras's metrics, NULL-terminated: "accuracy" ("acc"), "SparseCategoricalAccuracy", "CategoricalAccuracy",
-     * "BinaryAccuracy(threshold)", "TopKCategoricalAccuracy(k)", "SparseTopKCategoricalAccuracy(k)", "Precision(thresholds,
-     * top_k, class_id)", "Recall(thresholds, top_k, class_id)", each with a name if you like. The word accuracy counts images
-     * whose largest output, the first on ties, is at the label; of a single output, those where output > 0.5 is the label.
-     * Precision and recall count over all outputs (of one class: class_id), the label made one-hot. Any of them
-     * goes with any loss; Keras wants them to see labels as the loss does, sparse or one-hot. NULL or none: the model's own, else
-     * accuracy. */
+    /* Keras's metrics, NULL-terminated, each with a name if you like:
+     *   "accuracy" ("acc"), "SparseCategoricalAccuracy", "CategoricalAccuracy", "BinaryAccuracy(threshold)",
+     *   "TopKCategoricalAccuracy(k)", "SparseTopKCategoricalAccuracy(k)"
+     *   "Precision(thresholds, top_k, class_id)", "Recall(thresholds, top_k, class_id)", "TruePositives(thresholds)", FalsePositives,
+     *   TrueNegatives, FalseNegatives
+     *   "AUC(num_thresholds, curve, summation_method, multi_label, label_weights, from_logits)", "PrecisionAtRecall(recall,
+     *   num_thresholds, class_id)", RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity
+     *   "F1Score(average, threshold)", "FBetaScore(average, beta, threshold)": average must be "macro", "micro" or "weighted"
+     *   "MeanIoU(num_classes, ignore_class, sparse_y_pred)", "IoU(num_classes, target_class_ids, ...)", OneHotIoU, OneHotMeanIoU,
+     *   "BinaryIoU(target_class_ids, threshold)"
+     *   "R2Score(class_aggregation, num_regressors)", RootMeanSquaredError, and the means of losses: MeanSquaredError,
+     *   MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredLogarithmicError, LogCoshError, CosineSimilarity, KLDivergence,
+     *   Poisson, Hinge, SquaredHinge, CategoricalHinge, BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
+     * The word accuracy counts images whose largest output, the first on ties, is at the label; of a single output, those where
+     * output > 0.5 is the label. Metrics of values see the label made one-hot, of a single output the label itself. Any of them
+     * goes with any loss; Keras wants them to see labels as the loss does, sparse or one-hot. NULL or none: the model's own, which
+     * may be weighted by the images' weights (weighted_metrics), else accuracy.
+     * A loss or metrics of the model's own that Convoy does not have are kept in what is written, and refused here by name. */
     const char *const *metrics;
     /* Weights of the images' losses: the loss of a batch is sum(weight x loss) / images. Of classes, as in Keras: "{0: 1.0, 3:
      * 2.5}", the brackets may be left out; a class that is not named weighs 1. Or of images: as many floats as `data` has
-     * images. They exclude each other. Neither changes metrics. Validation sees sample weights only when a validation_split
+     * images. They exclude each other. Neither changes metrics, but those of a file's weighted_metrics. Validation sees sample weights only when a validation_split
      * takes its images, and class weights never. NULL: all weigh 1. */
     const char *class_weight;
     const float *sample_weight;

@@ -35,6 +35,7 @@ void cli_say(const char *format, ...)
 /* What the library calls by its own names, and the command by its flags. */
 static const struct { const char *name, *flag; } flags[] = {
     {"option 'mirror'", "--mirror URL"}, {"option 'gemm'", "--gemm"}, {"option 'optimizer'", "--optimizer"},
+    {"option 'loss'", "--loss"}, {"option 'metrics'", "--metrics"},
     {"convoy_model_load_weights", "--weights"}};
 
 static void say_with_flags(const char *message)

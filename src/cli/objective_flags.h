@@ -15,12 +15,12 @@ typedef struct objective_flags {
 /* Rows for the command's table; `o` is an objective_flags *. */
 #define OBJECTIVE_OPTIONS(o)                                                                                           \
     {.name = "loss", .kind = CLI_TEXT, .value = &(o)->loss, .meta = "NAME",                                            \
-     .help = "SparseCategoricalCrossentropy, CategoricalCrossentropy,\nBinaryCrossentropy, MeanSquaredError, "         \
-             "MeanAbsoluteError\nor Huber, with options as in Keras:\n'CategoricalCrossentropy(from_logits=True, "     \
-             "label_smoothing=0.1)'\n(default: that of the .keras file, else the first, on logits)"},                  \
+     .help = "a loss of Keras with its options:\nSparseCategoricalCrossentropy, mse, BinaryCrossentropy,\n"                \
+             "CategoricalFocalCrossentropy, Dice, Hinge, ...:\n'CategoricalCrossentropy(from_logits=True, "                \
+             "label_smoothing=0.1)'\n(default: that of the file; else what the model's end calls for)"},                  \
     {.name = "metrics", .kind = CLI_TEXT, .value = &(o)->metrics, .meta = "NAMES",                                     \
-     .help = "with commas between them: accuracy, BinaryAccuracy,\nTopKCategoricalAccuracy, Precision, Recall, "       \
-             "with options\nas in Keras: 'accuracy, Precision(class_id=3)'\n(default: those of the .keras file, else " \
+     .help = "metrics of Keras with their options, commas between\nthem: accuracy, Precision, Recall, AUC, F1Score, "      \
+             "mae,\nMeanIoU, ...: 'accuracy, Precision(class_id=3)'\n(default: those of the file, else "                   \
              "accuracy)"},                                                                                             \
     {.name = "sample-weight", .kind = CLI_TEXT, .value = &(o)->sample_weight, .meta = "FILE.npy",                      \
      .help = "a number for each image, by which its loss is\nmultiplied"}

@@ -70,7 +70,8 @@ static convoy_status read_weighted_loss(const json_t *loss, const json_t *weight
     char found[200];
     const json_t *weight = option_only(weights);
     TRY(loss_from_json(loss, out, err));
-    out->has_weight = !json_is_null(weight) && weight != NULL;
+    bool empty = (json_is_array(weight) || json_is_object(weight)) && json_array_size(weight) + json_object_size(weight) == 0;
+    out->has_weight = weight != NULL && !json_is_null(weight) && !empty;
     out->weight = json_number_value(weight);
     if (!out->has_weight || json_is_number(weight))
         return CONVOY_OK;

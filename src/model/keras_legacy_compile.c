@@ -53,26 +53,24 @@ static void name_momentum_schedule(json_t *config)
     json_object_del(config, "decay");
 }
 
-/* Keras 2's "auto" means the mean over the batch, in all that is not distributed; its fn is what the class says already. A new reference, or NULL where there is no loss. */
-static json_t *modern_loss(const json_t *old)
-{
-    json_t *loss = json_deep_copy(old), *config = json_object_get(loss, "config");
-    const char *reduction = json_string_value(json_object_get(config, "reduction"));
-    if (reduction != NULL && strcmp(reduction, "auto") == 0)
-        json_object_set_new(config, "reduction", json_string("sum_over_batch_size"));
-    json_object_del(config, "fn");
-    return loss;
-}
-
-json_t *keras_legacy_compile(const json_t *training)
+/* A new reference; NULL where the file has none. */
+static json_t *optimizer_of(const json_t *training)
 {
     const json_t *optimizer = json_object_get(training, "optimizer_config");
-    json_t *config = json_deep_copy(json_object_get(optimizer, "config")), *loss = modern_loss(json_object_get(training, "loss"));
+    json_t *config = json_deep_copy(json_object_get(optimizer, "config"));
+    if (!json_is_object(optimizer))
+        return NULL;
     if (config == NULL)
         config = json_object();
     if (optimizer_is(optimizer, "Nadam"))
         name_momentum_schedule(config);
     modernise_rate(config);
-    return json_pack("{s:{s:{s:o, s:o}, s:o?}}", "compile_config", "optimizer", "class_name", class_of(optimizer), "config",
-                     config, "loss", loss);
+    return json_pack("{s:o, s:o}", "class_name", class_of(optimizer), "config", config);
+}
+
+json_t *keras_legacy_compile(const json_t *training)
+{
+    return json_pack("{s:{s:o?, s:O?, s:O?, s:O?, s:O?}}", "compile_config", "optimizer", optimizer_of(training), "loss",
+                     json_object_get(training, "loss"), "loss_weights", json_object_get(training, "loss_weights"), "metrics",
+                     json_object_get(training, "metrics"), "weighted_metrics", json_object_get(training, "weighted_metrics"));
 }

@@ -36,11 +36,13 @@ static convoy_status write_pass(evaluator *e, const convoy_model *model, convoy_
     loss_job job = {.how = &e->objective.loss, .outputs = convoy_model_output(model).dim[0],
                     .z = plan_output(e->plan),
                     .labels = feed_labels(e->feed), .weights = e->weights};
+    metric_job judged = {.given = loss_given(e->loss, job.z), .labels = job.labels, .logits = job.z,
+                         .ending = objective_ending(&e->objective, model, false)};
     TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale, err));
     TRY(plan_add_forward(e->plan, err));
     TRY(penalty_add(e->penalty, err));
     TRY(loss_add(e->loss, list, &job, err));
-    TRY(metric_set_add(e->metrics, list, loss_given(e->loss, job.z), job.labels, err));
+    TRY(metric_set_add(e->metrics, list, &judged, err));
     return e->confusion ? confusion_add(e->confusion, list, loss_given(e->loss, job.z), job.labels, err) : CONVOY_OK;
 }
 
@@ -54,7 +56,7 @@ static convoy_status create_loss(evaluator *e, const convoy_model *model, const 
     TRY(loss_create(e->ctx, e->batch, e->steps, &e->loss, err));
     loss_set_penalty(e->loss, penalty_value(e->penalty));
     TRY(loss_set_behind(e->loss, objective_ending(&e->objective, model, false), &output, e->batch, err));
-    TRY(metric_set_create(e->ctx, &e->objective.metrics, outputs, e->batch, e->steps, &e->metrics, err));
+    TRY(metric_set_create(e->ctx, &e->objective.metrics, e->weights, outputs, e->batch, e->steps, &e->metrics, err));
     if (e->options.confusion == NULL)
         return CONVOY_OK;
     TRY(convoy_model_outputs(model, e->options.loss, e->options.from_probabilities, &meant, err));

@@ -211,6 +211,34 @@ static convoy_status add_sum(loss *l, rt_list *list, const loss_job *job, const 
     return rt_list_add(list, &sum, err);
 }
 
+/* As Keras has it, a metric of similarity is the loss of it without its minus. */
+convoy_status loss_add_column(convoy_context *ctx, rt_list *list, const loss_job *job, const loss_column *to, convoy_error *err)
+{
+    char *options = NULL;
+    text t = {0};
+    text_add(&t, "-DC=%d -DGRADIENT=0 -DWEIGHTS=%d -DREDUCTION=0 -DPARTS=0 -DSIGN=1.0f -DCOLUMNS=%d -DCOLUMN=%d", job->outputs,
+             weights_kind(job->weights), to->columns, to->column);
+    describe_settings(job->how, to->logits, &t);
+    TRY(text_take(&t, &options, err));
+    rt_launch rows = {.label = to->label, .source = job->how->class->name, .kernel = "loss_rows", .options = options};
+    rt_push(&rows, RT_BUFFER(job->z));
+    rt_push(&rows, RT_BUFFER(to->given));
+    rt_push(&rows, RT_BUFFER(job->labels));
+    rt_push(&rows, RT_BUFFER(job->z));
+    rt_push(&rows, RT_BUFFER(to->rows));
+    rt_push(&rows, RT_BUFFER(to->hits));
+    rt_push(&rows, RT_BUFFER(weights_or(job, to->rows)));
+    rt_push(&rows, RT_BUFFER(to->rows));
+    rt_push(&rows, RT_VARIABLE(RT_VAR_ROW));
+    rt_push(&rows, RT_INVERSE_BATCH);
+    rt_push(&rows, RT_BATCH(1));
+    ops_range(&rows, ctx, 1, 0, 1);
+    rows.bytes_per_image = 8.0 * job->outputs;
+    convoy_status status = rt_list_add(list, &rows, err);
+    free(options);
+    return status;
+}
+
 convoy_status loss_add(loss *l, rt_list *list, const loss_job *job, convoy_error *err)
 {
     char *options = NULL;

@@ -35,6 +35,19 @@ const rt_buffer *loss_given(const loss *l, const rt_buffer *z);
 /* Appends its launches. */
 convoy_status loss_add(loss *l, rt_list *list, const loss_job *job, convoy_error *err);
 
+/* Where the rows' losses go when they are a metric: a column among others. */
+typedef struct loss_column {
+    const char *label;      /* of the launch */
+    const rt_buffer *given; /* what the model gives */
+    bool logits;            /* job->z is the logits behind it */
+    const rt_buffer *rows;  /* floats, `columns` a row */
+    int columns, column;
+    const rt_buffer *hits;  /* ints, one a row; noted besides */
+} loss_column;
+
+/* Appends a launch that notes them, times the images' weights. */
+convoy_status loss_add_column(convoy_context *ctx, rt_list *list, const loss_job *job, const loss_column *to, convoy_error *err);
+
 /* The flag that the optimizer obeys: not 0 once a loss was not finite. */
 const rt_buffer *loss_bad(const loss *l);
 

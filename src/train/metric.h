@@ -3,19 +3,28 @@
 #define METRIC_H
 
 #include "model/metric_config.h"
+#include "ops/activation.h"
 #include "runtime/runtime.h"
+#include "train/weights.h"
 
 typedef struct metric_set metric_set;
 
-/* For at most `steps` steps of at most `batch` images a pass, of a model with `outputs` outputs.
+/* For at most `steps` steps of at most `batch` images a pass, of a model with `outputs` outputs. `w`, which may be NULL, are the images'
+ * weights, by which weighted metrics count; it must outlive the set.
  * Errors: CONVOY_ERROR_ARGUMENT when a metric makes no sense for so many. */
-convoy_status metric_set_create(convoy_context *ctx, const metric_list *list, int outputs, int batch, size_t steps,
+convoy_status metric_set_create(convoy_context *ctx, const metric_list *list, const weights *w, int outputs, int batch, size_t steps,
                                 metric_set **out, convoy_error *err);
 void metric_set_destroy(metric_set *m);
 
-/* Appends a launch for each metric that is more than the hits which the loss counts, and one that sums them; none where there is no
- * such metric. z (batch, outputs), labels int. */
-convoy_status metric_set_add(metric_set *m, rt_list *list, const rt_buffer *z, const rt_buffer *labels, convoy_error *err);
+/* What the model gave, (batch, outputs), and the labels, int. `ending`: what it gave is that activation of the logits, on which those
+ * metrics are taken whose losses are; NULL: there are none. */
+typedef struct metric_job {
+    const rt_buffer *given, *labels, *logits;
+    const activation *ending;
+} metric_job;
+
+/* Appends the launches of all metrics that are more than the hits which the loss counts. */
+convoy_status metric_set_add(metric_set *m, rt_list *list, const metric_job *job, convoy_error *err);
 
 /* After loss_read: completes the list of the steps [0, steps). Waits for the device. */
 convoy_status metric_set_read(metric_set *m, size_t steps, convoy_metrics *metrics, convoy_error *err);

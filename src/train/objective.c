@@ -41,9 +41,7 @@ convoy_status objective_choose(const convoy_model *model, const char *text, cons
     return out->metrics.count > 0 ? CONVOY_OK : metric_list_parse(standard, &out->metrics, err);
 }
 
-/* As Keras with TensorFlow finds the logits behind an activation's outputs: a loss that leaves out a class has made others of them, and
- * one that makes probabilities itself knows those of its own activation alone. */
-static bool takes_logits(const loss_settings *s, const activation *ending)
+bool objective_takes_logits(const loss_settings *s, const activation *ending)
 {
     bool focal = strcmp(s->class->name, "binary_focal_crossentropy") == 0;
     if (ending != activation_find("sigmoid") && ending != activation_find("softmax"))
@@ -55,7 +53,7 @@ const activation *objective_ending(const objective *o, const convoy_model *model
 {
     size_t node;
     const activation *ending = o->loss.class->on_logits ? model_ending(model, training, &node) : NULL;
-    return ending != NULL && takes_logits(&o->loss, ending) ? ending : NULL;
+    return ending != NULL && objective_takes_logits(&o->loss, ending) ? ending : NULL;
 }
 
 convoy_status objective_check(const objective *o, const convoy_model *model, int classes, convoy_error *err)

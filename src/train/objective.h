@@ -14,6 +14,10 @@ typedef struct objective {
 convoy_status objective_choose(const convoy_model *model, const char *text, const char *const *metrics,
                                bool from_probabilities, objective *out, convoy_error *err);
 
+/* Is such a loss taken on the logits behind the activation, as Keras with TensorFlow finds them? One that leaves out a class has made
+ * other outputs of them, and one that makes probabilities itself knows the logits of its own activation alone. */
+bool objective_takes_logits(const loss_settings *s, const activation *ending);
+
 /* The activation that the model ends in, a sigmoid or softmax, where the loss is taken on the logits behind it: then they are what it
  * computes with, whatever its from_logits says, as in Keras with TensorFlow. NULL: it takes what the model gives. */
 const activation *objective_ending(const objective *o, const convoy_model *model, bool training);

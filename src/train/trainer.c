@@ -39,11 +39,13 @@ static convoy_status write_step(trainer *t, convoy_error *err)
     loss_job job = {.how = &t->objective.loss, .outputs = convoy_model_output(t->model).dim[0],
                     .z = plan_output(t->plan),
                     .labels = feed_labels(t->feed), .dz = plan_d_output(t->plan), .weights = t->weights};
+    metric_job judged = {.given = loss_given(t->loss, job.z), .labels = job.labels, .logits = job.z,
+                         .ending = objective_ending(&t->objective, t->model, true)};
     TRY(feed_add(t->feed, list, plan_input(t->plan), t->scale, err));
     TRY(plan_add_forward(t->plan, err));
     TRY(penalty_add(t->penalty, err));
     TRY(loss_add(t->loss, list, &job, err));
-    TRY(metric_set_add(t->metrics, list, loss_given(t->loss, job.z), job.labels, err));
+    TRY(metric_set_add(t->metrics, list, &judged, err));
     TRY(plan_add_backward(t->plan, err));
     TRY(penalty_add_gradient(t->penalty, err));
     TRY(optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err));
@@ -68,7 +70,7 @@ static convoy_status create_loss(trainer *t, const convoy_dataset *data, const c
     TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
     loss_set_penalty(t->loss, penalty_value(t->penalty));
     TRY(loss_set_behind(t->loss, objective_ending(&t->objective, t->model, true), &output, t->batch, err));
-    return metric_set_create(t->ctx, &t->objective.metrics, output.dim[0], t->batch, t->steps, &t->metrics, err);
+    return metric_set_create(t->ctx, &t->objective.metrics, t->weights, output.dim[0], t->batch, t->steps, &t->metrics, err);
 }
 
 /* How many launches from the first on all steps play. */
