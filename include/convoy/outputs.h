@@ -32,9 +32,9 @@ typedef struct convoy_outputs {
 /* What the model's first output means. It follows from, in this order:
  *   - its last activation (that of an inner model too, and through layers that only reshape or are not there in prediction): softmax
  *     and log_softmax mean classes, sigmoid and hard_sigmoid a yes or no for each value;
- *   - the loss: `loss` as in convoy_fit_options, or where that is NULL the model's own. One of categories means classes, a binary one
- *     yes or no, any other numbers; its from_logits tells what values without such an activation are. Sigmoids under a loss of
- *     categories are classes; under a loss of numbers they are numbers, unless class names say otherwise;
+ *   - the loss: `loss` as in convoy_fit_options, or where that is NULL the model's own. One of categories means classes, a binary
+ *     crossentropy yes or no, any other numbers; its from_logits tells what values without such an activation are. Sigmoids under a
+ *     loss of categories are classes; under a regression's they are numbers, unless class names say otherwise;
  *   - the class names that training stored in the model: as many as values mean classes, two of one value yes or no.
  * Where nothing tells, several values are taken for logits of classes, as convoy_fit takes them, and one for a number.
  * `from_probabilities` as in convoy_fit_options. Errors: CONVOY_ERROR_ARGUMENT (`loss`), CONVOY_ERROR_MODEL (no layers). */

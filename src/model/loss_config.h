@@ -26,6 +26,7 @@ typedef struct loss_class {
     bool has_logits; /* takes logits or probabilities, as from_logits says */
     bool on_logits;  /* taken on the logits behind a last sigmoid or softmax */
     bool is_dense;   /* compares each value with one of its own, so that a single output can be compared with the label itself */
+    bool of_numbers; /* a regression's: what it compares are numbers, not classes */
     bool is_binary;  /* of a single output that label is 0 or 1 */
     convoy_status (*check)(const struct loss_settings *s, convoy_error *err); /* NULL: the options' rows say all */
 } loss_class;

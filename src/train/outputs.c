@@ -32,13 +32,16 @@ static const activation *ending_of(const convoy_model *model, size_t i)
 
 /* ---- what follows ---- */
 
-typedef enum loss_kind { LOSS_UNKNOWN, LOSS_OF_CATEGORIES, LOSS_OF_YES_OR_NO, LOSS_OF_NUMBERS } loss_kind;
+/* LOSS_OF_SCORES: hinges, overlaps and the like, which say little of what the values are. */
+typedef enum loss_kind { LOSS_UNKNOWN, LOSS_OF_CATEGORIES, LOSS_OF_YES_OR_NO, LOSS_OF_NUMBERS, LOSS_OF_SCORES } loss_kind;
 
 static loss_kind kind_of(const loss_settings *s)
 {
     if (s->class == NULL)
         return LOSS_UNKNOWN;
-    return !s->class->is_dense ? LOSS_OF_CATEGORIES : s->class->has_logits ? LOSS_OF_YES_OR_NO : LOSS_OF_NUMBERS;
+    if (!s->class->is_dense)
+        return LOSS_OF_CATEGORIES;
+    return s->class->has_logits ? LOSS_OF_YES_OR_NO : s->class->of_numbers ? LOSS_OF_NUMBERS : LOSS_OF_SCORES;
 }
 
 static bool is_one_of(const activation *a, const char *one, const char *other)
@@ -55,9 +58,10 @@ static bool has_names(const convoy_model *model, const convoy_outputs *o)
 
 static void follow_sigmoid(const convoy_model *model, loss_kind kind, convoy_outputs *o)
 {
-    o->meaning = kind == LOSS_OF_CATEGORIES && o->values > 1                 ? CONVOY_MEANS_CLASSES
-                 : kind == LOSS_OF_NUMBERS && !has_names(model, o) ? CONVOY_MEANS_NUMBERS
-                                                                             : yes_or_no(o);
+    if (kind == LOSS_OF_CATEGORIES && o->values > 1)
+        o->meaning = CONVOY_MEANS_CLASSES;
+    else
+        o->meaning = kind == LOSS_OF_NUMBERS && !has_names(model, o) ? CONVOY_MEANS_NUMBERS : yes_or_no(o);
 }
 
 static void follow_loss(const convoy_model *model, const loss_settings *s, bool from_probabilities, bool linear, convoy_outputs *o)
@@ -68,7 +72,7 @@ static void follow_loss(const convoy_model *model, const loss_settings *s, bool 
         o->meaning = CONVOY_MEANS_CLASSES;
     else if (kind == LOSS_OF_YES_OR_NO)
         o->meaning = yes_or_no(o);
-    else if (kind == LOSS_OF_NUMBERS || (!linear && !from_probabilities) || (o->values == 1 && !has_names(model, o)))
+    else if (kind != LOSS_UNKNOWN || (!linear && !from_probabilities) || (o->values == 1 && !has_names(model, o)))
         o->meaning = CONVOY_MEANS_NUMBERS;
     else
         o->meaning = o->values == 1 ? CONVOY_MEANS_BINARY : CONVOY_MEANS_CLASSES;
