@@ -54,6 +54,21 @@ static void test_a_loss_of_choice(void **state)
     json_decref(other);
 }
 
+/* Numbers belong to no class: evaluate has no table of them. */
+static void test_numbers_have_no_classes(void **state)
+{
+    (void)state;
+    shell("convoy train m.json --data t --loss mse -o n.keras -q && convoy evaluate n.keras --data t -q");
+    expect_success();
+    expect_text(last.out, "loss ");
+    expect_no_text(last.out, "class  ");
+    shell("convoy evaluate n.keras --data t -q --json");
+    json_t *all = result();
+    assert_string_equal(json_string_value(json_object_get(all, "outputs")), "numbers");
+    assert_true(json_is_null(json_object_get(all, "classes")));
+    json_decref(all);
+}
+
 static void test_epochs_as_json(void **state)
 {
     (void)state;
@@ -161,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_loss_of_choice),
+        cmocka_unit_test(test_numbers_have_no_classes),
         cmocka_unit_test(test_epochs_as_json),
         cmocka_unit_test(test_classes_and_confusion),
         cmocka_unit_test(test_sample_weights),

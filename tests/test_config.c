@@ -104,6 +104,8 @@ static void refused_json(void **state)
         {MODEL(INPUT ", " LAYER("Conv3D", "")), CONVOY_ERROR_MODEL, "'Conv3D'", "known: InputLayer"},
         {MODEL(INPUT ", {\"class_name\": \"Dense\", \"config\": {}, \"registered_name\": \"my>Dense\"}"),
          CONVOY_ERROR_MODEL, "custom layer", "my>Dense"},
+        {MODEL(INPUT ", {\"class_name\": \"Add\", \"config\": {}, \"module\": \"keras.src.ops.numpy\"}"),
+         CONVOY_ERROR_MODEL, "is no layer", "Add()([x, y])"},
         {MODEL(LAYER("Dense", "\"units\": 3")), CONVOY_ERROR_MODEL, "layers[0]", "InputLayer"},
         {MODEL(LAYER("InputLayer", "")), CONVOY_ERROR_MODEL, "layers[0]", "InputLayer"},
         {MODEL(LAYER("InputLayer", "\"batch_shape\": [null, null, null, 3]")), CONVOY_ERROR_MODEL, "batch_shape",

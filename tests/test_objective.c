@@ -130,6 +130,7 @@ static void test_refused_in_training(void **state)
         {"units=1", {{.loss = "bce"}, {"loss BinaryCrossentropy", "one output", "the data has 3"}}},
         {"units=1", {{.loss = "CategoricalCrossentropy()"}, {"loss CategoricalCrossentropy wants an output for each of the 3"}}},
         {"units=1", {{0}, {"loss SparseCategoricalCrossentropy wants", "BinaryCrossentropy"}}},
+        {"units=3, activation=softmax", {{.loss = "BinaryFocalCrossentropy()"}, {"ends in softmax", "CategoricalFocal"}}},
         {"units=2", {{.loss = "mse"}, {"'dense' gives (None, 2), but the data has 3 classes"}}},
     };
     convoy_dataset *data = small_data();

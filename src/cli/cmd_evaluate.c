@@ -29,14 +29,22 @@ static int on_progress(void *user, const convoy_progress *now)
 static int print_result(const evaluation *e, const convoy_metrics *m)
 {
     class_table classes = {e->model, e->data, e->how.confusion, convoy_confusion_size(e->model, e->data)};
+    convoy_outputs outputs;
+    convoy_error err = {0};
+    if (convoy_model_outputs(e->model, e->how.loss, e->how.from_probabilities, &outputs, &err) != CONVOY_OK)
+        return cli_report(&err);
+    bool has_classes = outputs.meaning != CONVOY_MEANS_NUMBERS; /* what counts as right is no question for numbers */
     if (!e->json) {
         metric_text_print(e->part, m);
-        class_table_print(&classes);
+        if (has_classes)
+            class_table_print(&classes);
         return CLI_DONE;
     }
     json_t *result = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "device", convoy_context_device(e->ctx)->name, "part",
                                e->part, "images", (json_int_t)m->images, "accuracy", cli_json_number(m->accuracy), "seconds",
-                               cli_json_number(m->seconds), "classes", class_table_json(&classes));
+                               cli_json_number(m->seconds), "classes",
+                               has_classes ? class_table_json(&classes) : json_null());
+    json_object_set_new(result, "outputs", json_string(convoy_meaning_name(outputs.meaning)));
     metric_text_json(result, "", m, true);
     if (e->confusion)
         json_object_set_new(result, "confusion", class_table_confusion(&classes));

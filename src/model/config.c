@@ -88,14 +88,32 @@ convoy_status model_append_config(convoy_model *model, const char *class_name, c
 
 /* ---- reading ---- */
 
+/* Which layer does what an operation of keras.ops does? */
+static const char *layer_hint(const char *operation)
+{
+    static const struct {
+        const char *operation, *hint;
+    } rows[] = {{"Add", ": Add()([x, y])"}, {"Subtract", ": Subtract()([x, y])"}, {"Multiply", ": Multiply()([x, y])"},
+                {"Maximum", ": Maximum()([x, y])"}, {"Minimum", ": Minimum()([x, y])"}, {"Concatenate", ": Concatenate()([x, y])"},
+                {"Relu", ": ReLU()(x)"}, {"Softmax", ": Softmax()(x)"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(operation, rows[i].operation) == 0)
+            return rows[i].hint;
+    return "";
+}
+
 convoy_status config_check_entry(const json_t *entry, convoy_error *err)
 {
     char found[200];
     const char *class_name = json_string_value(json_object_get(entry, "class_name"));
+    const char *module = json_string_value(json_object_get(entry, "module"));
     const char *registered = json_string_value(json_object_get(entry, "registered_name"));
     if (class_name == NULL || !json_is_object(json_object_get(entry, "config")))
         return base_fail(err, CONVOY_ERROR_MODEL, "found %s; expected an object with a class_name and a config",
                          option_value_text(entry, found, sizeof found));
+    if (module != NULL && (strncmp(module, "keras.src.ops", 13) == 0 || strncmp(module, "keras.ops", 9) == 0))
+        return base_fail(err, CONVOY_ERROR_MODEL, "keras.ops' %.200s, which Keras writes for an operator such as x + y or a call of "
+                         "keras.ops, is no layer; build the model with layers instead%s", class_name, layer_hint(class_name));
     if (registered == NULL && strchr(class_name, '>') != NULL) /* as tf.keras writes it */
         registered = class_name;
     if (registered != NULL && strchr(registered, '>') != NULL) /* "package>Name": Python code that we do not have */

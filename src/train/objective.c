@@ -41,12 +41,13 @@ convoy_status objective_choose(const convoy_model *model, const char *text, cons
     return out->metrics.count > 0 ? CONVOY_OK : metric_list_parse(standard, &out->metrics, err);
 }
 
+static bool is_binary_focal(const loss_settings *s) { return strcmp(s->class->name, "binary_focal_crossentropy") == 0; }
+
 bool objective_takes_logits(const loss_settings *s, const activation *ending)
 {
-    bool focal = strcmp(s->class->name, "binary_focal_crossentropy") == 0;
     if (ending != activation_find("sigmoid") && ending != activation_find("softmax"))
         return false;
-    return s->class->on_logits && s->ignore.count == 0 && (!focal || (!s->from_logits && ending == activation_find("sigmoid")));
+    return s->class->on_logits && s->ignore.count == 0 && (!is_binary_focal(s) || (!s->from_logits && ending == activation_find("sigmoid")));
 }
 
 const activation *objective_ending(const objective *o, const convoy_model *model, bool training)
@@ -60,6 +61,11 @@ convoy_status objective_check(const objective *o, const convoy_model *model, int
 {
     const loss_class *class = o->loss.class;
     int outputs = convoy_model_output(model).dim[0];
+    size_t node;
+    if (is_binary_focal(&o->loss) && model_ending(model, false, &node) == activation_find("softmax"))
+        return base_fail(err, CONVOY_ERROR_MODEL, "loss %s on a model that ends in softmax, '%s': Keras mixes the softmax's logits, taken "
+                         "for those of sigmoids, with its outputs, which Convoy does not; end the model in sigmoid, or take "
+                         "CategoricalFocalCrossentropy", class->class_name, model->name);
     if (outputs > 1)
         return CONVOY_OK;
     if (!class->is_dense && classes > 1)
