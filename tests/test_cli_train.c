@@ -130,6 +130,20 @@ static void test_plain_progress(void **state)
     expect_no_text(last.err, "device");
 }
 
+/* What is drawn over again, a text that ends in \r without \n, must not break into a second line. */
+static void expect_redraws_within(const char *text, size_t columns)
+{
+    size_t seen = 0;
+    for (const char *at = strchr(text, '\r'); at != NULL; at = strchr(at, '\r')) {
+        size_t length = strcspn(++at, "\r\n");
+        bool redrawn = at[length] == '\r' && at[length + 1] != '\n';
+        seen += redrawn && length > 0;
+        if (redrawn && length > columns)
+            fail_msg("%zu columns of %zu: %.*s", length, columns, (int)length, at);
+    }
+    assert_true(seen > 0);
+}
+
 static void test_terminal_progress(void **state)
 {
     (void)state;
@@ -150,6 +164,10 @@ static void test_terminal_progress(void **state)
     expect_text(last.out, "\r32/32 ==================== ");
     shell("TERM=dumb %s", command);
     expect_text(last.out, "Epoch 2/2 - 32/32 - ");
+    for (int columns = 20; columns <= 60; columns += 20) {
+        shell("COLUMNS=%d LC_ALL=C NO_COLOR=1 TERM=xterm %s", columns, command);
+        expect_redraws_within(last.out, (size_t)columns - 1);
+    }
 }
 
 /* ---- Ctrl-C ---- */

@@ -182,7 +182,10 @@ static void draw(progress *p, size_t step, size_t steps, const convoy_metrics *t
     else
         format_remaining(time, sizeof time, per_step * (double)(steps - step));
     format_time_per_step(each, sizeof each, per_step);
-    size_t width = strlen(head) + 1 + strlen(time) + strlen(each);
+    size_t width = strlen(head) + 1 + strlen(time);
+    if (width + strlen(each) > room)
+        each[0] = '\0';
+    width += strlen(each);
     fputc('\r', stderr);
     put_in(p, "\x1b[1m", head, strlen(head));
     fputc(' ', stderr);
