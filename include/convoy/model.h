@@ -56,11 +56,12 @@ convoy_status convoy_model_set_outputs(convoy_model *model, const char *layers, 
 /* Draws all weights anew from their initializers: the same seed gives the same weights on every machine. */
 convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy_error *err);
 
-/* Reads a model: a built-in name, a Keras JSON config, a `.keras` file, or a `.h5` file as Keras 2 and 3 save whole models (told
- * apart by content); with the optimizer's state, where the file has one that training can go on from. A state that doesn't fit refuses no
+/* Reads a model: a built-in name, a Keras JSON config, a `.keras` file, a `.h5` file as Keras 2 and 3 save whole models, or a layers
+ * model of TensorFlow.js, its model.json with the shards of its weights in the same folder (told apart by content); with the
+ * optimizer's state, where the file has one that training can go on from. A state that doesn't fit refuses no
  * file: training starts the optimizer afresh, and the context's on_message gets the reason. `.keras` files are read from Keras 2.12 on,
- * those saved on Windows too, `.h5` files from Keras 2.0 on. Built in are, with their
- * parameters as they come,
+ * those saved on Windows too, `.h5` files from Keras 2.0 on; of TensorFlow.js quantized weights too (uint8, uint16, float16), but no
+ * graph models, and no optimizer's state. Built in are, with their parameters as they come,
  *   cifar10          the network of Keras's CIFAR-10 tutorial                             225,034
  *   lenet5           LeCun et al. 1998, all of S2 to all of C3, for 32x32x1                61,706
  *   resnet20         He et al. 2015, as Keras's example cifar10_resnet (version 1, n = 3)   274,442
@@ -99,6 +100,7 @@ convoy_status convoy_model_save_config(const convoy_model *model, const char *pa
  *                        have weights
  *   .safetensors         by name: "LAYER/kernel", "INNER_MODEL/LAYER/kernel" (Keras's variable.path; the model's own name may stand
  *                        in front); F32, F64, F16 or BF16. Every weight must be there, and no other
+ *   model.json           TensorFlow.js's, by name as above: what stands in front of "LAYER/kernel" may be any model's name
  * Shapes are Keras's (kernels HWIO, Dense (in, out)). An optimizer's state that the file does not have starts afresh.
  * A failure leaves the model as it was. Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT. */
 convoy_status convoy_model_load_weights(convoy_model *model, const char *path, convoy_error *err);

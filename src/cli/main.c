@@ -36,8 +36,8 @@ static void print_usage(FILE *to)
     for (const struct command *c = commands; c->name != NULL; c++)
         fprintf(to, "  %-10s %s\n", c->name, c->purpose);
     fputs("\n'convoy COMMAND --help' tells more; 'convoy --version' gives the version.\n"
-          "MODEL is a .keras file, a .h5 file of Keras, a Keras JSON config or a built-in name: cifar10, lenet5, resnet20,\n"
-          "vgg-small, mobilenet-small; with options in brackets:\n"
+          "MODEL is a .keras file, a .h5 file of Keras, the model.json of a TensorFlow.js layers model, a Keras JSON config\n"
+          "or a built-in name: cifar10, lenet5, resnet20, vgg-small, mobilenet-small; with options in brackets:\n"
           "'resnet20(input_shape=(64, 64, 3), classes=100, augment=True)'.\n"
           "DATA is a folder of images with one folder a class, a folder of CIFAR's or MNIST's files, one such\n"
           "file, a .npz file with x_train and so on, the built-in name sample, or a name that 'convoy fetch'\n"

@@ -23,8 +23,14 @@ convoy_status model_find_class(const char *name, const layer_class **out, convoy
 /* Parses a config's JSON text; a byte order mark in front is skipped, and NULs inside texts are spelt \\u0000. A new reference. */
 convoy_status config_parse(const char *json, size_t size, json_t **out, convoy_error *err);
 
+/* The same of a file. */
+convoy_status config_parse_file(const char *path, json_t **out, convoy_error *err);
+
 /* Puts a config of an older Keras into the words that the readers know. */
 void config_modernise(json_t *config);
+
+/* The model of a config without weights, which may say what it is to be trained with, as a file does. Modernises it where it stands. */
+convoy_status config_read(json_t *root, convoy_model **out, convoy_error *err);
 
 /* A layer like this one, not yet connected: for another use of it. */
 convoy_status model_copy_layer(const layer *l, layer **out, convoy_error *err);

@@ -189,10 +189,10 @@ convoy_status model_from_config(const json_t *root, convoy_model **out, convoy_e
     return status;
 }
 
-/* A config without weights may say what the model is to be trained with, as a file does. */
-static convoy_status read_root(const json_t *root, convoy_model **out, convoy_error *err)
+convoy_status config_read(json_t *root, convoy_model **out, convoy_error *err)
 {
     convoy_model *model = NULL;
+    config_modernise(root);
     TRY(model_from_config(root, &model, err));
     convoy_status status = keras_compile_read(root, model, err);
     if (status == CONVOY_OK && model->optimizer[0] != '\0')
@@ -208,8 +208,7 @@ convoy_status convoy_model_from_json(const char *json, size_t length, convoy_mod
 {
     json_t *root = NULL;
     TRY(config_parse(json, length, &root, err));
-    config_modernise(root);
-    convoy_status status = read_root(root, out, err);
+    convoy_status status = config_read(root, out, err);
     json_decref(root);
     return status;
 }

@@ -12,4 +12,8 @@ convoy_status keras_compile_read(const json_t *config, convoy_model *model, conv
 /* Adds compile_config when the model has an optimizer, or kept one. */
 convoy_status keras_compile_write(const convoy_model *model, json_t *config, convoy_error *err);
 
+/* The training_config of Keras's older files, {"optimizer_config": ..., "loss": ..., ...}, as {"compile_config": {"optimizer": ...,
+ * "loss": ..., ...}}: a new reference (keras_legacy_compile.c). */
+json_t *keras_legacy_compile(const json_t *training);
+
 #endif

@@ -18,7 +18,4 @@ convoy_status keras_legacy_weights(convoy_model *model, const hdf5_file *file, c
  * reason. */
 convoy_status keras_legacy_optimizer(convoy_model *model, const hdf5_file *file, const hdf5_names *trained, convoy_error *err);
 
-/* {"optimizer_config": ..., "loss": ..., ...} as {"compile_config": {"optimizer": ..., "loss": ..., ...}}: a new reference. */
-json_t *keras_legacy_compile(const json_t *training);
-
 #endif

@@ -1,7 +1,7 @@
 /* The training_config of Keras's older files as the compile_config of today's. */
 #include <string.h>
 
-#include "model/keras_legacy.h"
+#include "model/keras_compile.h"
 
 #define SCHEDULES "keras.optimizers.schedules"
 

@@ -56,4 +56,9 @@ convoy_status level_walk(const convoy_model *model, level_visit *visit, void *us
 /* The nodes that level_walk visits, in its order (of the model, scope 0, or of a model inside it); the caller frees *out. */
 convoy_status level_order(const convoy_model *model, int scope, size_t **out, size_t *count, convoy_error *err);
 
+/* A weight's name with its way through the models inside the model: "INNER/LAYER/kernel". */
+#define LEVEL_WEIGHT_PATH 1024
+convoy_status level_weight_path(const convoy_model *model, const model_node *node, int param, char out[LEVEL_WEIGHT_PATH],
+                                convoy_error *err);
+
 #endif

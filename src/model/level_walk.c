@@ -100,3 +100,23 @@ convoy_status level_order(const convoy_model *model, int scope, size_t **out, si
     *count = list.count;
     return CONVOY_OK;
 }
+
+/* ---- names of weights ---- */
+
+convoy_status level_weight_path(const convoy_model *model, const model_node *node, int param, char out[LEVEL_WEIGHT_PATH],
+                                convoy_error *err)
+{
+    int scopes[MOST_INSIDE], inside = 0;
+    size_t used = 0;
+    for (int s = node->scope; s > 0 && inside < MOST_INSIDE; s = model->scopes[s].outer)
+        scopes[inside++] = s;
+    out[0] = '\0';
+    while (inside > 0 && used < LEVEL_WEIGHT_PATH)
+        used += (size_t)snprintf(out + used, LEVEL_WEIGHT_PATH - used, "%s/", model->scopes[scopes[--inside]].name);
+    if (used < LEVEL_WEIGHT_PATH)
+        used += (size_t)snprintf(out + used, LEVEL_WEIGHT_PATH - used, "%s/%s", node->layer->name, node->layer->param[param].name);
+    if (used < LEVEL_WEIGHT_PATH)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': its place among the models inside the model has a name of more than %d "
+                     "bytes", node->layer->name, LEVEL_WEIGHT_PATH - 1);
+}

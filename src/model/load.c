@@ -9,8 +9,9 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "model/build.h"
+#include "model/tfjs.h"
 
-#define EXPECTED "a .keras file, a .h5 file of Keras or a Keras JSON config"
+#define EXPECTED "a .keras file, a .h5 file of Keras, a Keras JSON config or the model.json of a TensorFlow.js layers model"
 
 /* The first bytes of a regular file; *size is how many there were. */
 static convoy_status read_beginning(const char *path, char *out, size_t *size, convoy_error *err)
@@ -63,13 +64,22 @@ convoy_status model_file_look(const char *path, model_file_kind *out, convoy_err
     return CONVOY_OK;
 }
 
-static convoy_status load_json(const char *path, convoy_model **out, convoy_error *err)
+convoy_status config_parse_file(const char *path, json_t **out, convoy_error *err)
 {
     char *json = NULL;
     size_t size = 0;
     TRY(file_read(path, MOST_JSON, &json, &size, err));
-    convoy_status status = convoy_model_from_json(json, size, out, err);
+    convoy_status status = config_parse(json, size, out, err);
     free(json);
+    return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", path);
+}
+
+static convoy_status load_json(const char *path, convoy_model **out, convoy_error *err)
+{
+    json_t *root = NULL;
+    TRY(config_parse_file(path, &root, err));
+    convoy_status status = tfjs_is(root) ? tfjs_read(root, path, out, err) : config_read(root, out, err);
+    json_decref(root);
     return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", path);
 }
 
@@ -92,5 +102,5 @@ convoy_status convoy_model_load(const char *name_or_path, convoy_model **out, co
     case MODEL_FILE_OTHER: break;
     }
     return base_fail(err, CONVOY_ERROR_FORMAT, "%s: neither a .keras file (a zip archive), nor a .h5 file of Keras, nor a Keras "
-                     "JSON config", path);
+                     "JSON config, nor a TensorFlow.js layers model", path);
 }

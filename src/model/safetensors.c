@@ -7,40 +7,20 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "layers/option.h"
 #include "model/level.h"
 
-#define PATH_SIZE 1024
 #define LENGTH_BYTES 8 /* of the header's length */
 #define ALIGNMENT 8    /* of the data: the header is padded */
 
 /* What each visit of a weight is given. */
 typedef convoy_status (*weight_visit)(void *user, const char *path, const layer_param *param, float *values, convoy_error *err);
 
-/* "INNER/LAYER/kernel" */
-static convoy_status path_of(const convoy_model *model, const model_node *node, int p, char out[PATH_SIZE], convoy_error *err)
-{
-    int scopes[64], inside = 0;
-    size_t used = 0;
-    for (int s = node->scope; s > 0 && inside < 64; s = model->scopes[s].outer)
-        scopes[inside++] = s;
-    out[0] = '\0';
-    while (inside > 0 && used < PATH_SIZE)
-        used += (size_t)snprintf(out + used, PATH_SIZE - used, "%s/", model->scopes[scopes[--inside]].name);
-    if (used < PATH_SIZE)
-        used += (size_t)snprintf(out + used, PATH_SIZE - used, "%s/%s", node->layer->name, node->layer->param[p].name);
-    if (used < PATH_SIZE)
-        return CONVOY_OK;
-    return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': its place among the models inside the model has a name of more than %d "
-                     "bytes", node->layer->name, PATH_SIZE - 1);
-}
-
 static convoy_status visit_node(const convoy_model *model, const model_node *node, weight_visit visit, void *user,
                                 convoy_error *err)
 {
-    char path[PATH_SIZE];
+    char path[LEVEL_WEIGHT_PATH];
     for (int p = 0; p < node->layer->param_count; p++) {
-        TRY(path_of(model, node, p, path, err));
+        TRY(level_weight_path(model, node, p, path, err));
         TRY(visit(user, path, &node->layer->param[p], node->weights[p], err));
     }
     return CONVOY_OK;
@@ -69,7 +49,7 @@ typedef struct reading {
  * made before it was, it puts none. */
 static safetensors_entry *find(const reading *r, const char *path)
 {
-    char longer[PATH_SIZE + sizeof r->model->name + 1];
+    char longer[LEVEL_WEIGHT_PATH + sizeof r->model->name + 1];
     safetensors_entry *e = safetensors_find(r->file, path);
     snprintf(longer, sizeof longer, "%s/%s", r->model->name, path);
     if (e == NULL)
@@ -79,34 +59,13 @@ static safetensors_entry *find(const reading *r, const char *path)
     return e;
 }
 
-static bool same_shape(const json_t *found, const convoy_shape *shape)
-{
-    bool same = json_array_size(found) == (size_t)shape->rank;
-    for (int i = 0; same && i < shape->rank; i++)
-        same = json_integer_value(json_array_get(found, (size_t)i)) == shape->dim[i];
-    return same;
-}
-
-static void shape_words(const convoy_shape *shape, char *out, size_t size)
-{
-    size_t used = (size_t)snprintf(out, size, "[");
-    for (int i = 0; i < shape->rank && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, i ? ",%d" : "%d", shape->dim[i]);
-    if (used < size)
-        snprintf(out + used, size - used, "]");
-}
-
 static convoy_status read_weight(void *user, const char *path, const layer_param *param, float *values, convoy_error *err)
 {
     const reading *r = user;
-    char found[200], expected[96];
     safetensors_entry *e = find(r, path);
     if (e == NULL || e->used)
         return base_fail(err, CONVOY_ERROR_FORMAT, "no tensor is called '%s', which the model has", path);
-    shape_words(&param->shape, expected, sizeof expected);
-    if (!same_shape(e->shape, &param->shape))
-        return base_fail(err, CONVOY_ERROR_FORMAT, "'%s' has the shape %s; the model needs %s", path,
-                         option_value_text(e->shape, found, sizeof found), expected);
+    TRY(safetensors_check_shape(path, e->shape, &param->shape, err));
     e->used = true;
     safetensors_values(r->file, e, values);
     return CONVOY_OK;

@@ -3,6 +3,8 @@
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
 
+#include <stdint.h>
+
 #include <jansson.h>
 
 #include "base/error.h"
@@ -35,5 +37,14 @@ void safetensors_free(safetensors_file *file);
 safetensors_entry *safetensors_find(const safetensors_file *file, const char *name);
 /* The entry's values as float32, rounded to nearest from F64; `out` has room for its count. */
 void safetensors_values(const safetensors_file *file, const safetensors_entry *entry, float *out);
+
+/* ---- what weights in other files have in common with these ---- */
+
+/* How many values a shape has that must be a list of sizes; those that can't be counted are refused. */
+convoy_status safetensors_read_shape(const json_t *shape, size_t *count, convoy_error *err);
+/* Is that the shape that the model needs? `name` is for the message. */
+convoy_status safetensors_check_shape(const char *name, const json_t *found, const convoy_shape *needed, convoy_error *err);
+/* IEEE half precision: 1 sign bit, 5 of the exponent, 10 of the fraction. */
+float safetensors_half(uint32_t bits);
 
 #endif

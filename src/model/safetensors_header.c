@@ -1,6 +1,7 @@
 /* Headers of safetensors files, which may come from anybody: every number is checked before it is used. */
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +47,7 @@ static bool read_size(const json_t *value, size_t *out)
     return true;
 }
 
-static convoy_status read_shape(const json_t *shape, size_t *count, convoy_error *err)
+convoy_status safetensors_read_shape(const json_t *shape, size_t *count, convoy_error *err)
 {
     char found[200];
     bool good = json_is_array(shape), fits = true;
@@ -64,6 +65,33 @@ static convoy_status read_shape(const json_t *shape, size_t *count, convoy_error
     return CONVOY_OK;
 }
 
+static bool same_shape(const json_t *found, const convoy_shape *shape)
+{
+    bool same = json_array_size(found) == (size_t)shape->rank;
+    for (int i = 0; same && i < shape->rank; i++)
+        same = json_integer_value(json_array_get(found, (size_t)i)) == shape->dim[i];
+    return same;
+}
+
+static void shape_words(const convoy_shape *shape, char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (int i = 0; i < shape->rank && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, i ? ",%d" : "%d", shape->dim[i]);
+    if (used < size)
+        snprintf(out + used, size - used, "]");
+}
+
+convoy_status safetensors_check_shape(const char *name, const json_t *found, const convoy_shape *needed, convoy_error *err)
+{
+    char text[200], expected[96];
+    if (same_shape(found, needed))
+        return CONVOY_OK;
+    shape_words(needed, expected, sizeof expected);
+    return base_fail(err, CONVOY_ERROR_FORMAT, "'%s' has the shape %s; the model needs %s", name,
+                     option_value_text(found, text, sizeof text), expected);
+}
+
 static convoy_status read_entry(const safetensors_file *file, const json_t *value, safetensors_entry *e, convoy_error *err)
 {
     char found[200];
@@ -74,7 +102,7 @@ static convoy_status read_entry(const safetensors_file *file, const json_t *valu
                          option_value_text(value, found, sizeof found));
     TRY(read_kind(json_object_get(value, "dtype"), &e->kind, err));
     e->shape = json_object_get(value, "shape");
-    TRY(read_shape(e->shape, &e->count, err));
+    TRY(safetensors_read_shape(e->shape, &e->count, err));
     option_value_text(offsets, found, sizeof found);
     if (json_array_size(offsets) != 2 || !read_size(json_array_get(offsets, 0), &e->first) ||
         !read_size(json_array_get(offsets, 1), &e->end) || e->first > e->end)
@@ -188,8 +216,7 @@ safetensors_entry *safetensors_find(const safetensors_file *file, const char *na
 
 /* ---- values ---- */
 
-/* IEEE half precision: 1 sign bit, 5 of the exponent, 10 of the fraction. */
-static float from_half(uint32_t bits)
+float safetensors_half(uint32_t bits)
 {
     int exponent = bits >> 10 & 31, fraction = bits & 1023;
     float value = exponent == 0 ? ldexpf((float)fraction, -24)
@@ -203,7 +230,7 @@ static float value_of(safetensors_kind kind, uint64_t bits)
     float single;
     double wide;
     if (kind == SAFETENSORS_F16)
-        return from_half(word);
+        return safetensors_half(word);
     if (kind == SAFETENSORS_F64) {
         memcpy(&wide, &bits, sizeof wide);
         return (float)wide;

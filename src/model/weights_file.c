@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "model/build.h"
+#include "model/tfjs.h"
 
 /* What a load replaces. */
 typedef struct kept {
@@ -57,6 +58,25 @@ static void free_kept(kept *k)
 
 /* ---- reading ---- */
 
+static convoy_status fail_no_weights(const char *path, convoy_error *err)
+{
+    return base_fail(err, CONVOY_ERROR_FORMAT, "%s: holds no weights that can be read; expected a .weights.h5, .h5, .keras or "
+                     ".safetensors file, or the model.json of a TensorFlow.js layers model", path);
+}
+
+static convoy_status read_json(convoy_model *model, const char *path, convoy_error *err)
+{
+    json_t *root = NULL;
+    TRY(config_parse_file(path, &root, err));
+    convoy_status status = CONVOY_OK;
+    if (!tfjs_is(root))
+        status = fail_no_weights(path, err);
+    else if ((status = tfjs_read_weights(model, root, path, err)) != CONVOY_OK)
+        base_fail_in(err, status, "%s", path);
+    json_decref(root);
+    return status;
+}
+
 static convoy_status read_file(convoy_model *model, const char *path, convoy_error *err)
 {
     model_file_kind kind = MODEL_FILE_OTHER;
@@ -68,11 +88,10 @@ static convoy_status read_file(convoy_model *model, const char *path, convoy_err
     case MODEL_FILE_HDF5: return keras_weights_load(model, path, err);
     case MODEL_FILE_SAFETENSORS: return safetensors_load(model, path, err);
     case MODEL_FILE_EMPTY: return base_fail(err, CONVOY_ERROR_FORMAT, "%s: is empty; expected weights", path);
-    case MODEL_FILE_JSON:
+    case MODEL_FILE_JSON: return read_json(model, path, err);
     case MODEL_FILE_OTHER: break;
     }
-    return base_fail(err, CONVOY_ERROR_FORMAT, "%s: holds no weights that can be read; expected a .weights.h5, .h5, .keras or "
-                     ".safetensors file", path);
+    return fail_no_weights(path, err);
 }
 
 convoy_status convoy_model_load_weights(convoy_model *model, const char *path, convoy_error *err)
