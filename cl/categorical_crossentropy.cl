@@ -47,7 +47,7 @@ kernel void loss_rows(LOSS_PARAMETERS)
     dz += row * C;
     for (int i = 0; i < C; i++) {
 #if FROM_LOGITS
-        dz[i] = (exp(z[i] - top) / sum - target(i, label)) * (weight * SCALE);
+        dz[i] = flushed((exp(z[i] - top) / sum - target(i, label)) * (weight * SCALE));
 #else
         dz[i] = (slope_of_clipped(z[i] / sum, target(i, label)) - mean_slope) / sum * (weight * SCALE);
 #endif

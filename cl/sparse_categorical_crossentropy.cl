@@ -31,7 +31,7 @@ kernel void loss_rows(LOSS_PARAMETERS)
     for (int i = 0; i < C; i++) {
         float hit = i == at ? 1.0f : 0.0f;
 #if FROM_LOGITS
-        dz[i] = (exp(z[i] - top) / sum - hit) * (weight * SCALE);
+        dz[i] = flushed((exp(z[i] - top) / sum - hit) * (weight * SCALE));
 #else
         dz[i] = is_clipped(z[i]) ? 0.0f : (1.0f / sum - hit / at_label) * (weight * SCALE);
 #endif

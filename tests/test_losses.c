@@ -297,6 +297,32 @@ static void test_logits_behind_the_outputs(void **state)
     }
 }
 
+/* Of logits 95 apart the softmax is a subnormal number: its slope is 0, and no layer computes on with such a number. */
+static void test_no_slope_is_subnormal(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"SparseCategoricalCrossentropy(from_logits=True)", "CategoricalCrossentropy(from_logits=True)",
+                                        "BinaryCrossentropy(from_logits=True)"};
+    for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++) {
+        loss_settings s;
+        loss *l = NULL;
+        rig r = make_rig(2, 1);
+        float z[2] = {0.0f, -95.0f}, dz[2];
+        int32_t label = 0;
+        CHECK(loss_parse(texts[t], &s, &err));
+        CHECK(loss_create(ctx, 1, 1, &l, &err));
+        loss_job job = {.how = &s, .outputs = 2, .z = r.z, .labels = r.labels, .dz = r.dz};
+        CHECK(loss_add(l, r.list, &job, &err));
+        play_rig(&r, z, &label, 1, 0, 0);
+        CHECK(rt_buffer_read(r.dz, 0, dz, sizeof dz, &err));
+        for (int i = 0; i < 2; i++)
+            if (fpclassify(dz[i]) == FP_SUBNORMAL)
+                fail_msg("%s: slope %d is %g", texts[t], i, (double)dz[i]);
+        drop_rig(&r);
+        loss_destroy(l);
+    }
+}
+
 /* ---- against Keras ---- */
 
 static void check_value(const json_t *row)
@@ -352,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_kernels_compute_what_the_formulas_say),
         cmocka_unit_test(test_a_bad_value_is_noticed),
         cmocka_unit_test(test_logits_behind_the_outputs),
+        cmocka_unit_test(test_no_slope_is_subnormal),
         cmocka_unit_test(test_values_are_those_of_keras),
     };
     return cmocka_run_group_tests_name("losses", tests, open_golden, close_golden);
