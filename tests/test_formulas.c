@@ -203,7 +203,8 @@ static layer *sample_layer(const layer_class *class, const layer_sample *sample)
 /* Of these the rows and columns go away, or are given, or change places. */
 static bool computes_none(const layer_class *class)
 {
-    static const char *const names[] = {"GlobalAveragePooling2D", "GlobalMaxPooling2D", "Reshape", "Permute", "RandomCrop"};
+    static const char *const names[] = {"GlobalAveragePooling2D", "GlobalMaxPooling2D", "Reshape", "Permute", "RandomCrop",
+                                        "Resizing"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(class->name, names[i]) == 0)
             return true;

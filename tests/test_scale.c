@@ -27,6 +27,7 @@ static void test_chains(void **state)
         {{BYTES, CONV, NULL}, ITSELF("rescaling")},
         {{"Rescaling", "scale=0.00784313725490196, offset=-1", CONV, NULL}, ITSELF("rescaling")},
         {{"RandomFlip", "", "ZeroPadding2D", "padding=1", "Dropout", "rate=0.5", BYTES, CONV, NULL}, ITSELF("rescaling")},
+        {{"Resizing", "height=6, width=5", BYTES, CONV, NULL}, ITSELF("rescaling")},
         {{CONV, BYTES, NULL}, 255, "divided by 255"},
         {{"Rescaling", "scale=255", BYTES, CONV, NULL}, 255, "divided by 255"}, /* it was made for 0 to 1 */
         {{"Rescaling", "scale=2, offset=-1", CONV, NULL}, 255, "divided by 255"},

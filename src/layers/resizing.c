@@ -323,6 +323,7 @@ const layer_class resizing_class = {
     .snake = "resizing",
     .state_size = sizeof(resizing_state),
     .options = options,
+    .keeps_range = true,
     .samples = samples,
     .build = build,
     .forward = forward,
