@@ -90,7 +90,7 @@ static void train_network(const json_t *row, convoy_model *model, const uint8_t 
         labels[i] = (int32_t)json_integer_value(json_array_get(list, i));
     CHECK(convoy_dataset_create(images, labels, rows, convoy_model_input(model), number_of(row, "classes"), NULL, &data, &err));
     const convoy_fit_options options = {.optimizer = text_of(row, "optimizer"), .batch_size = number_of(row, "batch"),
-                                        .no_shuffle = true,
+                                        .no_shuffle = true, .train_scale = 255, /* whatever the model begins with */
                                         .from_probabilities = json_is_true(json_object_get(row, "probabilities"))};
     assert_int_equal((rows + options.batch_size - 1) / options.batch_size, 5);
     CHECK(convoy_fit(ctx, model, data, &options, NULL, &err));

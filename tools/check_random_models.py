@@ -184,7 +184,7 @@ def run_convoy(args, folder, answers):
     save_data(folder, answers)
     call(args, "predict", folder / "model.keras", "--input", folder / "x.npy", "--output", folder / "y.npy",
          "--batch-size", case.batch, *args.options)
-    call(args, "train", folder / "model.keras", "--data", folder / "data.npz", "--batch-size", case.batch, "--no-shuffle",
+    call(args, "train", folder / "model.keras", "--data", folder / "data.npz", "--batch-size", case.batch, "--no-shuffle", "--scale", 255,
          "-o", folder / "trained.keras", *([] if case.in_file else ["--optimizer", case.optimizer]),
          *(["--from-probabilities"] if case.network.probabilities else []), *args.options)
     return np.load(folder / "y.npy")
