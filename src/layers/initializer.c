@@ -176,14 +176,19 @@ json_t *initializer_write(const initializer *init)
                      "registered_name");
 }
 
+bool initializer_at(size_t i, initializer *out)
+{
+    if (i >= ROWS)
+        return false;
+    *out = (initializer){.kind = (int)i};
+    memcpy(out->args, rows[i].standard, sizeof out->args);
+    return true;
+}
+
 bool initializer_named(const char *name, initializer *out)
 {
     size_t kind = 0;
-    if (find_row(name, &kind, NULL) != CONVOY_OK)
-        return false;
-    *out = (initializer){.kind = (int)kind};
-    memcpy(out->args, rows[kind].standard, sizeof out->args);
-    return true;
+    return find_row(name, &kind, NULL) == CONVOY_OK && initializer_at(kind, out);
 }
 
 convoy_status initializer_check(const layer_param *param, convoy_error *err)

@@ -31,14 +31,14 @@ static void add_bounds(text *t, const option *row)
     if (row->least == 0 && row->most == 0)
         return;
     if (row->most == row->least)
-        text_add(t, ": only %g is supported", row->least);
+        text_add(t, ": only %.10g is supported", row->least);
     else if (row->most > row->least && row->most < INT_MAX)
-        text_add(t, " from %g to %g", row->least, row->most);
+        text_add(t, " from %.10g to %.10g", row->least, row->most);
     else
-        text_add(t, " of at least %g", row->least);
+        text_add(t, " of at least %.10g", row->least);
 }
 
-static void add_expected(text *t, const option *row)
+void option_expected(text *t, const option *row)
 {
     bool optional = row->kind == OPTION_OPTIONAL_FLOAT || row->kind == OPTION_OPTIONAL_PAIR ||
                     row->kind == OPTION_OPTIONAL_INT;
@@ -88,7 +88,11 @@ static void add_expected(text *t, const option *row)
     case OPTION_AXES: text_add(t, "an axis, or a list of at most %d of them", CONVOY_MAX_RANK); break;
     case OPTION_FLOATS: text_add(t, "a list of 1 to %d numbers", OPTION_MOST_FLOATS); break;
     case OPTION_TEXT: text_add(t, "a text of at most %d bytes", OPTION_TEXT_SIZE - 1); break;
-    default: text_add(t, "something else"); break;
+    case OPTION_ACTIVATION: text_add(t, "an activation"); break;
+    case OPTION_INITIALIZER: text_add(t, "an initializer"); break;
+    case OPTION_REGULARIZER: text_add(t, "a regularizer, or null"); break;
+    case OPTION_CONSTRAINT: text_add(t, "a constraint, or null"); break;
+    case OPTION_IGNORED: text_add(t, "anything: it has no effect"); break;
     }
     if (optional)
         text_add(t, ", or null");
@@ -99,7 +103,7 @@ static convoy_status refuse(const option *row, const json_t *value, convoy_error
     char found[256];
     char *expected = NULL;
     text t = {0};
-    add_expected(&t, row);
+    option_expected(&t, row);
     TRY(text_take(&t, &expected, err));
     convoy_status status = base_fail(err, CONVOY_ERROR_MODEL, "option '%s' is %s; expected %s", row->name,
                                      option_value_text(value, found, sizeof found), expected);

@@ -41,6 +41,9 @@ convoy_status options_parse_call(const char *what, const char *call, char *name,
  * CONVOY_ERROR_ARGUMENT. */
 convoy_status option_blame_argument(convoy_status status, convoy_error *err);
 
+/* Appends what a row takes, in words: "a whole number of at least 1, or a pair of them". */
+void option_expected(text *t, const option *row);
+
 /* A value as JSON text, cut when it is long; returns out. */
 const char *option_value_text(const json_t *value, char *out, size_t size);
 
@@ -57,11 +60,15 @@ json_t *activation_write(const activation_choice *choice);
 /* rules.c: null, a name or Keras's serialised object, and back; has the parameter the axes that its constraint names? */
 convoy_status rule_read(const json_t *value, bool constraint, param_rule *out, convoy_error *err);
 json_t *rule_write(const param_rule *rule);
+/* The i-th regularizer or constraint with its defaults; false past the last one. */
+bool rule_at(bool constraint, size_t i, param_rule *out);
 convoy_status rules_check(const layer_param *param, convoy_error *err);
 
 /* initializer.c: a name or Keras's serialised object, and back. */
 convoy_status initializer_read(const json_t *value, initializer *out, convoy_error *err);
 json_t *initializer_write(const initializer *init);
+/* The i-th initializer with its defaults; false past the last one. */
+bool initializer_at(size_t i, initializer *out);
 /* Has the parameter a shape that its initializer can fill? */
 convoy_status initializer_check(const layer_param *param, convoy_error *err);
 

@@ -112,6 +112,16 @@ json_t *rule_write(const param_rule *rule)
                      "config", config, "registered_name");
 }
 
+bool rule_at(bool constraint, size_t i, param_rule *out)
+{
+    size_t kind = (constraint ? FIRST_CONSTRAINT : NONE + 1) + i;
+    if (kind >= (constraint ? KINDS : FIRST_CONSTRAINT))
+        return false;
+    *out = (param_rule){.kind = (int)kind, .axis = {.count = 1}};
+    memcpy(out->args, rows[kind].standard, sizeof out->args);
+    return true;
+}
+
 /* ---- what they mean ---- */
 
 convoy_status rules_check(const layer_param *param, convoy_error *err)

@@ -111,6 +111,8 @@ const loss_class *loss_class_find(const char *name)
     return NULL;
 }
 
+const loss_class *loss_class_at(size_t i) { return i < CLASSES ? &classes[i] : NULL; }
+
 static convoy_status refuse(const char *name, convoy_error *err)
 {
     char list[512] = "", hint[128];

@@ -47,6 +47,7 @@ typedef struct loss_settings {
 
 /* By class, function or short name, case ignored; NULL when unknown. */
 const loss_class *loss_class_find(const char *name);
+const loss_class *loss_class_at(size_t i); /* NULL past the end */
 
 /* "mse", "Huber(delta=0.5)". Errors: CONVOY_ERROR_ARGUMENT. */
 convoy_status loss_parse(const char *text, loss_settings *out, convoy_error *err);

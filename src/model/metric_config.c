@@ -67,6 +67,8 @@ const metric_class *metric_class_find(const char *name)
     return NULL;
 }
 
+const metric_class *metric_class_at(size_t i) { return i < CLASSES ? &classes[i] : NULL; }
+
 static const char *title(const metric_class *class) { return class->class_name ? class->class_name : class->name; }
 
 static convoy_status refuse(const char *name, convoy_error *err)

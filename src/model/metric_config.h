@@ -52,6 +52,7 @@ typedef struct metric_list {
 
 /* By class or name, case ignored; NULL when unknown. */
 const metric_class *metric_class_find(const char *name);
+const metric_class *metric_class_at(size_t i); /* NULL past the end */
 
 /* "accuracy", "Precision(class_id=3)", NULL-terminated. Names that come twice get _1, _2 at their ends, as in Keras.
  * Errors: CONVOY_ERROR_ARGUMENT. */

@@ -104,6 +104,11 @@ const optimizer_class *optimizer_class_find(const char *name)
     return NULL;
 }
 
+const optimizer_class *optimizer_class_at(size_t i)
+{
+    return i < sizeof classes / sizeof classes[0] ? &classes[i] : NULL;
+}
+
 void optimizer_class_names(char *out, size_t size)
 {
     size_t used = 0;
@@ -143,7 +148,7 @@ float optimizer_slot_start(const optimizer_class *class, const optimizer_setting
 
 /* ---- reading ---- */
 
-static double standard_rate(const optimizer_class *class)
+double optimizer_standard_rate(const optimizer_class *class)
 {
     return strcmp(class->name, "sgd") == 0 ? 0.01 : 0.001;
 }
@@ -153,7 +158,7 @@ static convoy_status read_rate(const optimizer_class *class, const json_t *confi
 {
     char found[200];
     json_t *rate = json_object_get(config, "learning_rate");
-    out->learning_rate = rate == NULL ? standard_rate(class) : json_number_value(rate);
+    out->learning_rate = rate == NULL ? optimizer_standard_rate(class) : json_number_value(rate);
     if (json_is_object(rate) && json_is_string(json_object_get(rate, "class_name"))) {
         out->schedule = json_incref(rate);
         return CONVOY_OK;

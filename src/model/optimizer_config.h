@@ -39,6 +39,9 @@ typedef struct optimizer_class {
 
 /* By name or class name, case ignored; NULL when unknown. */
 const optimizer_class *optimizer_class_find(const char *name);
+const optimizer_class *optimizer_class_at(size_t i); /* NULL past the end */
+/* Keras's default. */
+double optimizer_standard_rate(const optimizer_class *class);
 void optimizer_class_names(char *out, size_t size); /* comma-separated */
 
 /* Fills settings from a Keras config (NULL: the defaults); the schedule, if there is one, is kept as it is. */

@@ -124,6 +124,11 @@ static const activation rows[] = {
     {"log_softmax", false, true, NULL, NULL, 0, NULL, NULL, ""},
 };
 
+const activation *activation_at(size_t i)
+{
+    return i < sizeof rows / sizeof *rows ? &rows[i] : NULL;
+}
+
 const activation *activation_find(const char *name)
 {
     static const char *const others[][2] = {

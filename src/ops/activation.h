@@ -29,6 +29,8 @@ typedef struct activation_choice {
 /* Appends these to options; NULL: linear. */
 void activation_append_options(const activation *act, char *options, size_t size);
 
+/* NULL past the end. */
+const activation *activation_at(size_t i);
 /* The row of a name, NULL when unknown. */
 const activation *activation_find(const char *name);
 /* Sets the choice to a known activation with an argument, at least 0: to the row where that is the default. */

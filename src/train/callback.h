@@ -60,6 +60,8 @@ typedef struct callback_class {
 extern const callback_class early_stopping_callback, model_checkpoint_callback, reduce_rate_callback, csv_logger_callback,
     tensorboard_callback, terminate_on_nan_callback;
 
+const callback_class *callback_class_at(size_t i); /* NULL past the end */
+
 /* ---- the list ---- */
 
 typedef struct callbacks callbacks;

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "layers/option.h"
-
 /* The options of all schedules; a row has only some of them. */
 typedef struct schedule_options {
     double initial, steps, decay_rate, end, power, alpha, warmup_target, warmup_steps, t_mul, m_mul;
@@ -192,6 +190,14 @@ static const schedule_row rows[] = {
     {"CosineDecayRestarts", KERAS, restarts_options, cosine_restarts, NULL},
     {"OneCycle", "convoy", one_cycle_options, one_cycle, NULL},
 };
+
+const char *schedule_kind_at(size_t i, const option **options)
+{
+    if (i >= sizeof rows / sizeof *rows)
+        return NULL;
+    *options = rows[i].options;
+    return rows[i].name;
+}
 
 /* ---- life ---- */
 

@@ -2,12 +2,12 @@
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 
-#include <jansson.h>
-#include <stdint.h>
-
-#include "base/error.h"
+#include "layers/option.h"
 
 typedef struct schedule schedule;
+
+/* The name of the i-th kind and its options; NULL past the last one. */
+const char *schedule_kind_at(size_t i, const option **options);
 
 /* From "CosineDecay(initial_learning_rate=0.1, decay_steps=1000)". Errors: CONVOY_ERROR_ARGUMENT. */
 convoy_status schedule_parse(const char *text, schedule **out, convoy_error *err);
