@@ -278,38 +278,6 @@ static void test_callbacks(void **state)
     expect_text(last.err, "the loss is not finite in epoch ");
 }
 
-/* ---- README's program ---- */
-
-static void test_example_is_the_one_in_readme(void **state)
-{
-    (void)state;
-    char *readme = slurp(TEST_SOURCE_DIR "/README.md"), *example = slurp(TEST_SOURCE_DIR "/tests/example.c");
-    char *start = strstr(readme, "```c\n");
-    assert_non_null(start);
-    start += strlen("```c\n");
-    char *end = strstr(start, "```\n");
-    assert_non_null(end);
-    *end = '\0';
-    assert_string_equal(start, example);
-    free(readme);
-    free(example);
-}
-
-static void test_example_runs(void **state)
-{
-    (void)state;
-    shell("'%s'", TEST_EXAMPLE);
-    expect_success();
-    assert_string_equal(last.out, ""); /* on stderr a driver may have its say about kernels that it builds */
-    shell("convoy evaluate tutorial.keras --data sample --json");
-    json_t *all = result();
-    assert_true(number(all, "accuracy") > 0.1); /* better than chance after two short epochs */
-    json_decref(all);
-    shell("OCL_ICD_VENDORS=/nonexistent '%s'", TEST_EXAMPLE);
-    assert_int_equal(last.code, 1);
-    expect_text(last.err, "OpenCL");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,8 +289,6 @@ int main(void)
         cmocka_unit_test(test_terminal_progress),
         cmocka_unit_test(test_interrupt_saves),
         cmocka_unit_test(test_callbacks),
-        cmocka_unit_test(test_example_is_the_one_in_readme),
-        cmocka_unit_test(test_example_runs),
     };
     return cmocka_run_group_tests_name("cli_train", tests, make_folder, remove_folder);
 }

@@ -1,5 +1,5 @@
 /* A folder of images from start to end: opened and looked at, learned from, and a new picture told by what was learned.
- *     example_data FOLDER IMAGE        FOLDER has a folder of images for each class */
+ *     image_folder FOLDER IMAGE        FOLDER has a folder of images for each class */
 #include <convoy/convoy.h>
 #include <math.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     convoy_metrics metrics;
     const convoy_dataset_options how = {.height = SIDE, .width = SIDE, .channels = CHANNELS, .on_message = tell};
     if (argc != 3) {
-        fprintf(stderr, "usage: example_data FOLDER IMAGE\n");
+        fprintf(stderr, "usage: image_folder FOLDER IMAGE\n");
         return 2;
     }
     if (convoy_context_create(NULL, &device, &err) || convoy_dataset_open_with(argv[1], "train", &how, &train, &err) ||
