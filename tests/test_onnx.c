@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "convoy/version.h"
 #include "ops/activation.h"
 #include "sample_model.h"
 

@@ -74,18 +74,28 @@ typedef struct convoy_bench_result {
     size_t peak_bytes, planned_bytes, least_bytes;
 } convoy_bench_result;
 
+convoy_status convoy_bench_sized(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options, size_t options_size,
+                                 convoy_bench_result *out, convoy_error *err);
 /* Trains and runs `model` on random images of its input's shape, made in memory and the same every time. The model is not
  * changed. One that came without weights is to be initialised first: zeros are not what training computes with.
  * `options` may be NULL. Free the result with convoy_bench_clear (after a failure there is nothing to free).
  * Errors: CONVOY_ERROR_ARGUMENT, CONVOY_ERROR_MODEL (the input isn't an image, or the output isn't a row of values),
  * CONVOY_ERROR_DEVICE_MEMORY, CONVOY_ERROR_INTERRUPTED. */
-convoy_status convoy_bench(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
-                           convoy_bench_result *out, convoy_error *err);
+static inline convoy_status convoy_bench(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                         convoy_bench_result *out, convoy_error *err)
+{
+    return convoy_bench_sized(ctx, model, options, sizeof *options, out, err);
+}
 
+convoy_status convoy_bench_training_sized(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                          size_t options_size, convoy_bench_result *out, convoy_error *err);
 /* The same for a training step alone: no peak is measured and nothing is predicted, so that `peak`, its shares and `prediction` are
  * zero. */
-convoy_status convoy_bench_training(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
-                                    convoy_bench_result *out, convoy_error *err);
+static inline convoy_status convoy_bench_training(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                                  convoy_bench_result *out, convoy_error *err)
+{
+    return convoy_bench_training_sized(ctx, model, options, sizeof *options, out, err);
+}
 void convoy_bench_clear(convoy_bench_result *result);
 
 #ifdef __cplusplus

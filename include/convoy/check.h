@@ -30,8 +30,13 @@ typedef struct convoy_check_options {
     void *user;
 } convoy_check_options;
 
+convoy_status convoy_check_sized(convoy_context *ctx, const convoy_check_options *options, size_t options_size, size_t *failed,
+                                 convoy_error *err);
 /* Runs forward and backward passes of every layer over odd shapes; *failed counts the rows that did not pass. */
-convoy_status convoy_check(convoy_context *ctx, const convoy_check_options *options, size_t *failed, convoy_error *err);
+static inline convoy_status convoy_check(convoy_context *ctx, const convoy_check_options *options, size_t *failed, convoy_error *err)
+{
+    return convoy_check_sized(ctx, options, sizeof *options, failed, err);
+}
 
 #ifdef __cplusplus
 }

@@ -18,5 +18,6 @@
 #include "convoy/scale.h"
 #include "convoy/train.h"
 #include "convoy/tune.h"
+#include "convoy/version.h"
 
 #endif

@@ -32,6 +32,8 @@ typedef struct convoy_dataset_options {
     void *user;
 } convoy_dataset_options;
 
+convoy_status convoy_dataset_open_with_sized(const char *data, const char *part, const convoy_dataset_options *options,
+                                             size_t options_size, convoy_dataset **out, convoy_error *err);
 /* Opens the training or the test part ("train" or "test") of DATA, which is one of
  *   - "sample", the built-in data set;
  *   - a name that convoy_fetch knows: the data set that was fetched, or that Keras has;
@@ -54,8 +56,11 @@ typedef struct convoy_dataset_options {
  * `options` may be NULL.
  * Errors: CONVOY_ERROR_FILE, CONVOY_ERROR_FORMAT (name the file and what is wrong), CONVOY_ERROR_NO_PART (the data lacks this
  * part), CONVOY_ERROR_ARGUMENT (`part` is another word, no size), CONVOY_ERROR_UNSUPPORTED (built without the library that reads it). */
-convoy_status convoy_dataset_open_with(const char *data, const char *part, const convoy_dataset_options *options,
-                                       convoy_dataset **out, convoy_error *err);
+static inline convoy_status convoy_dataset_open_with(const char *data, const char *part, const convoy_dataset_options *options,
+                                                     convoy_dataset **out, convoy_error *err)
+{
+    return convoy_dataset_open_with_sized(data, part, options, sizeof *options, out, err);
+}
 
 /* The same without options. */
 convoy_status convoy_dataset_open(const char *data, const char *part, convoy_dataset **out, convoy_error *err);

@@ -65,9 +65,14 @@ typedef struct convoy_context_options {
     bool quiet;              /* on_message gets warnings only, not that kernels are being built or how a split is made */
 } convoy_context_options;
 
+convoy_status convoy_context_create_sized(const convoy_context_options *options, size_t options_size, convoy_context **out,
+                                          convoy_error *err);
 /* Opens a device. `options` may be NULL. Errors: CONVOY_ERROR_NO_DEVICE (the message lists what there is).
  * Destroy everything made from the context before the context itself; destroying NULL is allowed. */
-convoy_status convoy_context_create(const convoy_context_options *options, convoy_context **out, convoy_error *err);
+static inline convoy_status convoy_context_create(const convoy_context_options *options, convoy_context **out, convoy_error *err)
+{
+    return convoy_context_create_sized(options, sizeof *options, out, err);
+}
 void convoy_context_destroy(convoy_context *ctx);
 
 /* The device behind a context; lives as long as the context. */

@@ -37,6 +37,8 @@ typedef struct convoy_fetch_result {
     bool was_here;               /* all of it was there before: nothing was downloaded */
 } convoy_fetch_result;
 
+convoy_status convoy_fetch_sized(const char *name, const convoy_fetch_options *options, size_t options_size,
+                                 convoy_fetch_result *result, convoy_error *err);
 /* Fetches the data set called `name` (convoy_fetch_describe lists them). Each file is compared with its published size
  * and digest before anything is unpacked; the folder appears complete or not at all. What was downloaded before an
  * interruption or a failure stays beside it, in NAME.part, and the next call goes on from there. Proxies come from
@@ -44,8 +46,11 @@ typedef struct convoy_fetch_result {
  * for the command curl. `options` and `result` may be NULL. Errors: CONVOY_ERROR_ARGUMENT (no such name, a mirror that
  * is no address), _FILE (network and disk), _FORMAT (other bytes than published, an archive that holds what it should
  * not), _INTERRUPTED, _UNSUPPORTED (built without libcurl, libcrypto or libarchive). */
-convoy_status convoy_fetch(const char *name, const convoy_fetch_options *options, convoy_fetch_result *result,
-                           convoy_error *err);
+static inline convoy_status convoy_fetch(const char *name, const convoy_fetch_options *options, convoy_fetch_result *result,
+                                         convoy_error *err)
+{
+    return convoy_fetch_sized(name, options, sizeof *options, result, err);
+}
 
 typedef struct convoy_fetch_info {
     const char *name;  /* "cifar10" */

@@ -128,9 +128,14 @@ typedef struct convoy_summary_options {
     bool bold;    /* the title in ANSI bold, as Keras does on a terminal */
 } convoy_summary_options;
 
+convoy_status convoy_model_summary_sized(const convoy_model *model, const convoy_summary_options *options, size_t options_size,
+                                         char **out, convoy_error *err);
 /* Keras's summary table as text; the caller frees it with free(). `options` may be NULL. */
-convoy_status convoy_model_summary(const convoy_model *model, const convoy_summary_options *options, char **out,
-                                   convoy_error *err);
+static inline convoy_status convoy_model_summary(const convoy_model *model, const convoy_summary_options *options, char **out,
+                                                 convoy_error *err)
+{
+    return convoy_model_summary_sized(model, options, sizeof *options, out, err);
+}
 
 /* What a model is made of. Indices run from 0; layer 0 is an InputLayer. A layer used several times counts once (its output is that
  * of its first use); the layers of models inside the model count like all others. */

@@ -27,12 +27,17 @@ typedef struct convoy_plot_options {
     bool colour;       /* a colour for each curve, by ANSI escapes */
 } convoy_plot_options;
 
+convoy_status convoy_plot_text_sized(const convoy_plot_curve *curves, size_t count, const convoy_plot_options *options,
+                                     size_t options_size, char **out, convoy_error *err);
 /* Draws the curves into one picture, axes with numbers and a legend below. The height is that of the finite values; curves are
  * told apart by dots left out (UTF-8) or by marks (ASCII), besides the colours. Values that are not finite are counted below.
  * The text is lines, each with its newline, without spaces at their ends; the caller frees it with free(). `options` may be NULL.
  * Errors: CONVOY_ERROR_ARGUMENT (no curves, or more than CONVOY_PLOT_MOST_CURVES). */
-convoy_status convoy_plot_text(const convoy_plot_curve *curves, size_t count, const convoy_plot_options *options, char **out,
-                               convoy_error *err);
+static inline convoy_status convoy_plot_text(const convoy_plot_curve *curves, size_t count, const convoy_plot_options *options,
+                                             char **out, convoy_error *err)
+{
+    return convoy_plot_text_sized(curves, count, options, sizeof *options, out, err);
+}
 
 #ifdef __cplusplus
 }

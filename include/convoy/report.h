@@ -23,6 +23,8 @@ typedef struct convoy_report_options {
     const char *data;   /* the data set, as convoy_dataset_open takes it; NULL: the one that each run.json names */
 } convoy_report_options;
 
+convoy_status convoy_report_write_sized(convoy_context *ctx, const convoy_report_options *options, size_t options_size,
+                                        convoy_error *err);
 /* Writes report.html, which needs no other file, no script and no network, and the PNG and SVG pictures that are in it as files of
  * their own beside it: learning curves; test images; predictions, right and wrong; the confusion matrix; the most confident
  * mistakes; the first layer's filters; what every layer gives for one image; the model; the time of each kernel. Each file is
@@ -33,7 +35,10 @@ typedef struct convoy_report_options {
  * Errors: CONVOY_ERROR_ARGUMENT (no run, too many, the same twice), CONVOY_ERROR_FILE and CONVOY_ERROR_FORMAT (a folder that is no
  * run's, a file that can't be read, is damaged or can't be written; the message names it), CONVOY_ERROR_DEVICE_MEMORY,
  * CONVOY_ERROR_UNSUPPORTED (built without cairo). */
-convoy_status convoy_report_write(convoy_context *ctx, const convoy_report_options *options, convoy_error *err);
+static inline convoy_status convoy_report_write(convoy_context *ctx, const convoy_report_options *options, convoy_error *err)
+{
+    return convoy_report_write_sized(ctx, options, sizeof *options, err);
+}
 
 #ifdef __cplusplus
 }

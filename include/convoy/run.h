@@ -43,14 +43,21 @@ typedef struct convoy_run_options {
     double test_scale; /* what the pixels of test images are divided by; 0: as convoy_pixels_for says */
 } convoy_run_options;
 
+convoy_status convoy_run_create_sized(const convoy_run_options *options, size_t options_size, convoy_context *ctx,
+                                      convoy_model *model, const convoy_dataset *data, convoy_fit_options *fit, size_t fit_size,
+                                      convoy_run **out, convoy_error *err);
 /* Makes the folder and plugs the recorder into the options that convoy_fit will be called with, right after this, for the same
  * context, model and data: their on_epoch, on_progress and user become the recorder's, which calls the caller's own. All of them
  * must outlive the recorder. A file that can't be written after an epoch is told through the context's message hook and does not
  * end the training.
  * Errors: CONVOY_ERROR_FILE (the folder is not empty or can't be written), CONVOY_ERROR_ARGUMENT (as of convoy_fit_check),
  * CONVOY_ERROR_UNSUPPORTED (built without .keras files). */
-convoy_status convoy_run_create(const convoy_run_options *options, convoy_context *ctx, convoy_model *model,
-                                const convoy_dataset *data, convoy_fit_options *fit, convoy_run **out, convoy_error *err);
+static inline convoy_status convoy_run_create(const convoy_run_options *options, convoy_context *ctx, convoy_model *model,
+                                              const convoy_dataset *data, convoy_fit_options *fit, convoy_run **out,
+                                              convoy_error *err)
+{
+    return convoy_run_create_sized(options, sizeof *options, ctx, model, data, fit, sizeof *fit, out, err);
+}
 
 /* After convoy_fit: writes the model and brings the other files up to date. `result` may be NULL. */
 convoy_status convoy_run_save(convoy_run *run, const convoy_fit_result *result, convoy_error *err);
@@ -58,10 +65,14 @@ convoy_status convoy_run_save(convoy_run *run, const convoy_fit_result *result, 
 /* The run is done. `test` is what the model does on test images; NULL: it was not tested. */
 convoy_status convoy_run_finish(convoy_run *run, const convoy_metrics *test, convoy_error *err);
 
+convoy_status convoy_run_profile_sized(convoy_run *run, const convoy_bench_options *options, size_t options_size, convoy_error *err);
 /* Measures the launches of a training step on random images, as convoy_bench_training does, and writes launches.json; then
  * builds the kernels that a report runs, so that making one takes a second. In the options (NULL: all of these) zero means: the
  * run's batch size, 5 steps, 1 repetition. */
-convoy_status convoy_run_profile(convoy_run *run, const convoy_bench_options *options, convoy_error *err);
+static inline convoy_status convoy_run_profile(convoy_run *run, const convoy_bench_options *options, convoy_error *err)
+{
+    return convoy_run_profile_sized(run, options, sizeof *options, err);
+}
 
 /* A run that ended with neither an epoch done nor a call of convoy_run_save leaves nothing behind. NULL is allowed. */
 void convoy_run_destroy(convoy_run *run);

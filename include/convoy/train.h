@@ -154,16 +154,25 @@ typedef struct convoy_fit_result {
     size_t planned_bytes;      /* device memory that the plan decided on */
 } convoy_fit_result;
 
+convoy_status convoy_fit_sized(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                               const convoy_fit_options *options, size_t options_size, convoy_fit_result *result, convoy_error *err);
 /* Trains `model` in place, with Keras's arithmetic; the model keeps optimizer, loss and metrics, the names of the data's classes where
  * it has none, and what initial_epoch goes on from. The weights go to the device once and come
  * back at the end (also after an interruption). `options` and `result` may be NULL.
  * Errors: CONVOY_ERROR_MODEL (shapes of data and model differ, or the numbers of named classes), CONVOY_ERROR_DEVICE_MEMORY,
  * CONVOY_ERROR_NOT_FINITE (the message names epoch, step and first bad layer). */
-convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
-                         const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err);
+static inline convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                                       const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err)
+{
+    return convoy_fit_sized(ctx, model, data, options, sizeof *options, result, err);
+}
 
+convoy_status convoy_fit_check_sized(const convoy_fit_options *options, size_t options_size, convoy_error *err);
 /* Looks at the numbers and texts of the options without a device or data. Errors: CONVOY_ERROR_ARGUMENT. convoy_fit does so too. */
-convoy_status convoy_fit_check(const convoy_fit_options *options, convoy_error *err);
+static inline convoy_status convoy_fit_check(const convoy_fit_options *options, convoy_error *err)
+{
+    return convoy_fit_check_sized(options, sizeof *options, err);
+}
 
 typedef struct convoy_evaluate_options {
     int batch_size;          /* 0: 32 */
@@ -183,8 +192,14 @@ typedef struct convoy_evaluate_options {
 /* Rows and columns of a confusion matrix: the model's outputs, at least 2 and at least the data's classes. */
 int convoy_confusion_size(const convoy_model *model, const convoy_dataset *data);
 
-convoy_status convoy_evaluate(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
-                              const convoy_evaluate_options *options, convoy_metrics *out, convoy_error *err);
+convoy_status convoy_evaluate_sized(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                                    const convoy_evaluate_options *options, size_t options_size, convoy_metrics *out,
+                                    convoy_error *err);
+static inline convoy_status convoy_evaluate(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                                            const convoy_evaluate_options *options, convoy_metrics *out, convoy_error *err)
+{
+    return convoy_evaluate_sized(ctx, model, data, options, sizeof *options, out, err);
+}
 
 /* Runs the model on `count` float32 inputs (count x input shape, NHWC, already scaled); `outputs` is count x output shape. */
 convoy_status convoy_predict(convoy_context *ctx, convoy_model *model, const float *inputs, size_t count, int batch_size,

@@ -58,6 +58,8 @@ typedef struct convoy_tune_result {
     char saved[1200];        /* the file of records; empty: the context has no cache folder, and nothing is kept on disk */
 } convoy_tune_result;
 
+convoy_status convoy_tune_sized(convoy_context *ctx, const convoy_model *model, const convoy_tune_options *options,
+                                size_t options_size, convoy_tune_result *result, convoy_error *err);
 /* Tunes the passes of a training step of `model` (and with them those of evaluation and prediction): forward, gradient of the data,
  * gradient of the weights. Time goes to each in proportion to what it takes untuned. Candidates run on random data; before one
  * may replace the untuned kernels it has to be faster, beyond noise and more than once, and its values right, compared with the
@@ -72,8 +74,11 @@ typedef struct convoy_tune_result {
  * wins among a part of the kernels is not what should be remembered; CONVOY_ERROR_DEVICE where the untuned kernels compute wrong
  * values; CONVOY_ERROR_DEVICE_MEMORY; CONVOY_ERROR_FILE (records can't be written); CONVOY_ERROR_INTERRUPTED after a callback
  * asked to stop (the result is filled, and what was found is kept). */
-convoy_status convoy_tune(convoy_context *ctx, const convoy_model *model, const convoy_tune_options *options,
-                          convoy_tune_result *result, convoy_error *err);
+static inline convoy_status convoy_tune(convoy_context *ctx, const convoy_model *model, const convoy_tune_options *options,
+                                        convoy_tune_result *result, convoy_error *err)
+{
+    return convoy_tune_sized(ctx, model, options, sizeof *options, result, err);
+}
 
 #ifdef __cplusplus
 }

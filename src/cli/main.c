@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "config.h"
 
 static const struct command {
     const char *name;
@@ -65,7 +64,7 @@ static int run(int argc, char **argv)
     }
     const char *first = argv[1];
     if (strcmp(first, "--version") == 0) {
-        puts("convoy " CONVOY_VERSION);
+        printf("convoy %s\n", convoy_version());
         return CLI_DONE;
     }
     bool help = strcmp(first, "help") == 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "data/data.h"
 
@@ -238,10 +239,11 @@ convoy_status fetch_get(const fetch_set *set, const fetch_patience *patience, co
     return CONVOY_OK;
 }
 
-convoy_status convoy_fetch(const char *name, const convoy_fetch_options *options, convoy_fetch_result *result,
-                           convoy_error *err)
+convoy_status convoy_fetch_sized(const char *name, const convoy_fetch_options *options, size_t options_size,
+                                 convoy_fetch_result *result, convoy_error *err)
 {
     const fetch_set *set;
+    TAKE_OPTIONS(convoy_fetch_options, own, options, options_size, err);
     TRY(fetch_find(name, &set, err));
-    return fetch_get(set, &usual, options, result, err);
+    return fetch_get(set, &usual, &own, result, err);
 }

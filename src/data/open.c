@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "data/data.h"
 
 /* The first that fits reads. Folders of images come after all that have files of known names. */
@@ -83,13 +84,13 @@ static convoy_status check_arguments(const char *data, const char *part, convoy_
     return CONVOY_OK;
 }
 
-convoy_status convoy_dataset_open_with(const char *data, const char *part, const convoy_dataset_options *options,
-                                       convoy_dataset **out, convoy_error *err)
+convoy_status convoy_dataset_open_with_sized(const char *data, const char *part, const convoy_dataset_options *options,
+                                             size_t options_size, convoy_dataset **out, convoy_error *err)
 {
-    static const convoy_dataset_options none;
     convoy_dataset *set = NULL;
+    TAKE_OPTIONS(convoy_dataset_options, own, options, options_size, err);
     TRY(check_arguments(data, part, out, err));
-    data_request request = {.test = strcmp(part, "test") == 0, .options = options != NULL ? options : &none};
+    data_request request = {.test = strcmp(part, "test") == 0, .options = &own};
     convoy_status status = read_part(data, &request, &set, err);
     if (status == CONVOY_OK)
         *out = set;

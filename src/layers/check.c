@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/philox.h"
 #include "base/text.h"
 #include "layers/layer.h"
@@ -391,12 +392,13 @@ static convoy_status check_sample(convoy_context *ctx, const layer_class *class,
     return status;
 }
 
-convoy_status convoy_check(convoy_context *ctx, const convoy_check_options *options, size_t *failed, convoy_error *err)
+convoy_status convoy_check_sized(convoy_context *ctx, const convoy_check_options *options, size_t options_size, size_t *failed,
+                                 convoy_error *err)
 {
-    static const convoy_check_options none;
-    const convoy_check_options *o = options ? options : &none;
     const layer_class *class;
     *failed = 0;
+    TAKE_OPTIONS(convoy_check_options, own, options, options_size, err);
+    const convoy_check_options *o = &own;
     if (o->layer && layer_class_find(o->layer) == NULL) {
         char known[2048];
         layer_class_names(known, sizeof known);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "config.h"
+#include "convoy/version.h"
 #include "model/build.h"
 
 #define KIND "a .keras"

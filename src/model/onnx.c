@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "config.h"
+#include "convoy/version.h"
 #include "layers/onnx.h"
 #include "model/keras_file.h"
 #include "model/model.h"

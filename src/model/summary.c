@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "model/level.h"
 
 #define STANDARD_COLUMNS 80
@@ -190,27 +191,25 @@ static summary_totals count_totals(const convoy_model *model)
     return totals;
 }
 
-convoy_status convoy_model_summary(const convoy_model *model, const convoy_summary_options *options, char **out,
-                                   convoy_error *err)
+convoy_status convoy_model_summary_sized(const convoy_model *model, const convoy_summary_options *options, size_t options_size,
+                                         char **out, convoy_error *err)
 {
-    static const convoy_summary_options standard = {0};
     text t = {0};
-    if (options == NULL)
-        options = &standard;
-    if (options->columns < 0)
+    TAKE_OPTIONS(convoy_summary_options, own, options, options_size, err);
+    if (own.columns < 0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "summary: %d columns; give the width of the terminal, or 0 for %d",
-                         options->columns, STANDARD_COLUMNS);
-    int columns = options->columns == 0 ? STANDARD_COLUMNS : options->columns, least;
+                         own.columns, STANDARD_COLUMNS);
+    int columns = own.columns == 0 ? STANDARD_COLUMNS : own.columns, least;
     summary_table table = {.model = model, .totals = count_totals(model)};
     level l;
     TRY(level_create(model, 0, &l, err));
-    convoy_status status = fill_rows(&l, options->classic, &table, err);
+    convoy_status status = fill_rows(&l, own.classic, &table, err);
     level_destroy(&l);
     least = table.columns == 4 ? LEAST_CONNECTED_COLUMNS : LEAST_COLUMNS;
-    if (status == CONVOY_OK && options->classic)
+    if (status == CONVOY_OK && own.classic)
         summary_classic(&table, &t);
     else if (status == CONVOY_OK)
-        summary_box(&table, columns < least ? least : columns, options->bold, &t);
+        summary_box(&table, columns < least ? least : columns, own.bold, &t);
     free_table(&table);
     return status == CONVOY_OK ? text_take(&t, out, err) : status;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/text.h"
 
 enum { COLUMNS = 80, LEAST_COLUMNS = 24, MOST_COLUMNS = 1000, ROWS = 10, LEAST_ROWS = 2, MOST_ROWS = 200, LEAST_WIDTH = 8 };
@@ -316,11 +317,11 @@ static convoy_status draw(plot *p, int columns, text *out, convoy_error *err)
     return CONVOY_OK;
 }
 
-convoy_status convoy_plot_text(const convoy_plot_curve *curves, size_t count, const convoy_plot_options *options, char **out,
-                               convoy_error *err)
+convoy_status convoy_plot_text_sized(const convoy_plot_curve *curves, size_t count, const convoy_plot_options *options,
+                                     size_t options_size, char **out, convoy_error *err)
 {
-    static const convoy_plot_options standard = {0};
-    const convoy_plot_options *o = options ? options : &standard;
+    TAKE_OPTIONS(convoy_plot_options, own, options, options_size, err);
+    const convoy_plot_options *o = &own;
     plot p = {.curves = curves, .count = count, .utf8 = o->utf8, .colour = o->colour, .across = o->utf8 ? 2 : 1,
               .down = o->utf8 ? 4 : 1, .height = clamp(o->rows ? o->rows : ROWS, LEAST_ROWS, MOST_ROWS)};
     int columns = clamp(o->columns ? o->columns : COLUMNS, LEAST_COLUMNS, MOST_COLUMNS);

@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "report/sections.h"
 
 static convoy_status check_options(const convoy_report_options *o, convoy_error *err)
 {
-    if (o == NULL || o->runs == NULL || o->run_count == 0)
+    if (o->runs == NULL || o->run_count == 0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "no run is named; give the folder of one, which convoy train MODEL --data "
                          "DATA --run DIR makes");
     if (o->run_count > CONVOY_REPORT_MOST_RUNS)
@@ -106,19 +107,21 @@ static convoy_status write_page(report *r, convoy_error *err)
     return page_write(&r->page, title, err);
 }
 
-convoy_status convoy_report_write(convoy_context *ctx, const convoy_report_options *options, convoy_error *err)
+convoy_status convoy_report_write_sized(convoy_context *ctx, const convoy_report_options *options, size_t options_size,
+                                        convoy_error *err)
 {
     convoy_status status;
-    TRY(check_options(options, err));
+    TAKE_OPTIONS(convoy_report_options, own, options, options_size, err);
+    TRY(check_options(&own, err));
     report *r = calloc(1, sizeof *r);
     if (r == NULL)
         return OUT_OF_MEMORY(err);
-    r->runs = calloc(options->run_count, sizeof *r->runs);
-    r->looks = calloc(options->run_count, sizeof *r->looks);
+    r->runs = calloc(own.run_count, sizeof *r->runs);
+    r->looks = calloc(own.run_count, sizeof *r->looks);
     if (r->runs == NULL || r->looks == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
-    TRY_GOTO(read_runs(r, ctx, options, err));
-    TRY_GOTO(choose_folder(r, options, err));
+    TRY_GOTO(read_runs(r, ctx, &own, err));
+    TRY_GOTO(choose_folder(r, &own, err));
     TRY_GOTO(write_page(r, err));
 done:
     for (size_t i = 0; i < r->run_count; i++) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/quota.h"
 #include "base/text.h"
 #include "runtime/internal.h"
@@ -128,11 +129,12 @@ static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
     return CONVOY_OK;
 }
 
-convoy_status convoy_context_create(const convoy_context_options *options, convoy_context **out, convoy_error *err)
+convoy_status convoy_context_create_sized(const convoy_context_options *options, size_t options_size, convoy_context **out,
+                                          convoy_error *err)
 {
-    static const convoy_context_options none;
-    const convoy_context_options *o = options ? options : &none;
     convoy_status status;
+    TAKE_OPTIONS(convoy_context_options, own, options, options_size, err);
+    const convoy_context_options *o = &own;
     TRY(check_options(o, err));
 #ifndef HAVE_CLBLAST
     if (o->gemm != NULL && strcmp(o->gemm, "clblast") == 0)

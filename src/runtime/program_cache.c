@@ -5,7 +5,6 @@
  * The file's name is a hash of the key; the key itself is in the file and compared, so a clash of names, an entry of
  * another driver or a damaged one is never used: it counts as missing, and the next store overwrites it. Entries appear
  * by rename, so two processes can share a folder. */
-#include "config.h"
 
 #include <limits.h>
 #include <stdint.h>
@@ -16,6 +15,7 @@
 #include "base/file.h"
 #include "base/fnv.h"
 #include "base/text.h"
+#include "convoy/version.h"
 #include "runtime/internal.h"
 
 #define MAGIC "CONVOYP1"

@@ -9,7 +9,6 @@
  * A record is a key, a value and the microseconds that were measured; one whose key begins with ! is a value that ran too long or
  * did not work, so that no later run tries it. Files appear by rename and are read again before they are written, so that two
  * processes can share one. */
-#include "config.h"
 
 #include <limits.h>
 #include <math.h>
@@ -21,6 +20,7 @@
 #include "base/file.h"
 #include "base/fnv.h"
 #include "base/text.h"
+#include "convoy/version.h"
 #include "runtime/internal.h"
 #include "runtime/records.h"
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/options.h"
 #include "data/data.h"
 #include "model/model.h"
 #include "runtime/peak.h"
@@ -171,11 +172,12 @@ static convoy_status run(bench *b, convoy_status (*measure)(bench *b, convoy_err
     return measure(b, err);
 }
 
-static convoy_status bench_with(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+static convoy_status bench_with(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options, size_t options_size,
                                 convoy_status (*measure)(bench *b, convoy_error *err), convoy_bench_result *out,
                                 convoy_error *err)
 {
-    bench b = {.ctx = ctx, .model = model, .options = options ? *options : (convoy_bench_options){0}, .result = out};
+    TAKE_OPTIONS(convoy_bench_options, own, options, options_size, err);
+    bench b = {.ctx = ctx, .model = model, .options = own, .result = out};
     bool profiles = rt_profiles(ctx);
     *out = (convoy_bench_result){0};
     convoy_status status = run(&b, measure, err);
@@ -187,16 +189,16 @@ static convoy_status bench_with(convoy_context *ctx, convoy_model *model, const 
     return status;
 }
 
-convoy_status convoy_bench(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
-                           convoy_bench_result *out, convoy_error *err)
+convoy_status convoy_bench_sized(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options, size_t options_size,
+                                 convoy_bench_result *out, convoy_error *err)
 {
-    return bench_with(ctx, model, options, measure_all, out, err);
+    return bench_with(ctx, model, options, options_size, measure_all, out, err);
 }
 
-convoy_status convoy_bench_training(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
-                                    convoy_bench_result *out, convoy_error *err)
+convoy_status convoy_bench_training_sized(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                          size_t options_size, convoy_bench_result *out, convoy_error *err)
 {
-    return bench_with(ctx, model, options, bench_training, out, err);
+    return bench_with(ctx, model, options, options_size, bench_training, out, err);
 }
 
 void convoy_bench_clear(convoy_bench_result *result)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/options.h"
 #include "convoy/outputs.h"
 #include "convoy/scale.h"
 #include "train/check_fit.h"
@@ -184,12 +185,13 @@ int convoy_confusion_size(const convoy_model *model, const convoy_dataset *data)
     return size > 2 ? size : 2;
 }
 
-convoy_status convoy_evaluate(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
-                              const convoy_evaluate_options *options, convoy_metrics *out, convoy_error *err)
+convoy_status convoy_evaluate_sized(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                                    const convoy_evaluate_options *options, size_t options_size, convoy_metrics *out,
+                                    convoy_error *err)
 {
-    static const convoy_evaluate_options none;
     evaluator *e = NULL;
-    TRY(evaluator_create(ctx, model, data, options ? options : &none, NULL, &e, err));
+    TAKE_OPTIONS(convoy_evaluate_options, own, options, options_size, err);
+    TRY(evaluator_create(ctx, model, data, &own, NULL, &e, err));
     convoy_status status = evaluator_run(e, out, err);
     evaluator_destroy(e);
     return status;

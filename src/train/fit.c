@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/options.h"
 #include "model/model.h"
 #include "train/callback.h"
 #include "train/check_fit.h"
@@ -34,7 +35,7 @@ typedef struct fit {
     pace pace; /* of all epochs: short ones share a report */
 } fit;
 
-convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
+static convoy_status check_options(const convoy_fit_options *o, convoy_error *err)
 {
     callbacks *made = NULL;
     objective chosen;
@@ -57,6 +58,12 @@ convoy_status convoy_fit_check(const convoy_fit_options *o, convoy_error *err)
     TRY(callbacks_create(o->callbacks, &made, err));
     callbacks_destroy(made);
     return CONVOY_OK;
+}
+
+convoy_status convoy_fit_check_sized(const convoy_fit_options *options, size_t options_size, convoy_error *err)
+{
+    TAKE_OPTIONS(convoy_fit_options, own, options, options_size, err);
+    return check_options(&own, err);
 }
 
 static convoy_status setup(fit *f, convoy_model *model, const convoy_dataset *data, convoy_error *err)
@@ -219,12 +226,12 @@ static convoy_status bring_back(fit *f, convoy_status status, convoy_error *err)
     return status == CONVOY_OK ? back : status;
 }
 
-convoy_status convoy_fit(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
-                         const convoy_fit_options *options, convoy_fit_result *result, convoy_error *err)
+convoy_status convoy_fit_sized(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
+                               const convoy_fit_options *options, size_t options_size, convoy_fit_result *result, convoy_error *err)
 {
-    static const convoy_fit_options none;
-    fit f = {.ctx = ctx, .options = options ? options : &none, .start = clock_seconds()};
-    convoy_status status = convoy_fit_check(f.options, err);
+    TAKE_OPTIONS(convoy_fit_options, own, options, options_size, err);
+    fit f = {.ctx = ctx, .options = &own, .start = clock_seconds()};
+    convoy_status status = check_options(f.options, err);
     f.pace = (pace){.ctx = ctx, .last_report = f.start};
     if (status == CONVOY_OK)
         status = setup(&f, model, data, err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/options.h"
 #include "config.h"
 #include "model/model.h"
 #include "train/check_fit.h"
@@ -175,19 +176,22 @@ static convoy_status check_build(const char *folder, convoy_error *err)
 #endif
 }
 
-convoy_status convoy_run_create(const convoy_run_options *options, convoy_context *ctx, convoy_model *model,
-                                const convoy_dataset *data, convoy_fit_options *fit, convoy_run **out, convoy_error *err)
+convoy_status convoy_run_create_sized(const convoy_run_options *options, size_t options_size, convoy_context *ctx,
+                                      convoy_model *model, const convoy_dataset *data, convoy_fit_options *fit, size_t fit_size,
+                                      convoy_run **out, convoy_error *err)
 {
-    if (options->folder == NULL || options->folder[0] == '\0')
+    TAKE_OPTIONS(convoy_run_options, own, options, options_size, err);
+    TAKE_OPTIONS(convoy_fit_options, told, fit, fit_size, err);
+    if (own.folder == NULL || own.folder[0] == '\0')
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "a run needs a folder; none is named");
-    TRY(check_build(options->folder, err));
+    TRY(check_build(own.folder, err));
     convoy_run *run = calloc(1, sizeof *run);
     if (run == NULL)
         return OUT_OF_MEMORY(err);
     run->ctx = ctx;
     run->model = model;
-    run->folder = strdup(options->folder);
-    convoy_status status = run->folder ? begin(run, options, data, fit, err) : OUT_OF_MEMORY(err);
+    run->folder = strdup(own.folder);
+    convoy_status status = run->folder ? begin(run, &own, data, &told, err) : OUT_OF_MEMORY(err);
     if (status != CONVOY_OK) {
         convoy_run_destroy(run);
         return status;
@@ -235,10 +239,10 @@ static void build_for_report(const convoy_run *run)
     free(values);
 }
 
-convoy_status convoy_run_profile(convoy_run *run, const convoy_bench_options *options, convoy_error *err)
+convoy_status convoy_run_profile_sized(convoy_run *run, const convoy_bench_options *options, size_t options_size, convoy_error *err)
 {
-    convoy_bench_options how = options ? *options : (convoy_bench_options){0};
     convoy_bench_result result;
+    TAKE_OPTIONS(convoy_bench_options, how, options, options_size, err);
     how.batch_size = how.batch_size ? how.batch_size : run->batch;
     how.steps = how.steps ? how.steps : PROFILE_STEPS;
     how.repeats = how.repeats ? how.repeats : 1;

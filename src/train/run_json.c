@@ -3,8 +3,8 @@
 #include <math.h>
 #include <time.h>
 
-#include "config.h"
 #include "convoy/scale.h"
+#include "convoy/version.h"
 #include "model/model.h"
 #include "train/optimizer.h"
 #include "train/run.h"

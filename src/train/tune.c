@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/options.h"
 #include "base/text.h"
 #include "model/plan.h"
 #include "ops/conv2d_tune.h"
@@ -315,19 +316,18 @@ static convoy_status run(tuning *t, const convoy_model *model, int batch, convoy
     return t->stopped ? base_fail(err, CONVOY_ERROR_INTERRUPTED, "interrupted") : CONVOY_OK;
 }
 
-convoy_status convoy_tune(convoy_context *ctx, const convoy_model *model, const convoy_tune_options *options,
-                          convoy_tune_result *result, convoy_error *err)
+convoy_status convoy_tune_sized(convoy_context *ctx, const convoy_model *model, const convoy_tune_options *options,
+                                size_t options_size, convoy_tune_result *result, convoy_error *err)
 {
-    static const convoy_tune_options none;
-    const convoy_tune_options *o = options ? options : &none;
-    tuning t = {.ctx = ctx, .options = o, .start = clock_seconds(), .seconds = o->seconds > 0.0 ? o->seconds : 30.0};
-    if (o->batch_size < 0 || o->seconds < 0.0)
+    TAKE_OPTIONS(convoy_tune_options, own, options, options_size, err);
+    tuning t = {.ctx = ctx, .options = &own, .start = clock_seconds(), .seconds = own.seconds > 0.0 ? own.seconds : 30.0};
+    if (own.batch_size < 0 || own.seconds < 0.0)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "a batch of %d images, %g seconds; neither can be negative",
-                         o->batch_size, o->seconds);
+                         own.batch_size, own.seconds);
     if (rt_kernels_forced(ctx))
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "the context forces which kernels run (variant, gemm): tuning could try "
                          "only a part of them, and would remember it as the best; leave the choice open");
-    convoy_status status = run(&t, model, o->batch_size ? o->batch_size : 64, err);
+    convoy_status status = run(&t, model, own.batch_size ? own.batch_size : 64, err);
     sum_up(&t);
     if (result)
         *result = t.result;
