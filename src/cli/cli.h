@@ -52,6 +52,9 @@ typedef struct cli_command {
  * CLI_RUN, or the code to exit with: --help was printed, or a message about the wrong usage was. */
 int cli_parse(cli_command *command, int argc, char **argv, const char **args);
 
+/* Prints what --help of a command says; `form` is its value, NULL for none. Returns the exit code. */
+int cli_help(const cli_command *command, const char *form);
+
 /* ---- the device ---- */
 
 typedef struct cli_device {

@@ -1,4 +1,4 @@
-/* The option parser: a command's table drives what is read, what --help says and what the messages say. */
+/* The option parser: a command's table drives what is read and what the messages say; help.c has what --help says. */
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -126,45 +126,6 @@ static int read_value(parser *p, cli_option *o, const char *value)
     return CLI_RUN;
 }
 
-/* ---- --help ---- */
-
-static void help_row(char letter, const char *name, const char *meta, const char *help)
-{
-    char left[96];
-    snprintf(left, sizeof left, "  %c%c%c --%s%s%s", letter ? '-' : ' ', letter ? letter : ' ', letter ? ',' : ' ', name,
-             meta ? " " : "", meta ? meta : "");
-    printf("%-32s", left);
-    if (strlen(left) > 31)
-        printf("\n%32s", "");
-    for (; *help != '\0'; help++) {
-        putchar(*help);
-        if (*help == '\n')
-            printf("%32s", "");
-    }
-    putchar('\n');
-}
-
-static int help(const cli_command *command)
-{
-    printf("Usage: convoy %s%s%s [options]\n\n%s\n\nOptions:\n", command->name, *command->arguments ? " " : "",
-           command->arguments, command->purpose);
-    for (const cli_option *o = command->options; o->name != NULL; o++) {
-        char choices[128];
-        const char *meta = o->meta;
-        if (o->kind == CLI_CHOICE) {
-            size_t used = 0;
-            for (size_t i = 0; o->choices[i] != NULL && used < sizeof choices; i++)
-                used += (size_t)snprintf(choices + used, sizeof choices - used, "%s%s", i ? "|" : "", o->choices[i]);
-            meta = choices;
-        }
-        help_row(o->letter, o->name, meta, o->help);
-    }
-    help_row('h', "help", NULL, "this text");
-    if (command->details != NULL)
-        printf("\n%s\n", command->details);
-    return CLI_DONE;
-}
-
 /* ---- the command line, written again ---- */
 
 void cli_print_word(const char *word)
@@ -230,8 +191,8 @@ static int read_long(parser *p, const char *word)
     size_t length = strcspn(word, "=");
     const char *glued = word[length] == '=' ? word + length + 1 : NULL;
     snprintf(p->shown, sizeof p->shown, "--%.*s", (int)(length < 100 ? length : 100), word);
-    if (strcmp(word, "help") == 0)
-        return help(p->command);
+    if (strcmp(p->shown, "--help") == 0)
+        return cli_help(p->command, glued);
     for (cli_option *o = p->command->options; o->name != NULL; o++)
         if (strlen(o->name) == length && memcmp(o->name, word, length) == 0)
             return read_option(p, o, glued);
@@ -245,7 +206,7 @@ static int read_letters(parser *p, const char *letters)
         cli_option *o = p->command->options;
         snprintf(p->shown, sizeof p->shown, "-%c", *letters);
         if (*letters == 'h')
-            return help(p->command);
+            return cli_help(p->command, NULL);
         while (o->name != NULL && o->letter != *letters)
             o++;
         if (o->name == NULL)
