@@ -30,7 +30,7 @@ static void test_train_json(void **state)
     (void)state;
     shell("convoy train m.json --data sample --epochs 2 --batch-size 64 --validation test --json -o a.keras");
     json_t *all = result(), *epochs = json_object_get(all, "epochs"), *test = json_object_get(all, "test"), *second;
-    assert_int_equal(json_object_size(all), 6);
+    assert_int_equal(json_object_size(all), 7);
     assert_true(json_is_string(json_object_get(all, "device")));
     assert_true(number(all, "first_step_seconds") > 0);
     assert_true(number(all, "peak_device_bytes") > 1000 * 3072); /* the images at least */

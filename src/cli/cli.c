@@ -120,8 +120,20 @@ double cli_seconds(void)
 
 /* ---- results ---- */
 
+json_t *cli_json_versioned(json_t *value)
+{
+    json_t *all = value != NULL ? json_pack("{s:i}", "version", CLI_JSON_VERSION) : NULL;
+    if (all != NULL && json_object_update_missing(all, value) != 0) {
+        json_decref(all);
+        all = NULL;
+    }
+    json_decref(value);
+    return all;
+}
+
 int cli_print_json(json_t *value)
 {
+    value = cli_json_versioned(value);
     if (value == NULL) {
         cli_say("out of host memory");
         return CLI_FAILED;

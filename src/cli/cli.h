@@ -102,7 +102,13 @@ bool cli_device_failed(void); /* some error was CONVOY_ERROR_DEVICE */
 /* A wrong usage: "convoy: ..." and where help is. Returns CLI_USAGE. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints `value` (stolen; NULL: out of memory) on stdout. CLI_DONE or CLI_FAILED. */
+/* What --json prints follows docs/json.md, which this numbers: a member that goes, or means something else, makes it one more. */
+#define CLI_JSON_VERSION 1
+
+/* `value` (stolen; NULL stays NULL) with the member version in front. */
+json_t *cli_json_versioned(json_t *value);
+
+/* Prints `value` (stolen; NULL: out of memory), an object, with its version on stdout. CLI_DONE or CLI_FAILED. */
 int cli_print_json(json_t *value);
 
 /* A number, or null when it is not finite: JSON has no NaN. */

@@ -134,6 +134,10 @@ static int keep_json(predictions *p, json_t *value)
     }
     if (!p->lines)
         return json_array_append_new(p->list, value) == 0 ? CLI_RUN : CLI_FAILED;
+    if ((value = cli_json_versioned(value)) == NULL) {
+        cli_say("out of host memory");
+        return CLI_FAILED;
+    }
     (void)json_dumpf(value, stdout, JSON_REAL_PRECISION(10));
     json_decref(value);
     putchar('\n');
