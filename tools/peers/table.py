@@ -1,4 +1,4 @@
-"""The results as README's table."""
+"""The results as the tables of docs/benchmarks.md."""
 import os
 import shlex
 import tempfile
@@ -151,7 +151,7 @@ def postscript(results):
     return [
         "", "Images/s are against the fastest of the peer's modes: Keras's `fit` with and without XLA, its predict "
         "methods and a `tf.function`; PyTorch contiguous, channels_last and both compiled; tinygrad's JIT on the same "
-        f"OpenCL device. `{shlex.join(command)} --write-readme` repeats it (`--help` says more)."]
+        f"OpenCL device. `{shlex.join(command)} --write` repeats it (`--help` says more)."]
 
 
 def render(results):
@@ -161,7 +161,7 @@ def render(results):
     return "\n".join(lines) + "\n"
 
 
-def write_readme(path, block, text):
+def write(path, block, text):
     """Puts `text` between the markers of a block of the file, and touches nothing else."""
     begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
     old = path.read_text(encoding="utf-8")
