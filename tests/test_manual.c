@@ -1,5 +1,6 @@
 /* Manual pages and completions: they parse, and name every command and every option that --help does. */
 #include "command.h"
+#include "convoy/version.h"
 
 /* ---- what --help names ---- */
 
@@ -137,6 +138,8 @@ static void test_bash(void **state)
 static void test_forms(void **state)
 {
     (void)state;
+    expect_file_has("convoy.1", "\"Convoy %s\"", convoy_version(), NULL);
+    expect_file_has("convoy-train.1", "\"Convoy %s\"", convoy_version(), NULL);
     shell("convoy train --help=html");
     expect_failure(2, "--help 'html': expected json, or no value");
     shell("convoy train --help=json");

@@ -79,14 +79,14 @@ def manual(convoy, commands):
         listed += [".TP", f".BR {roff('convoy-' + row['name'])} (1)", roff(row["purpose"])]
     general = [".TP", "\\fB\\-\\-help\\fR", "what there is, in short; after a command: all of its options", ".TP",
                "\\fB\\-\\-version\\fR", "the version"]
-    pages = {"convoy.1": page("convoy", convoy["purpose"].rstrip(".").replace("Trains and runs", "train and run"), convoy["version"],
+    pages = {"convoy.1": page("convoy", convoy["purpose"].rstrip(".").replace("Trains and runs", "train and run"), convoy["release"],
                               "COMMAND [options]", [("COMMANDS", listed), ("OPTIONS", general),
                                                     ("MODELS, DATA AND EXIT STATUS", paragraphs(re.sub(r"\n(?=DATA is|Exit)", "\n\n", convoy["about"]))),
                                                     ("SEE ALSO", references(names[1:]))])}
     for row, command in zip(convoy["commands"], commands):
         name = f"convoy-{row['name']}"
         pages[f"{name}.1"] = page(
-            f"convoy {row['name']}", row["purpose"], convoy["version"], f"{command['arguments']} [options]".strip(),
+            f"convoy {row['name']}", row["purpose"], convoy["release"], f"{command['arguments']} [options]".strip(),
             [("DESCRIPTION", paragraphs(command["purpose"] + "\n\n" + command["details"])),
              ("OPTIONS", option_lines(command["options"])),
              ("EXIT STATUS", ["0 done, 1 failed, 2 wrong usage."]), ("SEE ALSO", references(n for n in names if n != name))])

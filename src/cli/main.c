@@ -53,7 +53,7 @@ static int print_json(void)
     json_t *rows = json_array();
     for (const struct command *c = commands; c->name != NULL; c++)
         json_array_append_new(rows, json_pack("{s:s, s:s}", "name", c->name, "purpose", c->purpose));
-    return cli_print_json(json_pack("{s:s, s:s, s:s, s:o}", "version", convoy_version(), "purpose", purpose, "about", about, "commands",
+    return cli_print_json(json_pack("{s:s, s:s, s:s, s:o}", "release", convoy_version(), "purpose", purpose, "about", about, "commands",
                                     rows));
 }
 
