@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "layers/option.h"
-#include "model/metric_config.h"
-#include "model/optimizer_config.h"
+#include "words/metric_config.h"
+#include "words/optimizer_config.h"
 #include "train/callback.h"
 #include "train/schedule.h"
+#include "words/option.h"
 
 static void must(convoy_status status, const convoy_error *err)
 {

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "config.h"
-#include "model/plan.h"
+#include "plan/plan.h"
 #include "train_help.h"
 
 /* ---- gradients ---- */

@@ -163,7 +163,7 @@ static void test_cifar(void **state)
 }
 
 #ifdef HAVE_KERAS_FILES
-#include "model/keras_file.h"
+#include "base/zip.h"
 
 static void test_npz(void **state)
 {
@@ -190,10 +190,10 @@ static void test_npz(void **state)
     for (int i = 0; i < IMAGES; i++)
         label_bytes[i] = (uint8_t)(i % 2);
     text_add_bytes(&y, label_bytes, sizeof label_bytes);
-    const keras_member members[] = {{"x_train.npy", x.data, x.length}, {"y_train.npy", y.data, y.length}};
+    const zip_member members[] = {{"x_train.npy", x.data, x.length}, {"y_train.npy", y.data, y.length}};
     char *bytes = NULL;
     size_t size = 0;
-    CHECK(keras_archive_build(members, 2, &bytes, &size, &err));
+    CHECK(zip_archive_build(members, 2, &bytes, &size, &err));
     text_free(&x);
     text_free(&y);
     put("set.npz", bytes, size);

@@ -2,11 +2,11 @@
 #include <jansson.h>
 
 #include "base/text.h"
-#include "config.h"
 #include "command.h"
+#include "config.h"
 
 #ifdef HAVE_KERAS_FILES
-#include "model/keras_file.h"
+#include "base/zip.h"
 
 enum { IMAGES = 12, SIDE = 4 };
 
@@ -36,9 +36,9 @@ static void put_npz(const char *path, const char *type, const void *values, size
     for (int i = 0; i < IMAGES; i++)
         labels[i] = i % 2;
     text x = array(type, "(12, 4, 4)", values, size), y = array("|u1", "(12,)", labels, IMAGES);
-    const keras_member members[] = {{"x_train.npy", x.data, x.length}, {"y_train.npy", y.data, y.length},
+    const zip_member members[] = {{"x_train.npy", x.data, x.length}, {"y_train.npy", y.data, y.length},
                                     {"x_test.npy", x.data, x.length},  {"y_test.npy", y.data, y.length}};
-    assert_int_equal(keras_archive_build(members, 2 * (size_t)parts, &bytes, &total, NULL), CONVOY_OK);
+    assert_int_equal(zip_archive_build(members, 2 * (size_t)parts, &bytes, &total, NULL), CONVOY_OK);
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(bytes, 1, total, f), total);

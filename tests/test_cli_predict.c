@@ -2,9 +2,9 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "command.h"
 #include "convoy/image.h"
 #include "convoy/npy.h"
-#include "command.h"
 
 #define GOLDEN TEST_GOLDEN_DIR "/images/"
 
@@ -152,7 +152,7 @@ static void test_arrays(void **state)
     shape = (convoy_shape){3, {32, 32, 1}};
     assert_int_equal(convoy_npy_write("x.npy", x, 3, &shape, &err), CONVOY_OK);
     shell("convoy predict p.keras --input x.npy --output z.npy");
-    expect_failure(1, "x.npy: an array (N, 32, 32, 1); the model takes (N, 32, 32, 3)");
+    expect_failure(1, "x.npy: an array (None, 32, 32, 1); the model takes (None, 32, 32, 3)");
     assert_int_not_equal(access("z.npy", F_OK), 0);
     free(x);
     free(y);

@@ -1,8 +1,8 @@
 /* convoy report, as its users run it. */
 #include <jansson.h>
 
-#include "config.h"
 #include "command.h"
+#include "config.h"
 
 /* A run without model and data: what the command itself does is the same. */
 static void make_small(const char *name)

@@ -1,6 +1,6 @@
 /* The programs in examples/, built as a user's are: with the public headers and the shared library. */
-#include "config.h"
 #include "command.h"
+#include "config.h"
 
 #include <math.h>
 

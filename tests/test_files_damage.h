@@ -2,7 +2,7 @@
 #include <hdf5.h>
 #include <zip.h>
 
-#include "model/keras_file.h"
+#include "base/zip.h"
 
 #define WEIGHTS "model.weights.h5"
 
@@ -82,18 +82,18 @@ static void test_flipped_bytes(void **state)
 
 static void read_members(const char *path, char **config, size_t *config_size, char **weights, size_t *weights_size)
 {
-    keras_archive *archive = NULL;
-    ASSERT_OK(keras_archive_open(path, "a .keras", &archive, &err));
-    ASSERT_OK(keras_archive_read(archive, "config.json", MOST, config, config_size, &err));
-    ASSERT_OK(keras_archive_read(archive, WEIGHTS, MOST, weights, weights_size, &err));
-    keras_archive_close(archive);
+    zip_archive *archive = NULL;
+    ASSERT_OK(zip_archive_open(path, "a .keras", &archive, &err));
+    ASSERT_OK(zip_archive_read(archive, "config.json", MOST, config, config_size, &err));
+    ASSERT_OK(zip_archive_read(archive, WEIGHTS, MOST, weights, weights_size, &err));
+    zip_archive_close(archive);
 }
 
-static void write_archive(const char *path, const keras_member *members, size_t count)
+static void write_archive(const char *path, const zip_member *members, size_t count)
 {
     char *data = NULL;
     size_t size = 0;
-    ASSERT_OK(keras_archive_build(members, count, &data, &size, &err));
+    ASSERT_OK(zip_archive_build(members, count, &data, &size, &err));
     write_bytes(path, data, size);
     free(data);
 }
@@ -107,13 +107,13 @@ static void test_damaged_weights(void **state)
     snprintf(path, sizeof path, "%s", path_of("weights.keras"));
     read_members(GOLDEN "/keras/fitted.keras", &config, &config_size, &weights, &weights_size);
     for (size_t length = 0; length < weights_size; length += 257) {
-        const keras_member members[] = {{"config.json", config, config_size}, {WEIGHTS, weights, length}};
+        const zip_member members[] = {{"config.json", config, config_size}, {WEIGHTS, weights, length}};
         write_archive(path, members, 2);
         assert_refused(path, WEIGHTS, NULL);
         refused++;
     }
     assert_true(refused > 50);
-    const keras_member members[] = {{"config.json", config, config_size}, {WEIGHTS, "not HDF5", 8}};
+    const zip_member members[] = {{"config.json", config, config_size}, {WEIGHTS, "not HDF5", 8}};
     write_archive(path, members, 2);
     assert_refused(path, "damaged, or not an HDF5 file", NULL);
     free(config);
@@ -130,20 +130,20 @@ static void test_foreign_archives(void **state)
                                   "{\"class_name\": \"Conv9D\", \"config\": {}}]}}";
     snprintf(path, sizeof path, "%s", path_of("foreign.keras"));
     read_members(GOLDEN "/keras/conv_a.keras", &config, &config_size, &weights, &weights_size);
-    const keras_member none[] = {{"word/document.xml", "<a/>", 4}, {"mimetype", "x", 1}};
+    const zip_member none[] = {{"word/document.xml", "<a/>", 4}, {"mimetype", "x", 1}};
     write_archive(path, none, 2);
     assert_refused(path, "no member config.json", "word/document.xml, mimetype", NULL);
-    const keras_member no_weights[] = {{"config.json", config, config_size}, {"model.weights.npz", "x", 1}};
+    const zip_member no_weights[] = {{"config.json", config, config_size}, {"model.weights.npz", "x", 1}};
     write_archive(path, no_weights, 2);
     assert_refused(path, "no member model.weights.h5", "model.weights.npz", NULL);
-    const keras_member broken[] = {{"config.json", config, config_size / 2}, {WEIGHTS, weights, weights_size}};
+    const zip_member broken[] = {{"config.json", config, config_size / 2}, {WEIGHTS, weights, weights_size}};
     write_archive(path, broken, 2);
     assert_refused(path, "config.json: broken JSON at line", NULL);
-    const keras_member other[] = {{"config.json", unknown, strlen(unknown)}, {WEIGHTS, weights, weights_size}};
+    const zip_member other[] = {{"config.json", unknown, strlen(unknown)}, {WEIGHTS, weights, weights_size}};
     write_archive(path, other, 2);
     assert_refused(path, "unknown layer 'Conv9D'", "Conv2D", NULL);
     /* What Keras reads too: no metadata, and members that it does not know. */
-    const keras_member fine[] = {
+    const zip_member fine[] = {
         {"a.txt", "a", 1}, {"config.json", config, config_size}, {WEIGHTS, weights, weights_size}};
     write_archive(path, fine, 3);
     convoy_model *model = load("%s", path);
@@ -170,7 +170,7 @@ static void test_wrong_shapes(void **state)
     size_t config_size, weights_size;
     snprintf(path, sizeof path, "%s", path_of("shapes.keras"));
     read_members(GOLDEN "/keras/fitted.keras", &config, &config_size, &weights, &weights_size);
-    const keras_member members[] = {{"config.json", config, config_size}, {WEIGHTS, weights, weights_size}};
+    const zip_member members[] = {{"config.json", config, config_size}, {WEIGHTS, weights, weights_size}};
     replace(config, "\"units\": 3", "\"units\": 4");
     write_archive(path, members, 2);
     assert_refused(path, "layer 'dense_1' (Dense)", "kernel", "layers/dense_1/vars/0", "(6, 3)", "(6, 4)", NULL);
@@ -197,7 +197,7 @@ static void close_weights(hid_t file, const char *config, size_t config_size, co
     size_t size = 0;
     H5Fclose(file);
     ASSERT_OK(file_read(path_of("w.h5"), MOST, &data, &size, &err));
-    const keras_member members[] = {{"config.json", config, config_size}, {WEIGHTS, data, size}};
+    const zip_member members[] = {{"config.json", config, config_size}, {WEIGHTS, data, size}};
     write_archive(path, members, 2);
     free(data);
 }
@@ -305,7 +305,7 @@ static void test_unknown_optimizers_are_left_out(void **state)
     };
     static const char *const reasons[] = {"Ftrl is not known; known: adam, sgd", "'loss_scale_factor' is 2.0", "'learning_rate' is"};
     for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++) {
-        const keras_member members[] = {
+        const zip_member members[] = {
             {"config.json", changed[i], strlen(changed[i])}, {WEIGHTS, weights, weights_size}};
         write_archive(path, members, 2);
         convoy_model *model = load("%s", path);
@@ -346,7 +346,7 @@ static void test_hdf5_is_left_as_it_was(void **state)
     snprintf(path, sizeof path, "%s", path_of("bad.keras"));
     read_members(GOLDEN "/keras/fitted.keras", &config, &config_size, &weights, &weights_size);
     for (size_t cut = 0; cut < 3000; cut += 500) {
-        const keras_member members[] = {
+        const zip_member members[] = {
             {"config.json", config, config_size}, {WEIGHTS, weights, weights_size - cut - 1}};
         write_archive(path, members, 2);
         assert_refused(path, NULL);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/philox.h"
-#include "runtime_fixture.h"
 #include "runtime/list.h"
+#include "runtime_fixture.h"
 
 enum { SEED = 7, LISTS = 8, LAUNCHES = 40, PLAYS = 25, WINDOWS = 12, STEPS = 40, WINDOW_STEPS = 8, STEP = 1024, BATCH = 4 };
 enum { FLOATS = STEPS * STEP, BYTES = FLOATS * sizeof(float), WINDOW = WINDOW_STEPS * STEP, IMAGE = WINDOW / BATCH };

@@ -1,7 +1,7 @@
 /* Functional models: built from C, trained and run; what Keras computes and trains with the same models. */
 #include "context_help.h"
 #include "graph_models.h"
-#include "model/plan.h"
+#include "plan/plan.h"
 
 enum { IMAGES = 5, CLASSES = 3 };
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "convoy/convoy.h"
-#include "ops/conv2d_variant.h"
+#include "ops/conv2d/variant.h"
 #include "runtime/internal.h"
 
 enum { SEED = 20 };

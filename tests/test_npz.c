@@ -102,14 +102,14 @@ static void test_bad_npy(void **state)
 }
 
 #ifdef HAVE_KERAS_FILES
-#include "model/keras_file.h"
+#include "base/zip.h"
 
-static void put_npz(const char *name, const keras_member *members, size_t count)
+static void put_npz(const char *name, const zip_member *members, size_t count)
 {
     char *bytes = NULL;
     size_t size = 0;
     convoy_error err = {0};
-    if (keras_archive_build(members, count, &bytes, &size, &err) != CONVOY_OK)
+    if (zip_archive_build(members, count, &bytes, &size, &err) != CONVOY_OK)
         fail_msg("%s", err.message);
     put(name, bytes, size);
     free(bytes);
@@ -122,9 +122,9 @@ static void put_parts(const char *type, const char *shape, const void *x, size_t
     text parts[4] = {npy_of(type, shape, x, size), npy_of(y_type, y_shape, y, y_size),
                      npy_of(test_type, "(1, 1, 2)", x_test, test_size), npy_of("|u1", "(1,)", "\6", 1)};
     const char *names[] = {"x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"};
-    keras_member members[4];
+    zip_member members[4];
     for (int i = 0; i < 4; i++)
-        members[i] = (keras_member){names[i], parts[i].data, parts[i].length};
+        members[i] = (zip_member){names[i], parts[i].data, parts[i].length};
     put_npz("set.npz", members, (size_t)count);
     for (int i = 0; i < 4; i++)
         text_free(&parts[i]);
@@ -240,7 +240,7 @@ static void test_missing_members(void **state)
             "x_test.npy and y_test.npy, or use its train part", NULL);
     put_parts("|u1", "(1, 1, 2)", "\1\2", 2, "|u1", "(1,)", "\3", 1, "|u1", "\1\2", 2, 3);
     refused(at("set.npz"), "test", CONVOY_ERROR_FORMAT, "x_test.npy is there, but y_test.npy is missing", NULL);
-    put_npz("set.npz", &(keras_member){"images.npy", "", 0}, 1);
+    put_npz("set.npz", &(zip_member){"images.npy", "", 0}, 1);
     refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "the file holds images.npy; x_train.npy and y_train.npy are expected", NULL);
 }
 
@@ -250,7 +250,7 @@ static void test_bad_npz(void **state)
     const int32_t one = 1, minus = -1;
     put("set.npz", "PK\3\4 and no more", 16);
     refused(at("set.npz"), "train", CONVOY_ERROR_FORMAT, "set.npz: not an .npz file", NULL);
-    put_npz("set.npz", (keras_member[]){{"x_test.npy", "", 0}, {"y_test.npy", "", 0}}, 2);
+    put_npz("set.npz", (zip_member[]){{"x_test.npy", "", 0}, {"y_test.npy", "", 0}}, 2);
     refused(at("set.npz"), "train", CONVOY_ERROR_NO_PART, "no train part", "x_test.npy", NULL);
     refused(at("set.npz"), "test", CONVOY_ERROR_FORMAT, "x_test.npy: not a .npy file", NULL);
     put_pair("<f4", "(1, 1, 1)", (uint32_t[]){0x7fc00000}, 4, "<i4", "(1,)", &one, 4);

@@ -1,8 +1,8 @@
 /* What losses, metrics and weights are called and told: texts, refusals, and compile_config as Keras writes and reads it. */
 #include "loss_help.h"
 
-#include "model/keras_file.h"
-#include "model/keras_legacy.h"
+#include "files/keras_file.h"
+#include "files/keras_legacy.h"
 
 /* ---- texts ---- */
 

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "convoy/convoy.h"
+#include "files/keras_file.h"
 #include "golden_json.h"
-#include "model/keras_file.h"
 #include "train/optimizer_state.h"
 #include "train/trainer.h"
 

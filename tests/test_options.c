@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
-#include "layers/option.h"
+#include "base/shape.h"
+#include "words/option.h"
+#include "words/param.h"
 
 /* ---- text ---- */
 

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#include "model/plan.h"
 #include "ops/activation.h"
+#include "plan/plan.h"
 
 /* ---- what they mean ---- */
 

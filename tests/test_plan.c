@@ -1,7 +1,7 @@
 /* Plans of functional models: which nodes are joined, where tensors live, and the gradients that come of it. */
 #include "context_help.h"
 #include "graph_models.h"
-#include "model/plan_inside.h"
+#include "plan/inside.h"
 
 /* Residual blocks: sums and activations that their normalizations do, gradients that are summed on the way, passed on, or added. The
  * normalizations are frozen, so that training computes what inference does. */

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/conv2d_probe.h"
-#include "ops/conv2d_sample.h"
+#include "ops/conv2d/probe.h"
+#include "ops/conv2d/sample.h"
 
 #define OK(call)                                                                                                       \
     do {                                                                                                               \

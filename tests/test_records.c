@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "ops/conv2d_variant.h"
+#include "ops/conv2d/variant.h"
 #include "runtime/internal.h"
 
 static char folder[] = "/tmp/convoy-records-XXXXXX";

@@ -1,6 +1,6 @@
 /* RUN folders: every file that a run leaves, whole or interrupted. */
-#include "run_help.h"
 #include "convoy/version.h"
+#include "run_help.h"
 
 /* ---- a run ---- */
 

@@ -1,7 +1,7 @@
 /* safetensors files: every kind of number, names as Keras and Convoy write them, and headers that lie. */
 #include "weights_help.h"
 
-#include "model/safetensors.h"
+#include "files/safetensors.h"
 
 /* Two dense layers, one inside a model: 2 * 3 + 3 and 3 * 1 weights. */
 static convoy_model *small(void)

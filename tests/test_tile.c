@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "convoy/convoy.h"
-#include "ops/conv2d_tile.h"
+#include "ops/conv2d/tile.h"
 #include "runtime_fixture.h"
 
 /* ---- a driver that allows fewer work-items than it says: this stands before OpenCL's own function ---- */

@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "convoy/convoy.h"
-#include "ops/conv2d_search.h"
-#include "ops/conv2d_tune.h"
+#include "ops/conv2d/search.h"
+#include "ops/conv2d/tune.h"
 #include "runtime/internal.h"
 #include "train/trainer.h"
 

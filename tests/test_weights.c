@@ -6,8 +6,8 @@
 #include "golden_json.h"
 
 #ifdef HAVE_KERAS_FILES
+#include "files/keras_hdf5.h"
 #include "hdf5_help.h"
-#include "model/keras_hdf5.h"
 
 enum { IMAGES = 3, TRAINED = 24, BATCH = 8, CLASSES = 3, EPOCHS = 3 };
 

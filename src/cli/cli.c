@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/suggest.h"
 #include "cli/progress.h"
 
 const char *const cli_gemms[] = {"clblast", "builtin", NULL};
@@ -103,19 +105,12 @@ int cli_columns(int fd)
     return 0;
 }
 
-static double monotonic(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 double cli_seconds(void)
 {
     static double start;
     if (start == 0)
-        start = monotonic(); /* main calls this first */
-    return monotonic() - start;
+        start = clock_seconds(); /* main calls this first */
+    return clock_seconds() - start;
 }
 
 /* ---- results ---- */
@@ -150,19 +145,6 @@ json_t *cli_json_number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-json_t *cli_json_text(const char *text)
-{
-    json_t *value = json_string(text);
-    char *plain = value == NULL ? strdup(text) : NULL;
-    for (char *c = plain; c != NULL && *c != '\0'; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    if (plain != NULL)
-        value = json_string(plain);
-    free(plain);
-    return value;
-}
-
 void cli_print_safe(const char *name)
 {
     for (; *name != '\0'; name++)
@@ -176,39 +158,16 @@ void cli_print_safe(const char *name)
 
 /* ---- the nearest word ---- */
 
-/* Levenshtein's distance; words are short. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[64], columns = strlen(b);
-    if (columns >= sizeof row / sizeof row[0])
-        return (size_t)-1;
-    for (size_t j = 0; j <= columns; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t corner = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            size_t best = corner + (a[i - 1] != b[j - 1]);
-            corner = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[columns];
-}
-
 const char *cli_nearest(const char *word, const char *const *known, size_t stride)
 {
     const char *nearest = NULL;
-    size_t least = strlen(word) / 3 + 1; /* a third of the letters, and one, may be wrong */
+    size_t least = SIZE_MAX;
     for (const char *at = (const char *)known; *(const char *const *)at != NULL; at += stride) {
-        size_t d = distance(word, *(const char *const *)at);
-        if (d <= least && (nearest == NULL || d < least)) {
+        const char *name = *(const char *const *)at;
+        size_t d = suggest_distance(word, name, strlen(name));
+        if (d < least) {
             least = d;
-            nearest = *(const char *const *)at;
+            nearest = name;
         }
     }
     return nearest;

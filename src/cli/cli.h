@@ -114,9 +114,6 @@ int cli_print_json(json_t *value);
 /* A number, or null when it is not finite: JSON has no NaN. */
 json_t *cli_json_number(double value);
 
-/* A text as JSON: bytes that are not UTF-8, which file names may hold, become '?'. */
-json_t *cli_json_text(const char *text);
-
 /* A name on stdout, its control characters as \n or \x1b: what a file is called must not steer the terminal. */
 void cli_print_safe(const char *name);
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 
 /* A kind of file, by the ending of its name. A new one is a row. */
@@ -88,7 +89,7 @@ static int export_model(export *e)
     if (f->save(e->model, e->output, &err) != CONVOY_OK)
         return cli_report(&err);
     if (e->json)
-        return cli_print_json(json_pack("{s:o, s:s}", "output", cli_json_text(e->output), "format", f->ending));
+        return cli_print_json(json_pack("{s:o, s:s}", "output", json_text(e->output), "format", f->ending));
     printf("saved %s\n", e->output);
     return CLI_DONE;
 }

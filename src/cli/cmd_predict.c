@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "base/shape.h"
 #include "cli/cli.h"
 #include "cli/predictions.h"
 
@@ -27,14 +29,6 @@ typedef struct prediction {
 
 /* ---- images ---- */
 
-static size_t count_of(convoy_shape shape)
-{
-    size_t count = 1;
-    for (int i = 0; i < shape.rank; i++)
-        count *= (size_t)shape.dim[i];
-    return count;
-}
-
 /* Runs what waits and shows it. */
 static int run_batch(prediction *p)
 {
@@ -43,7 +37,8 @@ static int run_batch(prediction *p)
         return CLI_RUN;
     if (convoy_predictor_run(p->predictor, p->x, (size_t)p->filled, p->y, &err) != CONVOY_OK)
         return cli_report(&err);
-    size_t values = count_of(convoy_model_output(p->model));
+    convoy_shape out = convoy_model_output(p->model);
+    size_t values = shape_count(&out);
     int code = CLI_RUN;
     for (int i = 0; i < p->filled && code == CLI_RUN; i++)
         code = predictions_add(&p->results, p->waiting[i], p->y + (size_t)i * values);
@@ -58,7 +53,7 @@ static int take_image(prediction *p, const char *path)
 {
     convoy_error err = {0};
     convoy_shape in = convoy_model_input(p->model);
-    float *at = p->x + (size_t)p->filled * count_of(in);
+    float *at = p->x + (size_t)p->filled * shape_count(&in);
     if (convoy_image_read_scaled(path, in, p->scale, at, &err) != CONVOY_OK) {
         if (err.status == CONVOY_ERROR_UNSUPPORTED || err.status == CONVOY_ERROR_ARGUMENT)
             return cli_report(&err);
@@ -133,20 +128,6 @@ static int predict_images(prediction *p)
 
 /* ---- arrays ---- */
 
-static bool same_shape(const convoy_shape *a, const convoy_shape *b)
-{
-    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) == 0;
-}
-
-static void shape_words(const convoy_shape *shape, char *out, size_t size)
-{
-    size_t used = (size_t)snprintf(out, size, "(N");
-    for (int i = 0; i < shape->rank && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, ", %d", shape->dim[i]);
-    if (used < size)
-        snprintf(out + used, size - used, ")");
-}
-
 /* The values go in as they are, and what the model gives comes out: no scaling, no softmax. */
 static int predict_array(prediction *p)
 {
@@ -157,14 +138,14 @@ static int predict_array(prediction *p)
     convoy_shape shape = {0}, in = convoy_model_input(p->model), out = convoy_model_output(p->model);
     if (convoy_npy_read(p->input, &x, &count, &shape, &err) != CONVOY_OK)
         return cli_report(&err);
-    if (!same_shape(&shape, &in)) {
+    if (!shape_equal(&shape, &in)) {
         char found[96], expected[96];
-        shape_words(&shape, found, sizeof found);
-        shape_words(&in, expected, sizeof expected);
+        shape_text(&shape, found, sizeof found);
+        shape_text(&in, expected, sizeof expected);
         cli_say("%s: an array %s; the model takes %s", p->input, found, expected);
         code = CLI_FAILED;
     }
-    if (code == CLI_RUN && (y = malloc(count * count_of(out) * sizeof *y)) == NULL) {
+    if (code == CLI_RUN && (y = malloc(count * shape_count(&out) * sizeof *y)) == NULL) {
         cli_say("out of host memory");
         code = CLI_FAILED;
     }
@@ -177,7 +158,7 @@ static int predict_array(prediction *p)
         printf("saved %s\n", p->output);
     if (code == CLI_RUN && p->json)
         return cli_print_json(json_pack("{s:s, s:o, s:I}", "device", convoy_context_device(p->ctx)->name, "output",
-                                        cli_json_text(p->output), "inputs", (json_int_t)count));
+                                        json_text(p->output), "inputs", (json_int_t)count));
     return code == CLI_RUN ? CLI_DONE : code;
 }
 
@@ -241,6 +222,7 @@ static int prepare(prediction *p)
         code = cli_open_device(&p->device, p->quiet, &p->ctx);
     if (code != CLI_RUN)
         return code;
+    convoy_shape in = convoy_model_input(p->model), out = convoy_model_output(p->model);
     convoy_pixels pixels = convoy_pixels_for(p->model, NULL, p->scale);
     p->scale = pixels.scale;
     if (!p->quiet && p->input == NULL)
@@ -251,8 +233,8 @@ static int prepare(prediction *p)
         return cli_report(&err);
     size_t batch = (size_t)p->batch_size;
     p->waiting = calloc(batch, sizeof *p->waiting);
-    p->x = calloc(batch * count_of(convoy_model_input(p->model)), sizeof *p->x);
-    p->y = calloc(batch * count_of(convoy_model_output(p->model)), sizeof *p->y);
+    p->x = calloc(batch * shape_count(&in), sizeof *p->x);
+    p->y = calloc(batch * shape_count(&out), sizeof *p->y);
     if (p->waiting == NULL || p->x == NULL || p->y == NULL) {
         cli_say("out of host memory");
         return CLI_FAILED;

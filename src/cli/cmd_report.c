@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 
 typedef struct reporting {
@@ -21,7 +22,7 @@ static int print_result(const reporting *r)
              r->what.output ? "" : "/report");
     (void)stat(page, &info);
     if (r->json)
-        return cli_print_json(json_pack("{s:o, s:I, s:o}", "page", cli_json_text(page), "bytes", (json_int_t)info.st_size,
+        return cli_print_json(json_pack("{s:o, s:I, s:o}", "page", json_text(page), "bytes", (json_int_t)info.st_size,
                                         "seconds", cli_json_number(cli_seconds())));
     printf("saved ");
     cli_print_safe(page);

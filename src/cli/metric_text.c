@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 
 #define MOST_COLUMNS 40 /* of a name; longer ones push the numbers to the right */
@@ -78,7 +79,7 @@ json_t *class_table_json(const class_table *t)
         char number[16];
         size_t images = images_of(t, i);
         json_array_append_new(
-            list, json_pack("{s:i, s:o, s:I, s:o}", "class", i, "name", cli_json_text(class_name(t, i, number)), "images",
+            list, json_pack("{s:i, s:o, s:I, s:o}", "class", i, "name", json_text(class_name(t, i, number)), "images",
                             (json_int_t)images, "accuracy",
                             images > 0 ? cli_json_number((double)right_of(t, i) / (double)images) : json_null()));
     }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shape.h"
+
 /* The end of what stands before the next comma that is not inside of brackets or quotes. */
 static char *find_end(char *at)
 {
@@ -52,13 +54,12 @@ int objective_flags_load(objective_flags *o, size_t images)
 {
     convoy_error err = {0};
     convoy_shape shape = {0};
-    size_t count = 0, each = 1;
+    size_t count = 0;
     if (o->sample_weight == NULL)
         return CLI_RUN;
     if (convoy_npy_read(o->sample_weight, &o->weights, &count, &shape, &err) != CONVOY_OK)
         return cli_report(&err);
-    for (int i = 0; i < shape.rank; i++)
-        each *= (size_t)shape.dim[i];
+    size_t each = shape_count(&shape);
     if (count == images && each == 1)
         return CLI_RUN;
     cli_say("%s: %zu rows of %zu number%s; one number for each of the %zu images is expected", o->sample_weight, count, each,

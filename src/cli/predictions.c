@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "cli/cli.h"
 
 typedef struct rank {
@@ -101,7 +102,7 @@ static json_t *classes_json(const predictions *p, const rank *ranks, const char 
     for (int i = 0; i < shown_of(p); i++) {
         const char *name = name_of(p, ranks[i].class);
         json_array_append_new(top, json_pack("{s:i, s:o, s:o}", "class", ranks[i].class, "name",
-                                             name ? cli_json_text(name) : json_null(), value,
+                                             name ? json_text(name) : json_null(), value,
                                              cli_json_number(ranks[i].value)));
     }
     return top;
@@ -118,11 +119,11 @@ static json_t *numbers_json(const predictions *p, const rank *ranks)
 static json_t *to_json(const predictions *p, const char *path, const rank *ranks, const label_image *labels)
 {
     if (labels != NULL)
-        return json_pack("{s:o, s:o, s:o}", "file", cli_json_text(path), "labels", cli_json_text(labels->path), "top",
+        return json_pack("{s:o, s:o, s:o}", "file", json_text(path), "labels", json_text(labels->path), "top",
                          classes_json(p, ranks, "share"));
     if (p->outputs.meaning == CONVOY_MEANS_NUMBERS)
-        return json_pack("{s:o, s:o}", "file", cli_json_text(path), "numbers", numbers_json(p, ranks));
-    return json_pack("{s:o, s:o}", "file", cli_json_text(path), "top", classes_json(p, ranks, "probability"));
+        return json_pack("{s:o, s:o}", "file", json_text(path), "numbers", numbers_json(p, ranks));
+    return json_pack("{s:o, s:o}", "file", json_text(path), "top", classes_json(p, ranks, "probability"));
 }
 
 /* One line at once, or into the list. */
@@ -219,7 +220,7 @@ void predictions_add_failure(predictions *p, const char *path, const char *messa
     cli_say("%s%s%s", strncmp(message, path, strlen(path)) == 0 ? "" : path,
             strncmp(message, path, strlen(path)) == 0 ? "" : ": ", message);
     if (p->json)
-        (void)keep_json(p, json_pack("{s:o, s:o}", "file", cli_json_text(path), "error", cli_json_text(message)));
+        (void)keep_json(p, json_pack("{s:o, s:o}", "file", json_text(path), "error", json_text(message)));
 }
 
 int predictions_end(predictions *p, const char *model_name, const char *device)
@@ -228,7 +229,7 @@ int predictions_end(predictions *p, const char *model_name, const char *device)
     if (p->list != NULL) {
         json_t *list = p->list;
         p->list = NULL;
-        int printed = cli_print_json(json_pack("{s:s, s:o, s:s, s:o}", "device", device, "model", cli_json_text(model_name),
+        int printed = cli_print_json(json_pack("{s:s, s:o, s:s, s:o}", "device", device, "model", json_text(model_name),
                                                "outputs", convoy_meaning_name(p->outputs.meaning), "predictions", list));
         return printed == CLI_DONE ? code : printed;
     }

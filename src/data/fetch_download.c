@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "data/fetch.h"
 #include "convoy/version.h"
+#include "data/fetch.h"
 
 #define MOST_REQUESTS 100 /* for one file, however little each one brings */
 #define MOST_REDIRECTS 10

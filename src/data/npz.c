@@ -19,10 +19,10 @@ typedef struct member {
     npy array;
 } member;
 
-static convoy_status load(keras_archive *archive, const char *name, member *out, convoy_error *err)
+static convoy_status load(zip_archive *archive, const char *name, member *out, convoy_error *err)
 {
     size_t size = 0;
-    TRY(keras_archive_read(archive, name, NPZ_MEMBER_LIMIT, &out->text, &size, err));
+    TRY(zip_archive_read(archive, name, NPZ_MEMBER_LIMIT, &out->text, &size, err));
     convoy_status status = npy_parse((const uint8_t *)out->text, size, &out->array, err);
     return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", name);
 }
@@ -48,12 +48,12 @@ static convoy_status check_labels(const char *name, const npy *labels, double *h
 }
 
 /* Also of the other part, which may have a class that this one lacks. */
-static convoy_status count_classes(keras_archive *archive, const char *other_name, const char *name, const npy *labels,
+static convoy_status count_classes(zip_archive *archive, const char *other_name, const char *name, const npy *labels,
                                    int *out, convoy_error *err)
 {
     double highest = 0;
     TRY(check_labels(name, labels, &highest, err));
-    if (keras_archive_has(archive, other_name)) {
+    if (zip_archive_has(archive, other_name)) {
         member other = {0};
         convoy_status status = load(archive, other_name, &other, err);
         if (status == CONVOY_OK)
@@ -91,7 +91,7 @@ static const part parts[] = {
     {"x_test.npy", "y_test.npy", "x_train.npy", "y_train.npy"},
 };
 
-static convoy_status fill(const data_request *request, keras_archive *archive, const part *p, npz_values *x, const member *y,
+static convoy_status fill(const data_request *request, zip_archive *archive, const part *p, npz_values *x, const member *y,
                           convoy_dataset **out, convoy_error *err)
 {
     convoy_shape shape;
@@ -117,13 +117,13 @@ static convoy_status fill(const data_request *request, keras_archive *archive, c
 }
 
 /* Says what is there, what is not, and what would do. */
-static convoy_status check_members(const data_request *request, keras_archive *archive, const part *p, convoy_error *err)
+static convoy_status check_members(const data_request *request, zip_archive *archive, const part *p, convoy_error *err)
 {
     char *held = NULL;
-    bool x = keras_archive_has(archive, p->x), y = keras_archive_has(archive, p->y), other = keras_archive_has(archive, p->other_x);
+    bool x = zip_archive_has(archive, p->x), y = zip_archive_has(archive, p->y), other = zip_archive_has(archive, p->other_x);
     if (x && y)
         return CONVOY_OK;
-    TRY(keras_archive_list(archive, &held, err));
+    TRY(zip_archive_list(archive, &held, err));
     if (x || y)
         base_fail(err, CONVOY_ERROR_FORMAT, "%s is there, but %s is missing: images and labels go together; the file holds %s",
                   x ? p->x : p->y, x ? p->y : p->x, held);
@@ -136,7 +136,7 @@ static convoy_status check_members(const data_request *request, keras_archive *a
     return x || y || !other ? CONVOY_ERROR_FORMAT : CONVOY_ERROR_NO_PART;
 }
 
-static convoy_status read_part(const data_request *request, keras_archive *archive, convoy_dataset **out, convoy_error *err)
+static convoy_status read_part(const data_request *request, zip_archive *archive, convoy_dataset **out, convoy_error *err)
 {
     const part *p = &parts[request->test];
     npz_values x = {0};
@@ -154,12 +154,12 @@ static convoy_status read_part(const data_request *request, keras_archive *archi
 
 convoy_status npz_read(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err)
 {
-    keras_archive *archive = NULL;
+    zip_archive *archive = NULL;
     *listed = parts[request->test].x;
-    convoy_status status = keras_archive_open(request->path, "an .npz", &archive, err);
+    convoy_status status = zip_archive_open(request->path, "an .npz", &archive, err);
     if (status == CONVOY_OK)
         status = read_part(request, archive, out, err);
-    keras_archive_close(archive);
+    zip_archive_close(archive);
     return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", request->path);
 }
 

@@ -35,7 +35,7 @@ static convoy_status widen(void *user, const npy *piece, size_t first, size_t co
 }
 
 /* Of bytes it is known. */
-static convoy_status find_range(keras_archive *archive, const char *name, range *out, convoy_error *err)
+static convoy_status find_range(zip_archive *archive, const char *name, range *out, convoy_error *err)
 {
     npz_values v = {0};
     *out = (range){.name = name, .there = true, .least = INFINITY, .most = -INFINITY};
@@ -72,12 +72,12 @@ static convoy_status compare(const range *a, const range *b, const range *both, 
     return CONVOY_OK;
 }
 
-convoy_status npz_guess_images(keras_archive *archive, const char *name, const char *other, const convoy_dataset_options *options,
+convoy_status npz_guess_images(zip_archive *archive, const char *name, const char *other, const convoy_dataset_options *options,
                                npz_guess *out, convoy_error *err)
 {
     range a, b = {0};
     TRY(find_range(archive, name, &a, err));
-    if (keras_archive_has(archive, other))
+    if (zip_archive_has(archive, other))
         TRY(find_range(archive, other, &b, err));
     range both = {.whole = a.whole || (b.there && b.whole), .least = a.least, .most = a.most};
     if (b.there) {

@@ -10,21 +10,21 @@
 
 void npz_values_close(npz_values *v)
 {
-    keras_stream_close(v->stream);
+    zip_stream_close(v->stream);
     free(v->head);
     *v = (npz_values){0};
 }
 
-convoy_status npz_values_open(keras_archive *archive, const char *name, npz_values *out, convoy_error *err)
+convoy_status npz_values_open(zip_archive *archive, const char *name, npz_values *out, convoy_error *err)
 {
     size_t size = 0;
     npz_values_close(out);
-    TRY(keras_stream_open(archive, name, NPZ_MEMBER_LIMIT, &out->stream, &size, err));
+    TRY(zip_stream_open(archive, name, NPZ_MEMBER_LIMIT, &out->stream, &size, err));
     out->held = size < NPY_HEAD ? size : NPY_HEAD;
     out->head = malloc(out->held + 1);
     if (out->head == NULL)
         return OUT_OF_MEMORY(err);
-    TRY(keras_stream_read(out->stream, out->head, out->held, err));
+    TRY(zip_stream_read(out->stream, out->head, out->held, err));
     convoy_status status = npy_parse_head(out->head, out->held, size, &out->array, err);
     if (status != CONVOY_OK)
         return base_fail_in(err, status, "%s", name);
@@ -37,7 +37,7 @@ convoy_status npz_values_bytes(npz_values *v, void *out, size_t size, convoy_err
     size_t ready = v->held - v->at < size ? v->held - v->at : size;
     memcpy(out, v->head + v->at, ready);
     v->at += ready;
-    return ready < size ? keras_stream_read(v->stream, (uint8_t *)out + ready, size - ready, err) : CONVOY_OK;
+    return ready < size ? zip_stream_read(v->stream, (uint8_t *)out + ready, size - ready, err) : CONVOY_OK;
 }
 
 convoy_status npz_values_visit(npz_values *v, npz_visit *take, void *user, convoy_error *err)

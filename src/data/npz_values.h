@@ -3,23 +3,23 @@
 #ifndef DATA_NPZ_VALUES_H
 #define DATA_NPZ_VALUES_H
 
+#include "base/zip.h"
 #include "data/data.h"
 #include "data/npy.h"
-#include "model/keras_file.h" /* its archive is any zip archive */
 
 #define NPZ_MEMBER_LIMIT ((size_t)1 << 42)
 
 /* ---- npz_values.c ---- */
 
 typedef struct npz_values {
-    keras_stream *stream;
+    zip_stream *stream;
     uint8_t *head;   /* the member's first bytes; its values go on in the stream */
     size_t at, held; /* where in `head` the next values are, and where it ends */
     npy array;       /* without data */
 } npz_values;
 
 /* From the first value on; what was open before is closed. Zeros are closed. Messages begin with `name`, the member's. */
-convoy_status npz_values_open(keras_archive *archive, const char *name, npz_values *out, convoy_error *err);
+convoy_status npz_values_open(zip_archive *archive, const char *name, npz_values *out, convoy_error *err);
 void npz_values_close(npz_values *v);
 
 /* The next bytes of the values. */
@@ -40,7 +40,7 @@ typedef struct npz_guess {
 } npz_guess;
 
 /* Looks at `name` and, where it is there, at `other`, the other part's images; on_message may be told. */
-convoy_status npz_guess_images(keras_archive *archive, const char *name, const char *other, const convoy_dataset_options *options,
+convoy_status npz_guess_images(zip_archive *archive, const char *name, const char *other, const convoy_dataset_options *options,
                                npz_guess *out, convoy_error *err);
 
 /* Reads all values of images into `data`, which has room for them, bytes or floats; `v` was just opened. */

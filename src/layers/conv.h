@@ -3,7 +3,7 @@
 #define LAYERS_CONV_H
 
 #include "layers/onnx.h"
-#include "ops/conv2d.h"
+#include "ops/conv2d/conv2d.h"
 
 /* Fills the shape from images of rank 3, all but `out` and `bias`; refuses other inputs and kernels that do not fit. */
 convoy_status conv_build(const layer *l, const int kernel_size[2], const int strides[2], const int dilation_rate[2], bool same,

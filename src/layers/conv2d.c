@@ -2,8 +2,8 @@
  * cl/group_conv2d.cl. */
 #include "layers/conv.h"
 #include "layers/formula.h"
+#include "ops/conv2d/group_conv.h"
 #include "ops/elementwise.h"
-#include "ops/group_conv.h"
 
 typedef struct conv2d_state {
     int filters, groups, padding, data_format;

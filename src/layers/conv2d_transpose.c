@@ -4,7 +4,7 @@
 
 #include "layers/conv.h"
 #include "layers/formula.h"
-#include "ops/conv_pass.h"
+#include "ops/conv2d/conv_pass.h"
 #include "ops/elementwise.h"
 
 typedef struct transpose_state {

@@ -2,7 +2,7 @@
  * GEMM or by the direct kernels (ops/conv2d_gemm.c). */
 #include "layers/conv.h"
 #include "layers/onnx.h"
-#include "ops/conv2d.h"
+#include "ops/conv2d/conv2d.h"
 #include "ops/elementwise.h"
 
 typedef struct dense_state {

@@ -2,8 +2,8 @@
  * cl/group_conv2d.cl, with a group for each channel. */
 #include "layers/conv.h"
 #include "layers/formula.h"
+#include "ops/conv2d/group_conv.h"
 #include "ops/elementwise.h"
-#include "ops/group_conv.h"
 
 typedef struct depthwise_state {
     int depth_multiplier, padding, data_format;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "layers/option.h"
+#include "words/option.h"
 
 /* ---- keys that every layer has ---- */
 
@@ -37,8 +37,9 @@ static convoy_status read_dtype(const json_t *value, convoy_error *err)
                      option_value_text(value, found, sizeof found));
 }
 
-static convoy_status read_common(layer *l, const char *key, const json_t *value, bool *known, convoy_error *err)
+static convoy_status read_common(void *user, const char *key, const json_t *value, bool *known, convoy_error *err)
 {
+    layer *l = user;
     *known = true;
     if (strcmp(key, "name") == 0)
         return CONVOY_OK; /* read first: messages use it */
@@ -55,57 +56,6 @@ static convoy_status read_common(layer *l, const char *key, const json_t *value,
     return CONVOY_OK;
 }
 
-/* ---- options ---- */
-
-static const option *find_row(const layer_class *class, const char *name)
-{
-    for (const option *row = class->options; row != NULL && row->name != NULL; row++)
-        if (strcmp(row->name, name) == 0)
-            return row;
-    return NULL;
-}
-
-static convoy_status refuse_unknown(const layer_class *class, const char *key, convoy_error *err)
-{
-    char list[2048] = "name, trainable, dtype", hint[128];
-    size_t used = strlen(list);
-    for (const option *row = class->options; row != NULL && row->name != NULL; row++) {
-        if (row->hidden || row->kind == OPTION_IGNORED || row->kind == OPTION_NULL)
-            continue;
-        text_copy(list + used, sizeof list - used, ", ");
-        used = strlen(list);
-        text_copy(list + used, sizeof list - used, row->name);
-        used = strlen(list);
-    }
-    return base_fail(err, CONVOY_ERROR_MODEL, "unknown option '%.200s'; %sknown: %s", key,
-                     option_suggest(key, list, hint, sizeof hint), list);
-}
-
-/* All defaults come first, so that two rows may name one member. */
-static convoy_status read_options(layer *l, const json_t *config, convoy_error *err)
-{
-    for (const option *row = l->class->options; row != NULL && row->name != NULL; row++)
-        if (row->standard != NULL)
-            TRY(option_read_standard(row, l->state, err));
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)config, key, value) {
-        const option *row = find_row(l->class, key);
-        bool known = true;
-        if (row != NULL)
-            TRY(option_read(row, value, l->state, err));
-        else
-            TRY(read_common(l, key, value, &known, err));
-        if (!known)
-            return refuse_unknown(l->class, key, err);
-    }
-    for (const option *row = l->class->options; row != NULL && row->name != NULL; row++)
-        if (row->standard == NULL && row->kind != OPTION_IGNORED && row->kind != OPTION_NULL &&
-            json_object_get(config, row->name) == NULL)
-            return base_fail(err, CONVOY_ERROR_MODEL, "option '%s' is missing; it has no default", row->name);
-    return CONVOY_OK;
-}
-
 /* Puts the layer's class and name before the message. */
 static convoy_status fail_in_layer(const layer *l, convoy_status status, convoy_error *err)
 {
@@ -116,10 +66,6 @@ static convoy_status fail_in_layer(const layer *l, convoy_status status, convoy_
 
 convoy_status layer_create(const layer_class *class, const json_t *config, layer **out, convoy_error *err)
 {
-    char found[200];
-    if (config != NULL && !json_is_object(config))
-        return base_fail(err, CONVOY_ERROR_MODEL, "layer %s: config is %s; expected an object of options", class->name,
-                         option_value_text(config, found, sizeof found));
     layer *l = calloc(1, sizeof *l);
     if (l == NULL)
         return OUT_OF_MEMORY(err);
@@ -133,7 +79,7 @@ convoy_status layer_create(const layer_class *class, const json_t *config, layer
     const json_t *name = json_object_get(config, "name");
     convoy_status status = name != NULL ? read_name(l, name, err) : CONVOY_OK;
     if (status == CONVOY_OK)
-        status = read_options(l, config, err);
+        status = options_read_among(class->options, &(option_others){"name, trainable, dtype", read_common, l}, config, l->state, err);
     if (status != CONVOY_OK) {
         fail_in_layer(l, status, err);
         layer_destroy(l);
@@ -277,4 +223,14 @@ convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *firs
         snprintf(found + strlen(found), sizeof found - strlen(found), "%s%d", i ? ", " : "", axes->axis[i]);
     return base_fail(err, CONVOY_ERROR_MODEL, "option 'axis' is %s with %s; only the last axis, -1, or several up to the last "
                      "are supported", found, shape_text(&l->input[0], shape, sizeof shape));
+}
+
+int layer_sample_inputs(const layer_class *class, const layer_sample *sample, convoy_shape out[LAYER_MAX_INPUTS])
+{
+    const convoy_shape *more = class->more_inputs ? class->more_inputs[sample - class->samples] : NULL;
+    int count = 1;
+    out[0] = sample->input;
+    for (; more && count < LAYER_MAX_INPUTS && more[count - 1].rank > 0; count++)
+        out[count] = more[count - 1];
+    return count;
 }

@@ -8,9 +8,12 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/shape.h"
 #include "base/text.h"
 #include "convoy/model.h"
 #include "runtime/runtime.h"
+#include "words/option.h"
+#include "words/param.h"
 
 #define LAYER_MAX_INPUTS 8
 #define LAYER_MAX_PARAMS 4
@@ -18,102 +21,6 @@
 typedef struct layer layer;
 struct conv_pool; /* ops/conv2d.h */
 struct onnx_graph;
-
-/* ---- options: one row each drives the JSON reader, the writer, the defaults and the messages ---- */
-
-typedef enum option_kind {
-    OPTION_INT,        /* int */
-    OPTION_FLOAT,      /* double; integers accepted */
-    OPTION_OPTIONAL_FLOAT, /* double; null is NAN */
-    OPTION_BOOL,       /* bool */
-    OPTION_PAIR,       /* int[2]; a number or a pair of numbers */
-    OPTION_OPTIONAL_PAIR, /* int[2]; null is {least - 1, least - 1} */
-    OPTION_SIDES,      /* int[4]: top, bottom, left, right; a number, a pair of numbers or a pair of pairs */
-    OPTION_LIST,       /* convoy_shape: a number or a list of numbers; null, where that is the default, is rank 0 */
-    OPTION_CHOICE,     /* int: index into `choices`; the choice "null" is None */
-    OPTION_ACTIVATION, /* activation_choice */
-    OPTION_INITIALIZER,/* initializer (by value) */
-    OPTION_IGNORED,    /* accepted with any value and not kept (dtype, ...) */
-    OPTION_NULL,       /* only null is supported yet; `instead` says what is near it */
-    OPTION_REGULARIZER,/* param_rule */
-    OPTION_CONSTRAINT, /* param_rule */
-    OPTION_SHAPE,      /* convoy_shape: a list of numbers, the leading null of a batch_shape allowed */
-    OPTION_VALUES,     /* option_values: null, a number or a list of them, lists in lists taken as one */
-    OPTION_SEED,       /* int64_t; null is -1 */
-    OPTION_AXES,       /* option_axes: a number or a list of them */
-    OPTION_OPTIONAL_INT, /* int; null is 0 */
-    OPTION_FLOATS,     /* option_floats: a list of numbers */
-    OPTION_TEXT,       /* char[OPTION_TEXT_SIZE]; null is "" */
-} option_kind;
-
-#define OPTION_TEXT_SIZE 512
-#define OPTION_MOST_FLOATS 64
-
-typedef struct option_floats {
-    int count;
-    double value[OPTION_MOST_FLOATS];
-} option_floats;
-
-typedef struct option {
-    const char *name; /* Keras's */
-    option_kind kind;
-    size_t offset;         /* of the member in the layer's state */
-    const char *standard;  /* default, as JSON text; NULL: the option must be given */
-    double least, most;    /* bounds of numbers; both 0: none */
-    const char *const *choices; /* NULL-terminated */
-    bool hidden;           /* read but not written */
-    const char *instead;   /* of OPTION_NULL: what there is in its place, for the message; or NULL */
-} option;
-
-/* Axes as Keras counts them: 0 is the batch, -1 the last one. */
-typedef struct option_axes {
-    int count, axis[CONVOY_MAX_RANK];
-    bool list; /* given as a list */
-} option_axes;
-
-/* A few numbers; null: none. */
-typedef struct option_values {
-    int count;
-    bool list; /* given as a list */
-    double value[64];
-} option_values;
-
-/* ---- parameters ---- */
-
-typedef struct initializer {
-    int kind;        /* row of initializers in initializer.c */
-    double args[3];
-    uint64_t seed;   /* 0: the model's */
-} initializer;
-
-/* A regularizer or a constraint; all zero: none. */
-typedef struct param_rule {
-    int kind;         /* row of rules in rules.c */
-    double args[3];
-    option_axes axis; /* of the parameter, the first being 0 */
-} param_rule;
-
-typedef struct param_rules {
-    param_rule regularizer, constraint;
-} param_rules;
-
-/* Two rows: the options NAME_regularizer and NAME_constraint, kept in the member of type param_rules. */
-#define OPTION_RULES(name_, state_, member_)                                                                           \
-    {.name = name_ "_regularizer", .kind = OPTION_REGULARIZER, .offset = offsetof(state_, member_.regularizer),        \
-     .standard = "null"},                                                                                              \
-        {.name = name_ "_constraint", .kind = OPTION_CONSTRAINT, .offset = offsetof(state_, member_.constraint),       \
-         .standard = "null"}
-
-typedef struct layer_param {
-    const char *name; /* "kernel", "bias" */
-    convoy_shape shape; /* rank up to 4; row-major */
-    size_t count;
-    initializer init;
-    int fan_in, fan_out;
-    bool trainable;
-    bool positive;   /* a variance: never below 0 */
-    param_rules rules;
-} layer_param;
 
 /* ---- what a launch needs to know ---- */
 
@@ -275,8 +182,6 @@ void layer_destroy(layer *l);
 convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, convoy_error *err);
 /* The config as Keras's keys, name included; a new reference, NULL when out of memory. */
 json_t *layer_config(const layer *l);
-/* "filters=32, padding=same" -> a JSON object (new reference). */
-convoy_status option_parse_text(const char *text, json_t **out, convoy_error *err);
 
 /* For build: declares a parameter. */
 void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer init, int fan_in, int fan_out);
@@ -286,30 +191,7 @@ void layer_add_rules(layer *l, const param_rules *rules);
  * image. */
 convoy_status layer_last_axes(const layer *l, const option_axes *axes, int *first, convoy_error *err);
 
-/* ---- shapes ---- */
-
-size_t shape_count(const convoy_shape *shape);          /* product of the dimensions */
 /* The inputs of one of a class's samples; returns how many. */
 int layer_sample_inputs(const layer_class *class, const layer_sample *sample, convoy_shape out[LAYER_MAX_INPUTS]);
-/* "(None, 32, 32, 3)"; returns out. */
-const char *shape_text(const convoy_shape *shape, char *out, size_t size);
-
-/* ---- regularizers and constraints (rules.c) ---- */
-
-/* What a regularizer adds to the loss: l1 * sum |w| + l2 * sum w^2; false: nothing. */
-bool rule_penalty(const param_rule *regularizer, double *l1, double *l2);
-/* max(w, 0)? */
-bool rule_is_non_negative(const param_rule *constraint);
-/* Norms along the rule's axes: w *= (rate * clamp(norm, least, most) + (1 - rate) * norm) / (1e-7 + norm)? */
-bool rule_norm(const param_rule *constraint, double *least, double *most, double *rate);
-
-/* ---- initializers ---- */
-
-/* The initializer of this name with its defaults; false when there is none. */
-bool initializer_named(const char *name, initializer *out);
-
-/* Draws a parameter's values. Errors: CONVOY_ERROR_MEMORY. */
-convoy_status initializer_fill(const initializer *init, const layer_param *param, uint64_t seed, uint32_t stream, float *out,
-                               convoy_error *err);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "layers/formula.h"
 #include "layers/onnx.h"
-#include "ops/conv2d.h"
+#include "ops/conv2d/conv2d.h"
 #include "ops/elementwise.h"
 
 typedef struct pool_state {

@@ -6,8 +6,8 @@
 
 #include "layers/conv.h"
 #include "layers/formula.h"
+#include "ops/conv2d/group_conv.h"
 #include "ops/elementwise.h"
-#include "ops/group_conv.h"
 
 typedef struct separable_state {
     int filters, depth_multiplier, padding, data_format;

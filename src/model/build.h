@@ -1,21 +1,10 @@
-/* How a model grows: what model.c, config.c and load.c share. */
+/* How a model grows: what the files of this room share, and those that read a model. */
 #ifndef MODEL_BUILD_H
 #define MODEL_BUILD_H
 
 #include "model/model.h"
 
 #define MOST_JSON ((size_t)64 << 20) /* bytes of a config that are read */
-
-/* What kind of file this is, by its first bytes (JSON and safetensors also by the name's ending). */
-typedef enum model_file_kind {
-    MODEL_FILE_EMPTY,
-    MODEL_FILE_ZIP,
-    MODEL_FILE_HDF5,
-    MODEL_FILE_SAFETENSORS,
-    MODEL_FILE_JSON,
-    MODEL_FILE_OTHER,
-} model_file_kind;
-convoy_status model_file_look(const char *path, model_file_kind *out, convoy_error *err);
 
 /* The class of a name; the message of a failure suggests one. */
 convoy_status model_find_class(const char *name, const layer_class **out, convoy_error *err);

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
-#include "layers/option.h"
 #include "model/build.h"
+#include "words/option.h"
 
 #define AT(member) .offset = offsetof(builtin_options, member)
 
@@ -38,7 +39,7 @@ static convoy_status fail_name(const char *name, convoy_error *err)
     for (const builtin_row *row = builtin_rows; row->name != NULL && used < sizeof list; row++)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", row->name);
     return base_fail(err, CONVOY_ERROR_FILE, "'%s': no such file, and no built-in model of that name; %sbuilt in: %s",
-                     name, option_suggest(name, list, hint, sizeof hint), list);
+                     name, suggest_word(name, list, hint, sizeof hint), list);
 }
 
 const char *builtin_that_fits(const convoy_model *model, const convoy_shape *images, int classes, char *out, size_t size)

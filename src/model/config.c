@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
-#include "layers/option.h"
 #include "model/config_inside.h"
 #include "model/keras_compile.h"
+#include "words/option.h"
 
 #define INPUT_CLASS "InputLayer"
 
@@ -20,7 +21,7 @@ convoy_status model_find_class(const char *name, const layer_class **out, convoy
         return CONVOY_OK;
     layer_class_names(list, sizeof list);
     return base_fail(err, CONVOY_ERROR_MODEL, "unknown layer '%.200s'; %sknown: %s", name,
-                     option_suggest(name, list, hint, sizeof hint), list);
+                     suggest_word(name, list, hint, sizeof hint), list);
 }
 
 /* Takes the input's shape out of another layer's config, as a batch_shape: a new reference, NULL when there is none. */

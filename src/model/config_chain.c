@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "layers/option.h"
 #include "model/config_inside.h"
+#include "words/option.h"
 
 /* ---- one layer ---- */
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "layers/option.h"
 #include "model/config_inside.h"
+#include "words/option.h"
 
 /* A layer, or a model inside the model, while the graph is read. */
 typedef struct entry {

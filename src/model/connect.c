@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
-#include "layers/option.h"
 #include "model/config_inside.h"
 #include "model/level.h"
+#include "words/option.h"
 
 #define MOST_OUTPUTS 256
 
@@ -46,7 +47,7 @@ static convoy_status fail_name(const convoy_model *model, const char *name, conv
         if (model->scopes[s].outer == 0 && model->scopes[s].first == (int)s)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", model->scopes[s].name);
     return base_fail(err, CONVOY_ERROR_MODEL, "'%s' is no layer of model '%s'; %sknown: %s", name, model->name,
-                     option_suggest(name, list, hint, sizeof hint), used ? list : "none yet");
+                     suggest_word(name, list, hint, sizeof hint), used ? list : "none yet");
 }
 
 /* Takes "[12]" off the end of a name. */

@@ -6,9 +6,9 @@
 
 #include "convoy/model.h"
 #include "layers/layer.h"
-#include "model/loss_config.h"
-#include "model/metric_config.h"
-#include "model/optimizer_config.h"
+#include "words/loss_config.h"
+#include "words/metric_config.h"
+#include "words/optimizer_config.h"
 
 /* A use of a layer. Nodes stand in an order in which they can be run. A layer used twice has a node for each use: `layer` is each
  * node's own, since the shapes may differ; the weights are those of the first. */
@@ -119,20 +119,6 @@ void model_drop_kept(convoy_model *model, const char *key);
 /* JSON: a parsed Keras Sequential config -> model; model -> config object (new reference). */
 convoy_status model_from_config(const json_t *config, convoy_model **out, convoy_error *err);
 convoy_status model_to_config(const convoy_model *model, json_t **out, convoy_error *err);
-
-/* .keras files, given as memory or path. */
-convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err);
-convoy_status keras_file_save(const convoy_model *model, const char *path, convoy_error *err);
-/* A whole model in Keras's older form (.h5). */
-convoy_status keras_legacy_load(const char *path, convoy_model **out, convoy_error *err);
-
-/* Weights alone, into a model that has the layers: those of a .keras file; of an HDF5 file, in Keras's newer form (.weights.h5) or
- * its older one; of a safetensors file. A failure leaves the model half filled. */
-convoy_status keras_file_load_weights(convoy_model *model, const char *path, convoy_error *err);
-convoy_status keras_weights_load(convoy_model *model, const char *path, convoy_error *err);
-convoy_status keras_weights_save(const convoy_model *model, const char *path, convoy_error *err);
-convoy_status safetensors_load(convoy_model *model, const char *path, convoy_error *err);
-convoy_status safetensors_save(const convoy_model *model, const char *path, convoy_error *err);
 
 /* What would make a built-in model take images of this shape and give so many classes, "lenet5(input_shape=(28, 28, 1),
  * classes=10)"; NULL where the model is not one. */

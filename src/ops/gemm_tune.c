@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "ops/conv2d_probe.h"
+#include "ops/conv2d/probe.h"
 
 /* Settings can't take turns, because each has to be built anew: a winner must be faster by more than where they do. */
 #define MARGIN 0.05

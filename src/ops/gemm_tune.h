@@ -2,7 +2,7 @@
 #ifndef OPS_GEMM_TUNE_H
 #define OPS_GEMM_TUNE_H
 
-#include "ops/conv2d_variant.h"
+#include "ops/conv2d/variant.h"
 
 typedef struct gemm_tune_result {
     double own, tuned;                /* seconds of all products, by CLBlast's parameters before and after */

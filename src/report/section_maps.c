@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shape.h"
 #include "report/html.h"
 #include "report/sheet.h"
 #include "report/thumb.h"

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/shape.h"
 #include "data/data.h"
 #include "data/image.h"
 

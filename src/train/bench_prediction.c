@@ -1,5 +1,5 @@
 /* What bench measures of predictions: images resident on the device, gathered there; no loss; outputs stay there. */
-#include "model/plan.h"
+#include "plan/plan.h"
 #include "train/bench.h"
 #include "train/feed.h"
 

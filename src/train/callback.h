@@ -3,8 +3,8 @@
 #define CALLBACK_H
 
 #include "base/text.h"
-#include "layers/option.h"
 #include "train/trainer.h"
+#include "words/option.h"
 
 /* ---- what a callback sees and may do ---- */
 

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "model/metric_config.h"
 #include "runtime/runtime.h"
 #include "train/callback.h"
 #include "train/record.h"
+#include "words/metric_config.h"
 
 enum { AUTO, MIN, MAX };
 const char *const monitor_modes[] = {"auto", "min", "max", NULL};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
 #include "runtime/runtime.h"
 #include "train/callback.h"
@@ -81,7 +82,7 @@ static convoy_status find_class(const char *name, const callback_class **out, co
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", classes[i]->name);
     }
     return base_fail(err, CONVOY_ERROR_ARGUMENT, "callback '%.100s' is not known; %sknown: %s", name,
-                     option_suggest(name, list, hint, sizeof hint), list);
+                     suggest_word(name, list, hint, sizeof hint), list);
 }
 
 static convoy_status create_one(callback *c, const char *call, convoy_error *err)

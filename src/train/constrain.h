@@ -2,7 +2,7 @@
 #ifndef CONSTRAIN_H
 #define CONSTRAIN_H
 
-#include "model/plan.h"
+#include "plan/plan.h"
 
 /* Appends a launch for each trained parameter that has a constraint; none of them does anything once the int *bad is set. */
 convoy_status constrain_add(convoy_context *ctx, const convoy_model *model, plan *p, const rt_buffer *bad,

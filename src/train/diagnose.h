@@ -2,7 +2,7 @@
 #ifndef DIAGNOSE_H
 #define DIAGNOSE_H
 
-#include "model/plan.h"
+#include "plan/plan.h"
 
 /* Plays the forward pass again, node by node, on the batch whose gather launch is launch 0 of the plan's list, and writes into
  * `out` what is bad first: "layer 'conv2d_1': its kernel holds 3 values that are not finite". */

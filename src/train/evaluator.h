@@ -3,7 +3,7 @@
 #define EVALUATOR_H
 
 #include "convoy/train.h"
-#include "model/plan.h"
+#include "plan/plan.h"
 
 typedef struct evaluator evaluator;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shape.h"
 #include "base/text.h"
 #include "ops/elementwise.h"
 

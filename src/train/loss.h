@@ -3,9 +3,9 @@
 #define LOSS_H
 
 #include "convoy/train.h"
-#include "model/loss_config.h"
 #include "ops/activation.h"
 #include "train/weights.h"
+#include "words/loss_config.h"
 
 typedef struct loss loss;
 

@@ -2,10 +2,10 @@
 #ifndef METRIC_H
 #define METRIC_H
 
-#include "model/metric_config.h"
 #include "ops/activation.h"
 #include "runtime/runtime.h"
 #include "train/weights.h"
+#include "words/metric_config.h"
 
 typedef struct metric_set metric_set;
 

@@ -3,7 +3,7 @@
 #define METRIC_ROWS_H
 
 #include "base/text.h"
-#include "model/metric_config.h"
+#include "words/metric_config.h"
 
 enum { METRIC_MOST_COLUMNS = 4 };
 

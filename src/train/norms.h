@@ -2,7 +2,7 @@
 #ifndef NORMS_H
 #define NORMS_H
 
-#include "model/plan.h"
+#include "plan/plan.h"
 
 typedef struct norms norms;
 

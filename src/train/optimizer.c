@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "base/text.h"
 #include "ops/elementwise.h"
 #include "train/optimizer_state.h"
@@ -19,7 +20,7 @@ static convoy_status find_class(const char *name, const optimizer_class **out, c
         return CONVOY_OK;
     optimizer_class_names(list, sizeof list);
     return base_fail(err, CONVOY_ERROR_ARGUMENT, "optimizer '%.100s' is not known; %sknown: %s", name,
-                     option_suggest(name, list, hint, sizeof hint), list);
+                     suggest_word(name, list, hint, sizeof hint), list);
 }
 
 static convoy_status parse_text(optimizer *o, const char *text, convoy_error *err)

@@ -2,7 +2,7 @@
 #ifndef OPTIMIZER_H
 #define OPTIMIZER_H
 
-#include "model/plan.h"
+#include "plan/plan.h"
 
 typedef struct optimizer optimizer;
 

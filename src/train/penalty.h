@@ -2,7 +2,7 @@
 #ifndef PENALTY_H
 #define PENALTY_H
 
-#include "model/plan.h"
+#include "plan/plan.h"
 
 typedef struct penalty penalty;
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "convoy/train.h"
-#include "model/plan.h"
+#include "plan/plan.h"
 #include "train/check_fit.h"
 
 struct convoy_predictor {

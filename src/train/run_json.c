@@ -3,6 +3,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "base/json.h"
 #include "convoy/scale.h"
 #include "convoy/version.h"
 #include "model/model.h"
@@ -25,7 +26,7 @@ static json_t *count(size_t n)
 /* NULL is null. */
 static json_t *words(const char *text)
 {
-    return text ? option_json_text(text) : json_null();
+    return text ? json_text(text) : json_null();
 }
 
 /* A NULL-terminated list. */
@@ -33,7 +34,7 @@ static json_t *list_of(const char *const *texts)
 {
     json_t *list = json_array();
     for (size_t i = 0; texts != NULL && texts[i] != NULL; i++)
-        json_array_append_new(list, option_json_text(texts[i]));
+        json_array_append_new(list, json_text(texts[i]));
     return list;
 }
 
@@ -66,7 +67,7 @@ static json_t *class_names(const convoy_dataset *data)
         return json_null();
     json_t *list = json_array();
     for (int i = 0; i < convoy_dataset_classes(data); i++)
-        json_array_append_new(list, option_json_text(convoy_dataset_class_name(data, i)));
+        json_array_append_new(list, json_text(convoy_dataset_class_name(data, i)));
     return list;
 }
 

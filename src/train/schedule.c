@@ -7,6 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/suggest.h"
+#include "words/option.h"
+
 /* The options of all schedules; a row has only some of them. */
 typedef struct schedule_options {
     double initial, steps, decay_rate, end, power, alpha, warmup_target, warmup_steps, t_mul, m_mul;
@@ -212,7 +215,7 @@ static convoy_status find_row(const char *name, const schedule_row **out, convoy
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", rows[i].name);
     }
     return base_fail(err, CONVOY_ERROR_MODEL, "learning rate schedule '%.100s' is not known; %sknown: %s", name,
-                     option_suggest(name, list, hint, sizeof hint), list);
+                     suggest_word(name, list, hint, sizeof hint), list);
 }
 
 /* The config with the defaults filled in. Python's whole numbers stay whole where steps are counted, and become

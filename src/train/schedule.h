@@ -2,7 +2,7 @@
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 
-#include "layers/option.h"
+#include "words/option.h"
 
 typedef struct schedule schedule;
 

@@ -3,7 +3,7 @@
 #define TRAINER_H
 
 #include "convoy/train.h"
-#include "model/plan.h"
+#include "plan/plan.h"
 #include "train/objective.h"
 
 typedef struct trainer trainer;

@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "base/text.h"
-#include "model/plan.h"
-#include "ops/conv2d_tune.h"
+#include "ops/conv2d/tune.h"
 #include "ops/gemm_tune.h"
+#include "plan/plan.h"
 
 /* The part of the time that is kept for CLBlast's parameters, where CLBlast multiplies. */
 #define GEMM_PART 0.2

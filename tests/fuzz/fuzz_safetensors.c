@@ -1,7 +1,7 @@
 /* Headers of safetensors files, and every value behind them. */
 #include <stdlib.h>
 
-#include "model/safetensors.h"
+#include "files/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

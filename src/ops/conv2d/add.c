@@ -1,0 +1,61 @@
+/* Appends the chosen variant of a pass, or a smaller one where the device turns out not to run it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/conv2d/variant.h"
+
+static const conv_variant *plain_of(conv_pass pass)
+{
+    const conv_variant *v = conv_plain_variants;
+    while (v->pass != pass)
+        v++;
+    return v;
+}
+
+/* After `add` failed: *choice becomes the next smaller one, in the end _plain, and the problem's record in this context. False where
+ * there is none, or where the failure is of a kind that a smaller one would share. */
+static bool retreat(convoy_context *ctx, const conv_job *job, const convoy_error *failure, conv_choice *choice)
+{
+    const conv_problem *p = &job->problem;
+    char key[192], from[160], to[160];
+    conv_choice next = *choice;
+    if (job->buffers->pool != NULL) /* what is smaller may not pool */
+        return false;
+    bool device = failure->status == CONVOY_ERROR_DEVICE || failure->status == CONVOY_ERROR_DEVICE_MEMORY ||
+                  failure->status == CONVOY_ERROR_BUILD;
+    /* CLBlast's failures are not about sizes, and somebody may have asked for it. */
+    if (!device || strcmp(choice->variant->family, "plain") == 0 || strcmp(choice->variant->family, "gemm") == 0)
+        return false;
+    if (next.variant->smaller == NULL || !next.variant->smaller(ctx, p, next.params))
+        next = (conv_choice){.variant = plain_of(p->pass)};
+    conv_problem_key(p, key, sizeof key);
+    conv_choice_text(choice, from, sizeof from);
+    conv_choice_text(&next, to, sizeof to);
+    if (rt_record_set(ctx, key, to, NULL) != CONVOY_OK)
+        return false;
+    rt_message(ctx, "%s, %s: %s does not run here, %s instead: %.*s", job->layer, conv_pass_key(p->pass), from, to,
+               (int)strcspn(failure->message, "\n"), failure->message);
+    *choice = next;
+    return true;
+}
+
+convoy_status conv_add(rt_list *list, convoy_context *ctx, conv_job job, convoy_error *err)
+{
+    char text[160];
+    conv_choice choice;
+    convoy_error failure = {0}; /* of an attempt: the caller's is only written if the last one fails */
+    size_t before = rt_list_length(list);
+    conv_choose(ctx, &job.problem, &choice);
+    do {
+        rt_list_cut(list, before);
+        conv_choice_text(&choice, text, sizeof text);
+        job.params = choice.params;
+        job.variant_text = text;
+        if (choice.variant->add(list, ctx, &job, &failure) == CONVOY_OK)
+            return CONVOY_OK;
+    } while (retreat(ctx, &job, &failure, &choice));
+    rt_list_cut(list, before);
+    if (err)
+        *err = failure;
+    return failure.status;
+}
