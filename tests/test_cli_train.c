@@ -1,4 +1,4 @@
-/* convoy train and evaluate, run as their users run them: results, progress, Ctrl-C, and README's program. */
+/* convoy train and evaluate, run as their users run them: results, progress and Ctrl-C. */
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
