@@ -4,6 +4,8 @@
 
 #include <jansson.h>
 
+#include "convoy/convoy.h"
+
 /* ---- the page: the rows of a command's table ---- */
 
 typedef struct member {
@@ -279,6 +281,28 @@ static void test_predict_other_outputs(void **state)
     expect_text(last.out, "\"numbers\": [");
 }
 
+/* A class for each pixel. */
+static void test_predict_maps(void **state)
+{
+    (void)state;
+#ifndef HAVE_IMAGES
+    skip();
+#endif
+    convoy_error err = {0};
+    convoy_model *m = NULL;
+    if (convoy_model_create(NULL, &m, &err) || convoy_model_add(m, "InputLayer", "shape=(8, 8, 1)", &err) ||
+        convoy_model_add(m, "Conv2D", "filters=2, kernel_size=1, activation=softmax", &err) ||
+        convoy_model_initialize(m, 1, &err) || convoy_model_save(m, "map.keras", &err))
+        fail_msg("%s", err.message);
+    convoy_model_destroy(m);
+    shell("convoy predict map.keras '" TEST_GOLDEN_DIR "/images/grey.png' --json");
+    expect_success();
+    read_table("predict");
+    read_line(last.out);
+    expect_text(last.out, "\"labels\": \"");
+    expect_text(last.out, "\"share\": ");
+}
+
 static void test_report(void **state)
 {
     (void)state;
@@ -304,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_predict_array),
         cmocka_unit_test(test_predict),
         cmocka_unit_test(test_predict_other_outputs),
+        cmocka_unit_test(test_predict_maps),
         cmocka_unit_test(test_report),
 #endif
     };
