@@ -36,6 +36,13 @@ typedef struct bench {
     size_t count; /* trainable floats */
 } bench;
 
+static convoy_status write_update(void *user, rt_list *list, convoy_error *err)
+{
+    const bench *b = user;
+    (void)list;
+    return optimizer_add(b->optimizer, b->plan, b->bad, err);
+}
+
 static bench bench_of(const char *layers, const optimizer_options *options)
 {
     convoy_error err = {0};
@@ -48,10 +55,7 @@ static bench bench_of(const char *layers, const optimizer_options *options)
     must(optimizer_create(ctx, b.model, b.plan, options, &b.optimizer, &err), &err);
     must(rt_buffer_create(ctx, sizeof(float), "flag", &b.bad, &err), &err);
     must(rt_buffer_fill(b.bad, 0.0f, &err), &err);
-    rt_list_collect(plan_list(b.plan));
-    must(optimizer_add(b.optimizer, b.plan, b.bad, &err), &err);
-    must(rt_list_build(plan_list(b.plan), &err), &err);
-    must(optimizer_add(b.optimizer, b.plan, b.bad, &err), &err);
+    must(rt_list_compile(plan_list(b.plan), write_update, &b, &err), &err);
     b.count = model_trainable_count(b.model);
     return b;
 }

@@ -147,6 +147,14 @@ static void test_values(void **state)
 
 enum { BATCH = 3 };
 
+static convoy_status write_passes(void *user, rt_list *list, convoy_error *e)
+{
+    plan *p = user;
+    (void)list;
+    TRY(plan_add_forward(p, e));
+    return plan_add_backward(p, e);
+}
+
 /* What a plan makes of the same input and the same gradient: its output, and the gradients of the parameters. */
 static size_t play(convoy_model *m, bool logits, float *found, size_t room)
 {
@@ -161,13 +169,7 @@ static size_t play(convoy_model *m, bool logits, float *found, size_t room)
     CHECK(plan_create(ctx, m, &(plan_options){.batch = BATCH, .training = true, .logits = logits}, &p, &err));
     size_t trainable = plan_trainable_floats(p);
     assert_true(outputs + trainable <= room);
-    rt_list_collect(plan_list(p));
-    for (int round = 0; round < 2; round++) {
-        CHECK(plan_add_forward(p, &err));
-        CHECK(plan_add_backward(p, &err));
-        if (round == 0)
-            CHECK(rt_list_build(plan_list(p), &err));
-    }
+    CHECK(rt_list_compile(plan_list(p), write_passes, p, &err));
     CHECK(rt_buffer_fill(plan_gradients(p), 0, &err));
     CHECK(rt_buffer_write((rt_buffer *)plan_input(p), 0, x, inputs * sizeof *x, &err));
     CHECK(rt_list_set_batch(plan_list(p), BATCH, &err));

@@ -288,13 +288,21 @@ static void test_new_driver_is_a_miss(void **state)
     convoy_context_destroy(ctx);
 }
 
-/* Two programs compiled as one, with other options each; and one that breaks the joint program, which is then not kept. */
+static void first_message(void *user, const char *text)
+{
+    char *first = user;
+    if (first[0] == '\0')
+        snprintf(first, 1024, "%s", text);
+}
+
+/* Two programs compiled as one, with other options each; and one that breaks the joint program, which is then told and not kept. */
 static void test_bundle(void **state)
 {
     (void)state;
     convoy_error err = {0};
     convoy_context *ctx = open_context("");
     rt_units units = {0};
+    char message[1024] = "";
     const rt_program *first, *second;
     if (strcmp(convoy_context_device(ctx)->platform_name, "Portable Computing Language") != 0) {
         convoy_context_destroy(ctx);
@@ -314,7 +322,11 @@ static void test_bundle(void **state)
 
     assert_int_equal(rt_units_add(ctx, &units, "selftest", "-DOTHER=2", &err), CONVOY_OK);
     assert_int_equal(rt_units_add(ctx, &units, "selftest", "-DBROKEN", &err), CONVOY_OK);
+    convoy_context_on_message(ctx, first_message, message);
     assert_int_equal(rt_bundle_build(ctx, &units, &err), CONVOY_OK);
+    assert_non_null(strstr(message, "kernels are built one by one, which takes longer: a program of several kernels does not build"));
+    assert_int_equal(rt_units_add(ctx, &units, "no_such_file", "", &err), CONVOY_OK);
+    assert_int_equal(rt_bundle_build(ctx, &units, &err), CONVOY_ERROR_ARGUMENT);
     rt_units_clear(&units);
     assert_int_equal(convoy_context_counters(ctx).builds, 1);
     assert_int_equal(rt_program_find(ctx, "selftest", "-DBROKEN", &first, &err), CONVOY_ERROR_BUILD);
@@ -322,13 +334,6 @@ static void test_bundle(void **state)
     rt_programs_destroy(ctx);
     assert_int_equal(convoy_context_counters(ctx).live_objects, 0);
     convoy_context_destroy(ctx);
-}
-
-static void first_message(void *user, const char *text)
-{
-    char *first = user;
-    if (first[0] == '\0')
-        snprintf(first, 1024, "%s", text);
 }
 
 /* What is said of a long build of this kind. */

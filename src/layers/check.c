@@ -39,7 +39,8 @@ typedef struct check {
     uint64_t seed;
     pair pairs[P_COUNT];
     double *scratch, *updated[LAYER_MAX_PARAMS];
-    rt_list *forward, *backward;
+    rt_list *list;
+    layer_io forward, backward;
     convoy_check_row *row;
 } check;
 
@@ -143,47 +144,39 @@ static layer_io io_of(const check *c)
     return io;
 }
 
-/* What follows forward in a training step. */
-static convoy_status add_backward(const check *c, const layer_io *back, rt_list *list, convoy_error *err)
+static convoy_status write_passes(void *user, rt_list *list, convoy_error *err)
 {
+    const check *c = user;
     const layer_class *class = c->layer->class;
+    TRY(class->forward(c->layer, &c->forward, list, err));
     if (!c->training)
         return CONVOY_OK;
-    TRY(class->backward(c->layer, back, list, err));
-    return class->update ? class->update(c->layer, back, list, err) : CONVOY_OK;
+    TRY(class->backward(c->layer, &c->backward, list, err));
+    return class->update ? class->update(c->layer, &c->backward, list, err) : CONVOY_OK;
 }
 
 static convoy_status play(check *c, convoy_error *err)
 {
     const layer_class *class = c->layer->class;
-    layer_io io = io_of(c);
-    layer_io back = io;
-    back.scratch = c->pairs[P_SCRATCH_B].buffer;
+    layer_io *io = &c->forward, *back = &c->backward;
+    *io = *back = io_of(c);
+    back->scratch = c->pairs[P_SCRATCH_B].buffer;
     if (c->fused) {
-        back.d_output_has_slope = c->layer->activation != NULL;
-        back.input_slope = class->applies_input_slope ? activation_find("relu") : NULL;
-        back.addend = c->pairs[P_ADDEND].buffer;
-        io.activation = class->applies_activation ? activation_find("relu") : NULL;
-        io.residual = c->pairs[P_RESIDUAL].buffer;
+        back->d_output_has_slope = c->layer->activation != NULL;
+        back->input_slope = class->applies_input_slope ? activation_find("relu") : NULL;
+        back->addend = c->pairs[P_ADDEND].buffer;
+        io->activation = class->applies_activation ? activation_find("relu") : NULL;
+        io->residual = c->pairs[P_RESIDUAL].buffer;
     }
-    TRY(rt_list_create(c->ctx, c->max_batch, &c->forward, err));
-    TRY(rt_list_create(c->ctx, c->max_batch, &c->backward, err));
-    rt_list_collect(c->forward);
-    TRY(class->forward(c->layer, &io, c->forward, err));
-    TRY(add_backward(c, &back, c->forward, err));
-    TRY(rt_list_build(c->forward, err));
-    TRY(class->forward(c->layer, &io, c->forward, err));
-    TRY(add_backward(c, &back, c->backward, err));
-    TRY(rt_list_set_int(c->forward, RT_VAR_UPDATES, STEP, err));
-    TRY(rt_list_set_int(c->backward, RT_VAR_UPDATES, STEP, err));
-    TRY(rt_list_set_batch(c->forward, c->batch, err));
-    TRY(rt_list_set_batch(c->backward, c->batch, err));
+    TRY(rt_list_create(c->ctx, c->max_batch, &c->list, err));
+    TRY(rt_list_compile(c->list, write_passes, c, err));
+    TRY(rt_list_set_int(c->list, RT_VAR_UPDATES, STEP, err));
+    TRY(rt_list_set_batch(c->list, c->batch, err));
     /* Warming up a GEMM has written results: forget them. */
     TRY(rt_buffer_fill(c->pairs[P_OUTPUT].buffer, NAN, err));
     for (int k = 0; k < c->layer->input_count; k++)
         TRY(rt_buffer_fill(c->pairs[P_D_INPUT + k].buffer, NAN, err));
-    TRY(rt_list_play(c->forward, 0, rt_list_length(c->forward), err));
-    return rt_list_play(c->backward, 0, rt_list_length(c->backward), err);
+    return rt_list_play(c->list, 0, rt_list_length(c->list), err);
 }
 
 /* The reference gives dz from dy; with the slope applied already, its dy must be dz divided by the slope: instead the layer's
@@ -289,8 +282,7 @@ static convoy_status compare(check *c, int which, convoy_error *err)
 static void release(check *c)
 {
     (void)rt_finish(c->ctx, NULL);
-    rt_list_destroy(c->forward);
-    rt_list_destroy(c->backward);
+    rt_list_destroy(c->list);
     for (int i = 0; i < P_COUNT; i++) {
         rt_buffer_destroy(c->pairs[i].buffer);
         free(c->pairs[i].reference);

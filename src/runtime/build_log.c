@@ -111,15 +111,15 @@ static void add_log(text *t, const char *log)
         text_add(t, "%.*s\n(%zu more bytes of log)", MOST_LOG, log, n - MOST_LOG);
 }
 
-convoy_status build_fail(const convoy_context *ctx, const char *source, const char *options, const char *kernel_text,
+convoy_status build_fail(const convoy_context *ctx, const char *what, const char *options, const char *kernel_text,
                          const char *log, cl_int code, convoy_error *err)
 {
     text t = {0};
     char *message;
-    text_add(&t, "cl/%s.cl does not build for %s (driver %s): %s (%d)\noptions: %s\n", source, ctx->info.name,
+    text_add(&t, "%s does not build for %s (driver %s): %s (%d)\noptions: %s\n", what, ctx->info.name,
              ctx->info.driver, rt_cl_error(code), (int)code, options);
     add_log(&t, log);
-    text_add(&t, "\ncl/%s.cl, its includes expanded:", source);
+    text_add(&t, "\n%s, its includes expanded:", what);
     add_source(&t, kernel_text, log);
     TRY(text_take(&t, &message, err));
     convoy_status status = base_fail(err, CONVOY_ERROR_BUILD, "%s", message);

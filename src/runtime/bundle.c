@@ -169,6 +169,7 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
     text t = {0};
     char *joint = NULL;
     cl_program program;
+    convoy_error why = {0};
     /* Only PoCL: the fixed cost is its own, and Intel's runtime (2026.2) compiled joint programs wrongly: `convoy check` showed
      * NaN where the same kernels, compiled one by one, are right. */
     if (units->count < 2 || !rt_is_pocl(ctx))
@@ -177,14 +178,22 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
         const char *source = rt_kernel_source(units->items[i].source);
         if (source == NULL) {
             text_free(&t);
-            return CONVOY_OK;
+            return program_no_kernel(units->items[i].source, err);
         }
         bundle_add_unit(&t, &units->items[i], source, i);
     }
     TRY(text_take(&t, &joint, err));
-    if (bundle_program(ctx, "several kernels at once", joint, &program, NULL) != CONVOY_OK)
+    convoy_status status = bundle_program(ctx, "a program of several kernels", joint, &program, &why);
+    if (status == CONVOY_ERROR_BUILD) {
+        rt_message(ctx, "kernels are built one by one, which takes longer: %s", why.message);
         return CONVOY_OK;
-    convoy_status status = remember_units(ctx, units, program, err);
+    }
+    if (status != CONVOY_OK) {
+        if (err)
+            *err = why;
+        return status;
+    }
+    status = remember_units(ctx, units, program, err);
     clReleaseProgram(program);
     return status;
 }

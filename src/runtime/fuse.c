@@ -102,7 +102,7 @@ static convoy_status make_kernel(rt_list *list, segment *s, convoy_error *err)
     char *text;
     cl_int code;
     TRY(fuse_write(list, s, &text, err));
-    TRY(bundle_program(list->ctx, "fused launches", text, &s->program, err));
+    TRY(bundle_program(list->ctx, "a program of fused launches", text, &s->program, err));
     list->ctx->counters.live_objects++;
     /* Work-groups that left; of each launch: pieces done, and pieces drawn of each work-group's share. */
     size_t counters = 1 + s->launches * (1 + list->ctx->persistent_groups);

@@ -135,7 +135,7 @@ convoy_status rt_units_add(const convoy_context *ctx, rt_units *units, const cha
 convoy_status rt_units_note(rt_units *units, const char *source, const char *options, convoy_error *err);
 size_t rt_units_find(const rt_units *units, const char *source, const char *options); /* their count: it is not there */
 void rt_units_clear(rt_units *units);
-/* Builds them all as one program, on PoCL. If that does not build nothing is kept: built one by one, the bad one will say why. */
+/* Builds them all as one program, on PoCL. If that does not build it is told and nothing is kept: they are built one by one later. */
 convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err);
 
 /* records.c */

@@ -46,14 +46,26 @@ void rt_list_destroy(rt_list *list)
     free(list);
 }
 
-void rt_list_collect(rt_list *list) { list->collecting = true; }
+convoy_status rt_list_collect(rt_list *list, rt_list_writer *write, void *user, convoy_error *err)
+{
+    list->collecting = true;
+    convoy_status status = write(user, list, err);
+    list->collecting = false;
+    return status;
+}
 
 convoy_status rt_list_build(rt_list *list, convoy_error *err)
 {
-    list->collecting = false;
     convoy_status status = rt_bundle_build(list->ctx, &list->wanted, err);
     rt_units_clear(&list->wanted);
     return status;
+}
+
+convoy_status rt_list_compile(rt_list *list, rt_list_writer *write, void *user, convoy_error *err)
+{
+    TRY(rt_list_collect(list, write, user, err));
+    TRY(rt_list_build(list, err));
+    return write(user, list, err);
 }
 
 void rt_list_watch(rt_list *list, rt_problem_hook *hook, void *user)

@@ -43,7 +43,7 @@ static fma_way way_of(const peak *p, int i)
 
 /* ---- the launches ---- */
 
-static convoy_status add_fma(peak *p, int i, convoy_error *err)
+static convoy_status add_fma(const peak *p, int i, convoy_error *err)
 {
     char options[96];
     fma_way way = way_of(p, i);
@@ -59,7 +59,7 @@ static convoy_status add_fma(peak *p, int i, convoy_error *err)
     return rt_list_add(p->list, &launch, err);
 }
 
-static convoy_status add_triad(peak *p, convoy_error *err)
+static convoy_status add_triad(const peak *p, convoy_error *err)
 {
     char options[64];
     unsigned width = p->vectors ? p->width : 4, block = p->vectors ? BLOCK : 1;
@@ -74,15 +74,16 @@ static convoy_status add_triad(peak *p, convoy_error *err)
     return rt_list_add(p->list, &launch, err);
 }
 
-static convoy_status add_launches(peak *p, convoy_error *err)
+static convoy_status add_launches(void *user, rt_list *list, convoy_error *err)
 {
+    const peak *p = user;
     for (int i = 0; i < WAYS; i++)
         TRY(add_fma(p, i, err));
     TRY(add_triad(p, err));
     rt_launch launch = {.label = "peak launch", .source = "peak_launch", .kernel = "peak_launch"};
     launch.global[0] = RT_FIXED(1);
     launch.local[0] = 1;
-    return rt_list_add(p->list, &launch, err);
+    return rt_list_add(list, &launch, err);
 }
 
 static convoy_status setup(peak *p, convoy_error *err)
@@ -104,10 +105,7 @@ static convoy_status setup(peak *p, convoy_error *err)
     TRY(rt_buffer_fill(p->x, 1.0f, err)); /* pages that were never written may all be one and the same */
     TRY(rt_buffer_fill(p->y, 1.0f, err));
     TRY(rt_list_create(p->ctx, 1, &p->list, err));
-    rt_list_collect(p->list);
-    TRY(add_launches(p, err));
-    TRY(rt_list_build(p->list, err));
-    return add_launches(p, err);
+    return rt_list_compile(p->list, add_launches, p, err);
 }
 
 static void cleanup(peak *p)

@@ -42,7 +42,7 @@ void program_built(convoy_context *ctx, program_keeper keeper)
         rt_note(ctx, "building kernels for %s; this happens once, they are kept in %s", ctx->info.name, ctx->cache_dir);
 }
 
-convoy_status program_build_from_source(convoy_context *ctx, const char *source, const char *options, const char *text,
+convoy_status program_build_from_source(convoy_context *ctx, const char *what, const char *options, const char *text,
                                        cl_program *out, convoy_error *err)
 {
     cl_int code;
@@ -50,12 +50,12 @@ convoy_status program_build_from_source(convoy_context *ctx, const char *source,
     cl_program program = clCreateProgramWithSource(ctx->context, 1, &text, NULL, &code);
     if (code != CL_SUCCESS)
         return rt_fail(ctx, "clCreateProgramWithSource", code, err);
-    rt_wait_begin(ctx, "compiling", source, false);
+    rt_wait_begin(ctx, "compiling", what, false);
     code = clBuildProgram(program, 1, &ctx->device, options, NULL, NULL);
     rt_wait_end(ctx);
     if (code != CL_SUCCESS) {
         char *log = build_log(ctx, program);
-        convoy_status status = build_fail(ctx, source, options, text, log ? log : "", code, err);
+        convoy_status status = build_fail(ctx, what, options, text, log ? log : "", code, err);
         free(log);
         clReleaseProgram(program);
         return status;
@@ -136,11 +136,18 @@ convoy_status program_remember(convoy_context *ctx, const char *source, const ch
     return CONVOY_OK;
 }
 
+convoy_status program_no_kernel(const char *source, convoy_error *err)
+{
+    return base_fail(err, CONVOY_ERROR_ARGUMENT, "cl/%s.cl: there is no such kernel file", source);
+}
+
 static convoy_status build_alone(convoy_context *ctx, const char *source, const char *options, convoy_error *err)
 {
+    char what[96];
     const char *text = rt_kernel_source(source);
     if (text == NULL)
-        return base_fail(err, CONVOY_ERROR_ARGUMENT, "cl/%s.cl: there is no such kernel file", source);
+        return program_no_kernel(source, err);
+    snprintf(what, sizeof what, "cl/%s.cl", source);
     size_t size = strlen(options) + sizeof FIXED_OPTIONS + 1;
     char *all_options = malloc(size);
     if (all_options == NULL)
@@ -150,7 +157,7 @@ static convoy_status build_alone(convoy_context *ctx, const char *source, const 
     convoy_status status = CONVOY_OK;
     cl_program program = program_build_from_cache(ctx, text, all_options);
     if (program == NULL) {
-        TRY_GOTO(program_build_from_source(ctx, source, all_options, text, &program, err));
+        TRY_GOTO(program_build_from_source(ctx, what, all_options, text, &program, err));
         program_built(ctx, program_keep_binary(ctx, program, text, all_options) ? KEPT_HERE : KEPT_NOWHERE);
     }
     status = program_remember(ctx, source, options, program, "", err);

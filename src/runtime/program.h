@@ -10,10 +10,11 @@
 #define FIXED_OPTIONS "-cl-std=CL1.2 -w -cl-kernel-arg-info"
 
 /* Fails with CONVOY_ERROR_BUILD: what was built and for which device, the compiler's log, the lines of `text` it names. */
-convoy_status build_fail(const convoy_context *ctx, const char *source, const char *options, const char *text,
+convoy_status build_fail(const convoy_context *ctx, const char *what, const char *options, const char *text,
                          const char *log, cl_int code, convoy_error *err);
 
-convoy_status program_build_from_source(convoy_context *ctx, const char *source, const char *options, const char *text,
+/* `what`, for messages: "cl/dense.cl". */
+convoy_status program_build_from_source(convoy_context *ctx, const char *what, const char *options, const char *text,
                                         cl_program *out, convoy_error *err);
 /* After a build from source: says once a context that building takes a while, as soon as it has, and whether it will again. */
 void program_built(convoy_context *ctx, program_keeper keeper);
@@ -24,6 +25,8 @@ bool program_keep_binary(convoy_context *ctx, cl_program program, const char *te
 /* Appends to the context's list; takes the program. */
 convoy_status program_remember(convoy_context *ctx, const char *source, const char *options, cl_program program,
                                const char *prefix, convoy_error *err);
+/* Fails: cl/ has no such file. */
+convoy_status program_no_kernel(const char *source, convoy_error *err);
 /* NULL when the context has not built it. */
 const rt_program *program_known(const convoy_context *ctx, const char *source, const char *options);
 

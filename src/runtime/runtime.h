@@ -199,9 +199,13 @@ typedef struct rt_gemm_launch {
 
 convoy_status rt_list_create(convoy_context *ctx, int batch, rt_list **out, convoy_error *err);
 void rt_list_destroy(rt_list *list);
-/* Compiles the programs of a whole list as one, which is much faster than one by one: after rt_list_collect, additions only
- * note what they need; rt_list_build compiles it; then the same additions are made once more, in earnest. */
-void rt_list_collect(rt_list *list);
+/* Appends a list's launches: called by rt_list_compile. */
+typedef convoy_status rt_list_writer(void *user, rt_list *list, convoy_error *err);
+/* Has the launches appended with their programs compiled as one, which is much faster than one by one. `write` is called twice: the
+ * first time additions only note what they need, and give nothing. Programs that do not build as one are told and built one by one. */
+convoy_status rt_list_compile(rt_list *list, rt_list_writer *write, void *user, convoy_error *err);
+/* Its steps, for who does not want all of them: has the needs noted; compiles what was noted. */
+convoy_status rt_list_collect(rt_list *list, rt_list_writer *write, void *user, convoy_error *err);
 convoy_status rt_list_build(rt_list *list, convoy_error *err);
 /* Until rt_try_end, programs are built only to be tried: they are not kept on disk, and the user is not told about building.
  * rt_try_forget lets go of those that were built since rt_try_mark; lists made of them stay whole. */
@@ -234,7 +238,8 @@ size_t rt_list_length(const rt_list *list);
 void rt_list_cut(rt_list *list, size_t length);
 const char *rt_list_label(const rt_list *list, size_t i);
 /* From now on rt_list_play of just these launches enqueues them as one, or as few as the device's driver allows, unless launches are
- * timed. Their results are the same. For ranges that are played often: it compiles their kernels once more. */
+ * timed. Their results are the same. For ranges that are played often: it compiles their kernels once more. Nothing while a list
+ * collects, so a writer may end with it. */
 convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_error *err);
 /* Before a play: what launches that run once give is no longer so, because the parameters changed or somebody used the memory. */
 void rt_list_renew(rt_list *list);

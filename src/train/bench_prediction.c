@@ -10,10 +10,12 @@ typedef struct prediction {
     size_t batches; /* in the data */
 } prediction;
 
-static convoy_status write_pass(prediction *p, convoy_error *err)
+static convoy_status write_pass(void *user, rt_list *list, convoy_error *err)
 {
-    TRY(feed_add(p->feed, plan_list(p->plan), plan_input(p->plan), 255.0, err));
-    return plan_add_forward(p->plan, err);
+    const prediction *p = user;
+    TRY(feed_add(p->feed, list, plan_input(p->plan), 255.0, err));
+    TRY(plan_add_forward(p->plan, err));
+    return rt_list_fuse(list, 0, rt_list_length(list), err);
 }
 
 static convoy_status setup(prediction *p, convoy_error *err)
@@ -21,11 +23,7 @@ static convoy_status setup(prediction *p, convoy_error *err)
     plan_options options = {.batch = p->b->options.batch_size};
     TRY(plan_create(p->b->ctx, p->b->model, &options, &p->plan, err));
     TRY(feed_create(p->b->ctx, p->b->data, options.batch, false, &p->feed, err));
-    rt_list_collect(plan_list(p->plan));
-    TRY(write_pass(p, err));
-    TRY(rt_list_build(plan_list(p->plan), err));
-    TRY(write_pass(p, err));
-    TRY(rt_list_fuse(plan_list(p->plan), 0, rt_list_length(plan_list(p->plan)), err));
+    TRY(rt_list_compile(plan_list(p->plan), write_pass, p, err));
     return rt_list_set_batch(plan_list(p->plan), options.batch, err);
 }
 

@@ -17,6 +17,7 @@
 
 struct evaluator {
     convoy_context *ctx;
+    const convoy_model *model;
     convoy_evaluate_options options;
     plan *plan;
     feed *feed;
@@ -31,20 +32,22 @@ struct evaluator {
 };
 
 /* The launches of a pass, in their order. */
-static convoy_status write_pass(evaluator *e, const convoy_model *model, convoy_error *err)
+static convoy_status write_pass(void *user, rt_list *list, convoy_error *err)
 {
-    rt_list *list = plan_list(e->plan);
-    loss_job job = {.how = &e->objective.loss, .outputs = convoy_model_output(model).dim[0],
+    const evaluator *e = user;
+    loss_job job = {.how = &e->objective.loss, .outputs = convoy_model_output(e->model).dim[0],
                     .z = plan_output(e->plan),
                     .labels = feed_labels(e->feed), .weights = e->weights};
     metric_job judged = {.given = loss_given(e->loss, job.z), .labels = job.labels, .logits = job.z,
-                         .ending = objective_ending(&e->objective, model, false)};
+                         .ending = objective_ending(&e->objective, e->model, false)};
     TRY(feed_add(e->feed, list, plan_input(e->plan), e->options.scale, err));
     TRY(plan_add_forward(e->plan, err));
     TRY(penalty_add(e->penalty, err));
     TRY(loss_add(e->loss, list, &job, err));
     TRY(metric_set_add(e->metrics, list, &judged, err));
-    return e->confusion ? confusion_add(e->confusion, list, loss_given(e->loss, job.z), job.labels, err) : CONVOY_OK;
+    if (e->confusion)
+        TRY(confusion_add(e->confusion, list, loss_given(e->loss, job.z), job.labels, err));
+    return rt_list_fuse(list, 0, rt_list_length(list), err);
 }
 
 /* What becomes of the outputs. */
@@ -83,11 +86,7 @@ static convoy_status setup(evaluator *e, const convoy_model *model, const convoy
     TRY(create_loss(e, model, data, err));
     TRY(feed_create(e->ctx, data, e->batch, o->stream, &e->feed, err));
     TRY(weights_arrange(e->weights, feed_order(e->feed), err));
-    rt_list_collect(plan_list(e->plan));
-    TRY(write_pass(e, model, err));
-    TRY(rt_list_build(plan_list(e->plan), err));
-    TRY(write_pass(e, model, err));
-    return rt_list_fuse(plan_list(e->plan), 0, rt_list_length(plan_list(e->plan)), err);
+    return rt_list_compile(plan_list(e->plan), write_pass, e, err);
 }
 
 convoy_status evaluator_create(convoy_context *ctx, const convoy_model *model, const convoy_dataset *data,
@@ -97,6 +96,7 @@ convoy_status evaluator_create(convoy_context *ctx, const convoy_model *model, c
     if (e == NULL)
         return OUT_OF_MEMORY(err);
     e->ctx = ctx;
+    e->model = model;
     e->options = *options;
     convoy_status status = setup(e, model, data, share, err);
     if (status != CONVOY_OK) {

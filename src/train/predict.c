@@ -14,15 +14,17 @@ struct convoy_predictor {
     size_t rows; /* of the last batch that ran; 0: none has */
 };
 
+static convoy_status write_pass(void *user, rt_list *list, convoy_error *err)
+{
+    TRY(plan_add_forward(user, err));
+    return rt_list_fuse(list, 0, rt_list_length(list), err);
+}
+
 static convoy_status setup(convoy_predictor *p, convoy_context *ctx, convoy_error *err)
 {
     plan_options options = {.batch = p->batch, .keep_outputs = p->keeps};
     TRY(plan_create(ctx, p->model, &options, &p->plan, err));
-    rt_list_collect(plan_list(p->plan));
-    TRY(plan_add_forward(p->plan, err));
-    TRY(rt_list_build(plan_list(p->plan), err));
-    TRY(plan_add_forward(p->plan, err));
-    return rt_list_fuse(plan_list(p->plan), 0, rt_list_length(plan_list(p->plan)), err);
+    return rt_list_compile(plan_list(p->plan), write_pass, p->plan, err);
 }
 
 static convoy_status create(convoy_context *ctx, const convoy_model *model, int batch, bool keeps, convoy_predictor **out,

@@ -32,10 +32,16 @@ struct trainer {
     size_t planned_bytes;
 };
 
-/* The launches of a step, in their order. */
-static convoy_status write_step(trainer *t, convoy_error *err)
+/* How many launches from the first on all steps play. */
+static size_t always_played(const trainer *t)
 {
-    rt_list *list = plan_list(t->plan);
+    return optimizer_plays_all(t->optimizer) ? rt_list_length(plan_list(t->plan)) : optimizer_first(t->optimizer);
+}
+
+/* The launches of a step, in their order. */
+static convoy_status write_step(void *user, rt_list *list, convoy_error *err)
+{
+    const trainer *t = user;
     loss_job job = {.how = &t->objective.loss, .outputs = convoy_model_output(t->model).dim[0],
                     .z = plan_output(t->plan),
                     .labels = feed_labels(t->feed), .dz = plan_d_output(t->plan), .weights = t->weights};
@@ -50,7 +56,8 @@ static convoy_status write_step(trainer *t, convoy_error *err)
     TRY(penalty_add_gradient(t->penalty, err));
     TRY(optimizer_add(t->optimizer, t->plan, loss_bad(t->loss), err));
     TRY(constrain_add(t->ctx, t->model, t->plan, loss_bad(t->loss), err));
-    return plan_add_updates(t->plan, loss_bad(t->loss), err);
+    TRY(plan_add_updates(t->plan, loss_bad(t->loss), err));
+    return rt_list_fuse(list, 0, always_played(t), err);
 }
 
 /* Both batch sizes of an epoch are set once here, so that no step builds a kernel. */
@@ -73,12 +80,6 @@ static convoy_status create_loss(trainer *t, const convoy_dataset *data, const c
     return metric_set_create(t->ctx, &t->objective.metrics, t->weights, output.dim[0], t->batch, t->steps, &t->metrics, err);
 }
 
-/* How many launches from the first on all steps play. */
-static size_t always_played(const trainer *t)
-{
-    return optimizer_plays_all(t->optimizer) ? rt_list_length(plan_list(t->plan)) : optimizer_first(t->optimizer);
-}
-
 static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_fit_options *o, convoy_error *err)
 {
     TRY(objective_choose(t->model, o->loss, o->metrics, o->from_probabilities, &t->objective, err));
@@ -99,11 +100,7 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     TRY(penalty_create(t->ctx, t->model, t->plan, &t->penalty, err));
     TRY(create_loss(t, data, o, err));
     TRY(feed_create(t->ctx, data, t->batch, o->stream, &t->feed, err));
-    rt_list_collect(plan_list(t->plan));
-    TRY(write_step(t, err));
-    TRY(rt_list_build(plan_list(t->plan), err));
-    TRY(write_step(t, err));
-    TRY(rt_list_fuse(plan_list(t->plan), 0, always_played(t), err));
+    TRY(rt_list_compile(plan_list(t->plan), write_step, t, err));
     TRY(weights_arrange(t->weights, feed_order(t->feed), err));
     return prepare_batches(t, err);
 }

@@ -62,17 +62,22 @@ static void note(void *user, const void *what)
     text_copy(p->row.layer, sizeof p->row.layer, job->layer);
 }
 
+static convoy_status write_plan(void *user, rt_list *list, convoy_error *err)
+{
+    plan *p = user;
+    (void)list;
+    TRY(plan_add_forward(p, err));
+    return plan_d_output(p) ? plan_add_backward(p, err) : CONVOY_OK;
+}
+
 /* A plan is made for its launches alone: as it collects what to build it tells what it asks of the kernels. */
 static convoy_status collect(tuning *t, const convoy_model *model, int batch, convoy_error *err)
 {
     plan *p = NULL;
     plan_options options = {.batch = batch, .training = true};
     TRY(plan_create(t->ctx, model, &options, &p, err));
-    rt_list_collect(plan_list(p));
     rt_list_watch(plan_list(p), note, t);
-    convoy_status status = plan_add_forward(p, err);
-    if (status == CONVOY_OK && plan_d_output(p))
-        status = plan_add_backward(p, err);
+    convoy_status status = rt_list_collect(plan_list(p), write_plan, p, err);
     plan_destroy(p);
     for (size_t i = 0; i < t->count; i++) {
         t->problems[i].job.problem.shape = &t->problems[i].shape;
@@ -102,14 +107,19 @@ static void set_times(problem *p, double untuned, double tuned)
     p->row.tuned_microseconds = 1e6 * tuned;
 }
 
+static convoy_status write_untuned(void *user, rt_list *list, convoy_error *err)
+{
+    const tuning *t = user;
+    for (size_t i = 0; i < t->count; i++)
+        TRY(conv_collect_untuned(list, t->ctx, &t->problems[i].job, err));
+    return CONVOY_OK;
+}
+
 static convoy_status build_untuned(tuning *t, convoy_error *err)
 {
     rt_list *list = NULL;
-    convoy_status status = rt_list_create(t->ctx, 1, &list, err);
-    if (status == CONVOY_OK)
-        rt_list_collect(list);
-    for (size_t i = 0; status == CONVOY_OK && i < t->count; i++)
-        status = conv_collect_untuned(list, t->ctx, &t->problems[i].job, err);
+    TRY(rt_list_create(t->ctx, 1, &list, err));
+    convoy_status status = rt_list_collect(list, write_untuned, t, err);
     if (status == CONVOY_OK)
         status = rt_list_build(list, err);
     rt_list_destroy(list);
