@@ -1,6 +1,7 @@
 // 2D convolution for GPUs, forward and data gradient, as a matrix product whose left side is gathered while it is read: rows are
 // pixels of the result, columns its channels, the sum runs over taps and channels of the source. Formulas, shapes and compile-time
 // names as in conv2d_plain.cl; the block and its parameters in conv2d_tile.clh.
+// Not fused: a work-group shares a block in local memory.
 //
 // Every load and store stays inside its tensor: rows and columns beyond the end read what the last one reads and are not written.
 // Dimension 0 counts blocks of rows (each ITEMS work-items), 1 blocks of columns, 2 parts of the sum x phases (see below).

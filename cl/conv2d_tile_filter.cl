@@ -1,6 +1,7 @@
 // The filter gradient of a 2D convolution for GPUs, as a matrix product whose left side is gathered while it is read: rows are the
 // weights' taps and input channels, columns output channels, the sum runs over the pixels of the batch. The bias is one more row,
 // whose input is 1. Formulas, shapes and compile-time names as in conv2d_plain.cl; the block and its parameters in conv2d_tile.clh.
+// Not fused: a work-group shares a block in local memory.
 //
 // Every load and store stays inside its tensor: rows and columns beyond the end read what another one reads and are not written.
 // Dimension 0 counts blocks of rows (each ITEMS work-items), 1 blocks of columns, 2 parts of the sum.

@@ -1,3 +1,4 @@
+// Not fused: its kernels look at their work-groups.
 /* Small kernels for the tests of the runtime room. They belong to no layer. */
 
 /* x[i] = first + i for i < count. */

@@ -9,6 +9,7 @@
 #include "runtime_fixture.h"
 
 static bool refuse_args;             /* clSetKernelArg fails */
+static bool refuse_release;          /* clReleaseKernel does its work, and says that it failed */
 static cl_int event_status;          /* CL_RUNNING: no event ends; negative: what was enqueued has failed */
 static double slow;                  /* seconds that clFinish takes */
 static int looks;                    /* questions about an event */
@@ -20,6 +21,14 @@ CL_API_ENTRY cl_int CL_API_CALL clSetKernelArg(cl_kernel kernel, cl_uint index, 
     static cl_int(CL_API_CALL *real)(cl_kernel, cl_uint, size_t, const void *);
     REAL(clSetKernelArg);
     return refuse_args ? CL_OUT_OF_HOST_MEMORY : real(kernel, index, size, value);
+}
+
+CL_API_ENTRY cl_int CL_API_CALL clReleaseKernel(cl_kernel kernel)
+{
+    static cl_int(CL_API_CALL *real)(cl_kernel);
+    REAL(clReleaseKernel);
+    cl_int code = real(kernel);
+    return refuse_release ? CL_OUT_OF_RESOURCES : code;
 }
 
 CL_API_ENTRY cl_int CL_API_CALL clGetEventInfo(cl_event event, cl_event_info what, size_t size, void *out, size_t *size_out)
@@ -153,6 +162,35 @@ static void note(void *user, const char *text)
         snprintf(first, 1024, "%s", text);
 }
 
+/* What can't be released is told: nobody could do anything about it. */
+static void test_release(void **state)
+{
+    char message[1024] = "";
+    fixture f;
+    (void)state;
+    begin(&f);
+    convoy_context_on_message(ctx, note, message);
+    refuse_release = true;
+    end(&f);
+    refuse_release = false;
+    convoy_context_on_message(ctx, NULL, NULL);
+    assert_non_null(strstr(message, "clReleaseKernel: CL_OUT_OF_RESOURCES (-5) on device"));
+}
+
+/* What is waited for in front of a release: its failure is told, and no error. */
+static void test_settle(void **state)
+{
+    char message[1024] = "";
+    (void)state;
+    limit(30.0);
+    convoy_context_on_message(ctx, note, message);
+    event_status = CL_DEVICE_NOT_AVAILABLE;
+    rt_settle(ctx);
+    event_status = CL_COMPLETE;
+    unlimit();
+    assert_non_null(strstr(message, "CL_DEVICE_NOT_AVAILABLE (-2)"));
+}
+
 /* A long wait is told while it lasts, with what it is for; it is no error. */
 static void test_told(void **state)
 {
@@ -225,7 +263,7 @@ static void test_limits(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_arguments), TEST(test_one_call), TEST(test_failed_event), TEST(test_told),
-                                       TEST(test_gives_up), TEST(test_fails_within_limit), TEST(test_limits)};
+    const struct CMUnitTest tests[] = {TEST(test_arguments), TEST(test_one_call), TEST(test_failed_event), TEST(test_release), TEST(test_settle),
+                                       TEST(test_told), TEST(test_gives_up), TEST(test_fails_within_limit), TEST(test_limits)};
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -325,6 +325,9 @@ static void test_bundle(void **state)
     convoy_context_on_message(ctx, first_message, message);
     assert_int_equal(rt_bundle_build(ctx, &units, &err), CONVOY_OK);
     assert_non_null(strstr(message, "kernels are built one by one, which takes longer: a program of several kernels does not build"));
+    assert_int_equal(rt_units_add(ctx, &units, "selftest", "-DOTHER=3 -w", &err), CONVOY_ERROR_ARGUMENT);
+    assert_non_null(strstr(err.message, "option '-w'"));
+    assert_int_equal(rt_program_find(ctx, "selftest", "-DOTHER=3 -w", &first, &err), CONVOY_ERROR_ARGUMENT);
     assert_int_equal(rt_units_add(ctx, &units, "no_such_file", "", &err), CONVOY_OK);
     assert_int_equal(rt_bundle_build(ctx, &units, &err), CONVOY_ERROR_ARGUMENT);
     rt_units_clear(&units);

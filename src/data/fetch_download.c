@@ -306,7 +306,7 @@ static outcome request(download *d)
     curl_easy_setopt(d->curl, CURLOPT_RANGE, d->asked > 0 ? range : NULL);
     CURLcode code = curl_easy_perform(d->curl);
     if (d->interrupted) {
-        interrupted(d);
+        (void)interrupted(d); /* it fills what the caller returns */
         return FAILED;
     }
     if (d->refused != DONE)

@@ -281,7 +281,7 @@ static convoy_status compare(check *c, int which, convoy_error *err)
 
 static void release(check *c)
 {
-    (void)rt_finish(c->ctx, NULL);
+    rt_settle(c->ctx);
     rt_list_destroy(c->list);
     for (int i = 0; i < P_COUNT; i++) {
         rt_buffer_destroy(c->pairs[i].buffer);

@@ -81,7 +81,7 @@ convoy_status layer_create(const layer_class *class, const json_t *config, layer
     if (status == CONVOY_OK)
         status = options_read_among(class->options, &(option_others){"name, trainable, dtype", read_common, l}, config, l->state, err);
     if (status != CONVOY_OK) {
-        fail_in_layer(l, status, err);
+        status = fail_in_layer(l, status, err);
         layer_destroy(l);
         return status;
     }

@@ -55,7 +55,7 @@ static convoy_status open_products(bench *b, const conv_job *jobs, convoy_error 
 
 static void close_products(bench *b)
 {
-    (void)rt_finish(b->ctx, NULL);
+    rt_settle(b->ctx);
     for (size_t i = 0; i < b->count; i++) {
         conv_candidate_clear(&b->products[i].candidate);
         conv_probe_destroy(b->products[i].probe);

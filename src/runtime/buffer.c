@@ -8,7 +8,7 @@ static rt_buffer *wrap(convoy_context *ctx, cl_mem mem, size_t bytes, const char
 {
     rt_buffer *buffer = calloc(1, sizeof *buffer);
     if (buffer == NULL) {
-        clReleaseMemObject(mem);
+        CL_RELEASE(ctx, clReleaseMemObject, mem);
         return NULL;
     }
     buffer->ctx = ctx;
@@ -71,8 +71,7 @@ void rt_buffer_destroy(rt_buffer *buffer)
 {
     if (buffer == NULL)
         return;
-    if (!buffer->ctx->lost)
-        clReleaseMemObject(buffer->mem);
+    CL_RELEASE(buffer->ctx, clReleaseMemObject, buffer->mem);
     buffer->ctx->counters.live_objects--;
     if (!buffer->slice)
         buffer->ctx->counters.bytes -= buffer->bytes;
@@ -144,7 +143,7 @@ static rt_event *wrap_event(convoy_context *ctx, cl_event event)
 {
     rt_event *wrapped = calloc(1, sizeof *wrapped);
     if (wrapped == NULL) {
-        clReleaseEvent(event);
+        CL_RELEASE(ctx, clReleaseEvent, event);
         return NULL;
     }
     wrapped->ctx = ctx;
@@ -201,10 +200,16 @@ void rt_event_destroy(rt_event *event)
 {
     if (event == NULL)
         return;
-    if (!event->ctx->lost)
-        clReleaseEvent(event->event);
+    CL_RELEASE(event->ctx, clReleaseEvent, event->event);
     event->ctx->counters.live_objects--;
     free(event);
+}
+
+void rt_settle(convoy_context *ctx)
+{
+    convoy_error err = {0};
+    if (!ctx->lost && rt_finish(ctx, &err) != CONVOY_OK)
+        rt_message(ctx, "%s", err.message);
 }
 
 convoy_status rt_finish(convoy_context *ctx, convoy_error *err)

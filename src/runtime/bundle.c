@@ -32,6 +32,7 @@ convoy_status rt_units_note(rt_units *units, const char *source, const char *opt
 {
     if (rt_units_find(units, source, options) < units->count)
         return CONVOY_OK;
+    TRY(program_check_options(source, options, err));
     rt_unit *items = realloc(units->items, (units->count + 1) * sizeof *items);
     if (items == NULL)
         return OUT_OF_MEMORY(err);
@@ -74,13 +75,11 @@ static void rename_word(text *t, const char *word, int length, size_t unit)
     text_add(t, "#define %.*s u%zu_%.*s\n", length, word, unit, length, word);
 }
 
-/* "-DNAME=VALUE" or "-DNAME". */
+/* "-DNAME=VALUE" or "-DNAME", as program_check_options sees to. */
 static void define_option(text *t, const char *word, int length, size_t unit)
 {
     (void)unit;
     int name = (int)strcspn(word, "= ");
-    if (strncmp(word, "-D", 2) != 0)
-        return;
     if (name < length)
         text_add(t, "#define %.*s %.*s\n", name - 2, word + 2, length - name - 1, word + name + 1);
     else
@@ -90,8 +89,7 @@ static void define_option(text *t, const char *word, int length, size_t unit)
 static void undefine_option(text *t, const char *word, int length, size_t unit)
 {
     int name = (int)strcspn(word, "= ");
-    if (strncmp(word, "-D", 2) == 0)
-        undefine(t, word + 2, (name < length ? name : length) - 2, unit);
+    undefine(t, word + 2, (name < length ? name : length) - 2, unit);
 }
 
 void bundle_add_unit(text *t, const rt_unit *unit, const char *source, size_t i)
@@ -104,17 +102,18 @@ void bundle_add_unit(text *t, const rt_unit *unit, const char *source, size_t i)
     for_words(unit->options, undefine_option, t, i);
 }
 
-/* Keeps text and program until bundle_keep_binaries; takes the text. Best effort. */
-static void note_pending(convoy_context *ctx, cl_program program, char *joint)
+/* Keeps text and program until bundle_keep_binaries; takes the text. Best effort: false, they are not kept. */
+static bool note_pending(convoy_context *ctx, cl_program program, char *joint)
 {
     rt_pending *p = calloc(1, sizeof *p);
-    if (p == NULL) {
+    if (p == NULL || clRetainProgram(program) != CL_SUCCESS) {
+        free(p);
         free(joint);
-        return;
+        return false;
     }
-    clRetainProgram(program);
     *p = (rt_pending){program, joint, ctx->pending};
     ctx->pending = p;
+    return true;
 }
 
 void bundle_keep_binaries(convoy_context *ctx)
@@ -122,10 +121,9 @@ void bundle_keep_binaries(convoy_context *ctx)
     while (ctx->pending) {
         rt_pending *p = ctx->pending;
         ctx->pending = p->next;
-        if (!ctx->lost) {
-            (void)program_keep_binary(ctx, p->program, p->text, FIXED_OPTIONS);
-            clReleaseProgram(p->program);
-        }
+        if (!ctx->lost && !program_keep_binary(ctx, p->program, p->text, FIXED_OPTIONS) && ctx->cache_dir[0] != '\0')
+            rt_note(ctx, "compiled kernels can't be kept in %s, so they are built again at the next start", ctx->cache_dir);
+        CL_RELEASE(ctx, clReleaseProgram, p->program);
         free(p->text);
         free(p);
     }
@@ -143,7 +141,7 @@ static convoy_status remember_units(convoy_context *ctx, const rt_units *units, 
     for (size_t i = 0; i < units->count; i++) {
         char prefix[24];
         snprintf(prefix, sizeof prefix, "u%zu_", i);
-        clRetainProgram(program);
+        CL_TRY(ctx, clRetainProgram, program);
         TRY(program_remember(ctx, units->items[i].source, units->items[i].options, program, prefix, err));
     }
     return CONVOY_OK;
@@ -154,13 +152,14 @@ convoy_status bundle_program(convoy_context *ctx, const char *what, char *joint,
     *out = program_build_from_cache(ctx, joint, FIXED_OPTIONS);
     bool cached = *out != NULL;
     convoy_status status = cached ? CONVOY_OK : program_build_from_source(ctx, what, FIXED_OPTIONS, joint, out, err);
-    bool built = status == CONVOY_OK && !cached, pending = built && !ctx->trying && !driver_keeps_kernels();
-    if (pending)
-        note_pending(ctx, *out, joint);
+    bool built = status == CONVOY_OK && !cached;
+    program_keeper keeper = KEPT_BY_DRIVER;
+    if (built && !ctx->trying && !driver_keeps_kernels())
+        keeper = note_pending(ctx, *out, joint) && ctx->cache_dir[0] ? KEPT_HERE : KEPT_NOWHERE;
     else
         free(joint);
     if (built)
-        program_built(ctx, !pending ? KEPT_BY_DRIVER : ctx->cache_dir[0] ? KEPT_HERE : KEPT_NOWHERE);
+        program_built(ctx, keeper);
     return status;
 }
 
@@ -194,6 +193,6 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
         return status;
     }
     status = remember_units(ctx, units, program, err);
-    clReleaseProgram(program);
+    CL_RELEASE(ctx, clReleaseProgram, program);
     return status;
 }

@@ -46,6 +46,13 @@ const char *rt_cl_error(cl_int code)
     }
 }
 
+void rt_tell_status(convoy_context *ctx, const char *call, cl_int code)
+{
+    if (code != CL_SUCCESS)
+        rt_message(ctx, "%s: %s (%d) on device %d:%d %s", call, rt_cl_error(code), (int)code, ctx->info.platform, ctx->info.device,
+                   ctx->info.name);
+}
+
 convoy_status rt_fail(const convoy_context *ctx, const char *call, cl_int code, convoy_error *err)
 {
     bool memory = code == CL_MEM_OBJECT_ALLOCATION_FAILURE || code == CL_OUT_OF_RESOURCES ||

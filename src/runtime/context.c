@@ -99,6 +99,14 @@ static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
 #endif
 }
 
+void rt_platform_version(const convoy_context *ctx, char *out, size_t size)
+{
+    cl_platform_id platform;
+    if (clGetDeviceInfo(ctx->device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) != CL_SUCCESS ||
+        clGetPlatformInfo(platform, CL_PLATFORM_VERSION, size, out, NULL) != CL_SUCCESS)
+        out[0] = '\0';
+}
+
 bool rt_is_pocl(const convoy_context *ctx) { return strcmp(ctx->info.platform_name, "Portable Computing Language") == 0; }
 
 /* Launches are fused where it was measured: PoCL's threads are the system's, so that one may wait for another. They wait without
@@ -179,13 +187,13 @@ static void release_queues(convoy_context *ctx)
 {
     if (ctx->context)
         rt_wait_begin(ctx, "closing", ctx->info.platform_name, true);
-    if (ctx->transfer && !ctx->lost)
-        clReleaseCommandQueue(ctx->transfer);
-    if (ctx->queue && !ctx->lost)
-        clReleaseCommandQueue(ctx->queue);
-    if (ctx->context && !ctx->lost)
-        clReleaseContext(ctx->context);
-    rt_wait_end(ctx);
+    cl_int transfer = ctx->transfer && !ctx->lost ? clReleaseCommandQueue(ctx->transfer) : CL_SUCCESS;
+    cl_int queue = ctx->queue && !ctx->lost ? clReleaseCommandQueue(ctx->queue) : CL_SUCCESS;
+    cl_int context = ctx->context && !ctx->lost ? clReleaseContext(ctx->context) : CL_SUCCESS;
+    rt_wait_end(ctx); /* so that nobody else tells now */
+    rt_tell_status(ctx, "clReleaseCommandQueue", transfer);
+    rt_tell_status(ctx, "clReleaseCommandQueue", queue);
+    rt_tell_status(ctx, "clReleaseContext", context);
     rt_wait_destroy(ctx);
 }
 
@@ -195,7 +203,8 @@ void convoy_context_destroy(convoy_context *ctx)
         return;
 #ifdef HAVE_CLBLAST
     if (ctx->used_gemm && !ctx->lost)
-        CLBlastClearCache(); /* it would hold our context, and free its programs after the driver is gone */
+        rt_tell_status(ctx, "CLBlastClearCache", CLBlastClearCache()); /* it would hold our context, and free its programs after the
+                                                                        * driver is gone */
 #endif
     rt_programs_destroy(ctx);
     rt_records_destroy(ctx);

@@ -72,7 +72,7 @@ static convoy_status cut(const rt_list *list, fused_range *r, convoy_error *err)
         const list_item *item = &list->items[i];
         if (item->once)
             continue;
-        bool fits = item->kind == ITEM_KERNEL && fuse_has_item_form(item);
+        bool fits = item->kind == ITEM_KERNEL && rt_kernel_fuses(item->source);
         if (!fits || s == NULL || s->launches == ORDER_LAUNCHES || !take_args(s, item, most)) {
             TRY(new_segment(r, i, most, &s, err));
             fits = fits && take_args(s, item, most);
@@ -131,10 +131,8 @@ static convoy_status make_kernels(rt_list *list, fused_range *r, convoy_error *e
 
 static void release_segment(rt_list *list, segment *s)
 {
-    if (s->kernel && !list->ctx->lost)
-        clReleaseKernel(s->kernel);
-    if (s->program && !list->ctx->lost)
-        clReleaseProgram(s->program);
+    CL_RELEASE(list->ctx, clReleaseKernel, s->kernel);
+    CL_RELEASE(list->ctx, clReleaseProgram, s->program);
     list->ctx->counters.live_objects -= (s->kernel != NULL) + (s->program != NULL);
     rt_buffer_destroy(s->counters);
     free(s->args);

@@ -30,9 +30,7 @@ struct fused_range { /* launches [first, last) */
 /* The argument's index among the segment's, or -1. */
 int fuse_find_arg(const segment *s, const rt_arg *arg);
 
-/* fuse_text.c: can a persistent kernel run it, so that it knows no work-group and no local memory? */
-bool fuse_has_item_form(const list_item *item);
-/* The text of a segment's program; its kernel is called "fused". */
+/* fuse_text.c: the text of a segment's program; its kernel is called "fused". */
 convoy_status fuse_write(const rt_list *list, const segment *s, char **out, convoy_error *err);
 
 #endif

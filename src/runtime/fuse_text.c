@@ -50,24 +50,9 @@ static const char persistent_form[] =
     "    } \\\n"
     "}\n";
 
-bool fuse_has_item_form(const list_item *item)
-{
-    static const char *const foreign[] = {"get_local_", "get_group_id", "get_num_groups", "get_global_size", "barrier("};
-    const char *source = rt_kernel_source(item->source);
-    if (source == NULL)
-        return false;
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        if (strstr(source, foreign[i]))
-            return false;
-    for (int a = 0; a < item->arg_count; a++)
-        if (item->args[a].kind == RT_ARG_LOCAL)
-            return false;
-    return true;
-}
-
 /* ---- item forms ---- */
 
-/* "kernel void name(" gets a first parameter. */
+/* "kernel void name(" gets a first parameter. These words stand at each kernel's head and nowhere else: docs/kernel-contract.md. */
 static void add_item_form(text *t, const char *source)
 {
     static const char start[] = "kernel void ";

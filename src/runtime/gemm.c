@@ -108,8 +108,7 @@ void gemm_release(const rt_list *list, list_item *item)
 {
     if (item->gemm.temporary == NULL)
         return;
-    if (!list->ctx->lost)
-        clReleaseMemObject(item->gemm.temporary);
+    CL_RELEASE(list->ctx, clReleaseMemObject, item->gemm.temporary);
     list->ctx->counters.live_objects--;
     list->ctx->counters.bytes -= item->gemm.temporary_bytes;
 }

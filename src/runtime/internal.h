@@ -74,6 +74,9 @@ struct rt_event {
 /* context.c: is the driver PoCL? */
 bool rt_is_pocl(const convoy_context *ctx);
 
+/* Of the platform's OpenCL; "" where the driver does not tell, whose own version is then all there is. */
+void rt_platform_version(const convoy_context *ctx, char *out, size_t size);
+
 /* "CL_INVALID_WORK_GROUP_SIZE" for -54; never NULL. */
 const char *rt_cl_error(cl_int code);
 
@@ -87,6 +90,15 @@ convoy_status rt_fail(const convoy_context *ctx, const char *call, cl_int code, 
         if (cl_code_ != CL_SUCCESS)                                                                                    \
             return rt_fail((ctx), #function, cl_code_, err);                                                           \
     } while (0)
+
+/* Releases an object, unless there is none or its device is lost: that might be one more wait. A refusal is told, since nobody could do
+ * anything about it. */
+#define CL_RELEASE(ctx, function, object)                                                                              \
+    do {                                                                                                               \
+        if ((object) != NULL && !(ctx)->lost)                                                                          \
+            rt_tell_status((ctx), #function, function(object));                                                        \
+    } while (0)
+void rt_tell_status(convoy_context *ctx, const char *call, cl_int code); /* unless it is CL_SUCCESS */
 
 /* wait.c. Around each call that may block, so that one that is long is told: "still <doing> <name> after ...". `device`: it waits for
  * what was enqueued, not for the compiler. Neither costs more than a clock and a lock. */
@@ -151,5 +163,7 @@ bool rt_cache_store(const convoy_context *ctx, const char *text, const char *opt
 const char *rt_kernel_source(const char *name);
 /* What that text defines, separated by spaces: its macros, or its functions and types. */
 const char *rt_kernel_defined(const char *name, int macros);
+/* May its launches be fused? A file whose kernels know work-groups says so: docs/kernel-contract.md. */
+int rt_kernel_fuses(const char *name);
 
 #endif

@@ -20,10 +20,8 @@ convoy_status rt_list_create(convoy_context *ctx, int batch, rt_list **out, conv
 
 static void release_item(rt_list *list, list_item *item)
 {
-    if (item->event && !list->ctx->lost)
-        clReleaseEvent(item->event);
-    if (item->kernel && !list->ctx->lost)
-        clReleaseKernel(item->kernel);
+    CL_RELEASE(list->ctx, clReleaseEvent, item->event);
+    CL_RELEASE(list->ctx, clReleaseKernel, item->kernel);
     list->ctx->counters.live_objects -= item->kernel != NULL;
     gemm_release(list, item);
     free(item->label);

@@ -110,7 +110,7 @@ static convoy_status setup(peak *p, convoy_error *err)
 
 static void cleanup(peak *p)
 {
-    (void)rt_finish(p->ctx, NULL);
+    rt_settle(p->ctx);
     rt_list_destroy(p->list);
     rt_buffer_destroy(p->z);
     rt_buffer_destroy(p->y);

@@ -14,7 +14,7 @@ convoy_status profile_collect(const rt_list *list, list_item *item, convoy_error
         return rt_wait_failed(list->ctx, item->event, item->label, code, err);
     CL_TRY(list->ctx, clGetEventProfilingInfo, item->event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL);
     CL_TRY(list->ctx, clGetEventProfilingInfo, item->event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL);
-    clReleaseEvent(item->event);
+    CL_RELEASE(list->ctx, clReleaseEvent, item->event);
     item->event = NULL;
     item->profile.count++;
     item->profile.seconds += (double)(end - start) * 1e-9;
@@ -36,7 +36,7 @@ convoy_status rt_set_profile(convoy_context *ctx, bool profile, convoy_error *er
         clCreateCommandQueue(ctx->context, ctx->device, profile ? CL_QUEUE_PROFILING_ENABLE : 0, &code);
     if (code != CL_SUCCESS)
         return rt_fail(ctx, "clCreateCommandQueue", code, err);
-    clReleaseCommandQueue(ctx->queue);
+    CL_RELEASE(ctx, clReleaseCommandQueue, ctx->queue);
     ctx->queue = queue;
     ctx->profile = profile;
     return CONVOY_OK;

@@ -1,6 +1,7 @@
 /* Programs: built once a context, from the disk cache where it has them. */
 #include "runtime/program.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +13,14 @@
 
 static char *build_log(const convoy_context *ctx, cl_program program)
 {
+    enum { ROOM = 128 };
     size_t size = 0;
-    if (clGetProgramBuildInfo(program, ctx->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) != CL_SUCCESS)
-        size = 0;
-    char *log = calloc(1, size + 1);
-    if (log != NULL && size > 0 &&
-        clGetProgramBuildInfo(program, ctx->device, CL_PROGRAM_BUILD_LOG, size, log, NULL) != CL_SUCCESS)
-        log[0] = '\0';
+    cl_int code = clGetProgramBuildInfo(program, ctx->device, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
+    char *log = calloc(1, size + ROOM);
+    if (log != NULL && code == CL_SUCCESS && size > 0)
+        code = clGetProgramBuildInfo(program, ctx->device, CL_PROGRAM_BUILD_LOG, size, log, NULL);
+    if (log != NULL && code != CL_SUCCESS)
+        snprintf(log, ROOM, "(the compiler's log can't be read: %s (%d))", rt_cl_error(code), (int)code);
     return log;
 }
 
@@ -57,7 +59,7 @@ convoy_status program_build_from_source(convoy_context *ctx, const char *what, c
         char *log = build_log(ctx, program);
         convoy_status status = build_fail(ctx, what, options, text, log ? log : "", code, err);
         free(log);
-        clReleaseProgram(program);
+        CL_RELEASE(ctx, clReleaseProgram, program);
         return status;
     }
     ctx->counters.builds++;
@@ -87,7 +89,7 @@ cl_program program_build_from_cache(convoy_context *ctx, const char *text, const
         ctx->counters.cache_hits++;
         return program;
     }
-    clReleaseProgram(program);
+    CL_RELEASE(ctx, clReleaseProgram, program);
     return NULL;
 }
 
@@ -126,13 +128,22 @@ convoy_status program_remember(convoy_context *ctx, const char *source, const ch
         free(entry);
         free(source_copy);
         free(options_copy);
-        clReleaseProgram(program);
+        CL_RELEASE(ctx, clReleaseProgram, program);
         return OUT_OF_MEMORY(err);
     }
     *entry = (rt_program){.source = source_copy, .options = options_copy, .program = program, .next = ctx->programs};
     text_copy(entry->prefix, sizeof entry->prefix, prefix);
     ctx->programs = entry;
     ctx->counters.live_objects++;
+    return CONVOY_OK;
+}
+
+convoy_status program_check_options(const char *source, const char *options, convoy_error *err)
+{
+    for (const char *word = options + strspn(options, " "); *word != '\0'; word += strcspn(word, " "), word += strspn(word, " "))
+        if (strncmp(word, "-D", 2) != 0 || (word[2] != '_' && !isalpha((unsigned char)word[2])))
+            return base_fail(err, CONVOY_ERROR_ARGUMENT, "cl/%s.cl: option '%.*s'; options are -DNAME=VALUE or -DNAME", source,
+                             (int)strcspn(word, " "), word);
     return CONVOY_OK;
 }
 
@@ -145,6 +156,7 @@ static convoy_status build_alone(convoy_context *ctx, const char *source, const 
 {
     char what[96];
     const char *text = rt_kernel_source(source);
+    TRY(program_check_options(source, options, err));
     if (text == NULL)
         return program_no_kernel(source, err);
     snprintf(what, sizeof what, "cl/%s.cl", source);
@@ -200,8 +212,7 @@ static void release_until(convoy_context *ctx, const rt_program *last)
     while (ctx->programs != last && ctx->programs != NULL) {
         rt_program *p = ctx->programs;
         ctx->programs = p->next;
-        if (!ctx->lost)
-            clReleaseProgram(p->program);
+        CL_RELEASE(ctx, clReleaseProgram, p->program);
         ctx->counters.live_objects--;
         free(p->source);
         free(p->options);

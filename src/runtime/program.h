@@ -25,6 +25,8 @@ bool program_keep_binary(convoy_context *ctx, cl_program program, const char *te
 /* Appends to the context's list; takes the program. */
 convoy_status program_remember(convoy_context *ctx, const char *source, const char *options, cl_program program,
                                const char *prefix, convoy_error *err);
+/* Options are -DNAME=VALUE or -DNAME, separated by spaces: of others a joint program would know nothing. */
+convoy_status program_check_options(const char *source, const char *options, convoy_error *err);
 /* Fails: cl/ has no such file. */
 convoy_status program_no_kernel(const char *source, convoy_error *err);
 /* NULL when the context has not built it. */

@@ -30,11 +30,8 @@ typedef struct entry_header {
 
 static void add_platform(text *key, const convoy_context *ctx)
 {
-    cl_platform_id platform;
     char version[256] = "";
-    if (clGetDeviceInfo(ctx->device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) != CL_SUCCESS ||
-        clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof version - 1, version, NULL) != CL_SUCCESS)
-        version[0] = '\0';
+    rt_platform_version(ctx, version, sizeof version - 1);
     text_add(key, "platform: %s, %s\n", ctx->info.platform_name, version);
 }
 

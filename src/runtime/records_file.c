@@ -37,11 +37,8 @@
 static void device_line(const convoy_context *ctx, char *out, size_t size)
 {
     const convoy_device_info *d = &ctx->info;
-    cl_platform_id platform;
     char version[256] = "";
-    if (clGetDeviceInfo(ctx->device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL) != CL_SUCCESS ||
-        clGetPlatformInfo(platform, CL_PLATFORM_VERSION, sizeof version - 1, version, NULL) != CL_SUCCESS)
-        version[0] = '\0';
+    rt_platform_version(ctx, version, sizeof version - 1);
     snprintf(out, size, "# device: %s, %s; %s, %s, %s; driver %s; %u compute units; vectors of %u; convoy %s",
              d->platform_name, version, d->name, d->vendor, d->version, d->driver, d->compute_units, ctx->vector_width,
              CONVOY_VERSION);

@@ -112,6 +112,8 @@ convoy_status rt_event_wait(convoy_context *ctx, rt_event *event, convoy_error *
 void rt_event_destroy(rt_event *event);
 /* Waits for everything. */
 convoy_status rt_finish(convoy_context *ctx, convoy_error *err);
+/* The same in front of a release of what launches and copies may still use; a failure is told, unless the device was lost before. */
+void rt_settle(convoy_context *ctx);
 
 /* ---- a list of launches: decided once, played every step ---- */
 

@@ -192,8 +192,7 @@ convoy_status rt_wait_queue(convoy_context *ctx, cl_command_queue queue, const c
     CL_TRY(ctx, clEnqueueMarkerWithWaitList, queue, 0, NULL, &event);
     cl_int code = clFlush(queue);
     convoy_status status = code == CL_SUCCESS ? rt_wait_limited(ctx, event, doing, name, err) : rt_fail(ctx, "clFlush", code, err);
-    if (!ctx->lost)
-        clReleaseEvent(event);
+    CL_RELEASE(ctx, clReleaseEvent, event);
     return status;
 }
 

@@ -52,7 +52,7 @@ convoy_status bench_prediction(bench *b, convoy_error *err)
 {
     prediction p = {.b = b, .batches = convoy_dataset_count(b->data) / (size_t)b->options.batch_size};
     convoy_status status = measure(&p, err);
-    (void)rt_finish(b->ctx, NULL);
+    rt_settle(b->ctx);
     feed_destroy(p.feed);
     plan_destroy(p.plan);
     return status;

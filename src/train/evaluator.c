@@ -111,7 +111,7 @@ void evaluator_destroy(evaluator *e)
 {
     if (e == NULL)
         return;
-    (void)rt_finish(e->ctx, NULL);
+    rt_settle(e->ctx);
     feed_destroy(e->feed);
     loss_destroy(e->loss);
     metric_set_destroy(e->metrics);

@@ -136,7 +136,7 @@ void feed_destroy(feed *f)
     if (f == NULL)
         return;
     if (f->streamed)
-        (void)rt_finish(f->ctx, NULL); /* copies may still read the host's slots */
+        rt_settle(f->ctx); /* copies may still read the host's slots */
     destroy_resident(f);
     rt_buffer_destroy(f->batch_labels);
     for (int i = 0; i < SLOTS; i++) {

@@ -128,7 +128,7 @@ void trainer_destroy(trainer *t)
 {
     if (t == NULL)
         return;
-    (void)rt_finish(t->ctx, NULL);
+    rt_settle(t->ctx);
     feed_destroy(t->feed);
     loss_destroy(t->loss);
     metric_set_destroy(t->metrics);

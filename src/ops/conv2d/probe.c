@@ -115,7 +115,7 @@ void conv_probe_destroy(conv_probe *p)
 {
     if (p == NULL)
         return;
-    (void)rt_finish(p->ctx, NULL);
+    rt_settle(p->ctx);
     for (int i = 0; i < TENSORS; i++) {
         rt_buffer_destroy(p->device[i]);
         free(p->host[i]);

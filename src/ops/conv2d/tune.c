@@ -303,7 +303,7 @@ static convoy_status confirm(race *r, convoy_error *err)
 
 static void end(race *r)
 {
-    (void)rt_finish(r->ctx, NULL);
+    rt_settle(r->ctx);
     conv_candidate_clear(&r->best);
     conv_candidate_clear(&r->untuned);
     conv_search_end(&r->search);
