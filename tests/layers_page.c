@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "words/metric_config.h"
-#include "words/optimizer_config.h"
 #include "train/callback.h"
 #include "train/schedule.h"
+#include "words/metric_config.h"
+#include "words/optimizer_config.h"
 #include "words/option.h"
 
 static void must(convoy_status status, const convoy_error *err)

@@ -1,6 +1,6 @@
 /* What each command prints with --json is what docs/json.md says: no member that it does not have, none missing, each of its kind. */
-#include "config.h"
 #include "command.h"
+#include "config.h"
 
 #include <jansson.h>
 

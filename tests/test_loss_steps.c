@@ -7,7 +7,7 @@
 
 enum { STEP_ROWS = 37, BATCH = 8, PIXELS = 9 };
 
-static float sample_weights[STEP_ROWS];
+static float weights_of_images[STEP_ROWS];
 
 /* ---- what the script's formulas give ---- */
 
@@ -76,7 +76,7 @@ static void begin_run(step_run *run, const json_t *row)
     if (run->weights != NULL && strcmp(run->weights, "classes") == 0)
         run->fit.class_weight = classes_of(run->loss, run->outputs) > 2 ? "{0: 0.5, 2: 2.25}" : "{0: 0.5}";
     else if (run->weights != NULL)
-        run->fit.sample_weight = sample_weights;
+        run->fit.sample_weight = weights_of_images;
     run->data = step_data(run->loss, run->outputs);
     run->model = step_model(run->outputs, golden_text(row, "activation"));
 }
@@ -234,7 +234,7 @@ static void test_no_weight_no_gradient(void **state)
 
 static int setup(void **state)
 {
-    fill_weights(sample_weights, STEP_ROWS);
+    fill_weights(weights_of_images, STEP_ROWS);
     return open_golden(state);
 }
 

@@ -168,7 +168,7 @@ static void check_case(const loss_case *c)
     loss_settings s;
     rig r = make_rig(c->outputs, MOST_ROWS);
     loss *l = NULL;
-    weights *w = NULL;
+    sample_weights *w = NULL;
     int32_t labels[MOST_ROWS], order[MOST_ROWS];
     float given[MOST_ROWS], weight[MOST_OUTPUTS] = {0.5f, 2.25f};
     int classes = classes_of(c->text, c->outputs);
@@ -178,7 +178,7 @@ static void check_case(const loss_case *c)
     CHECK(loss_parse(c->text, &s, &err));
     CHECK(loss_create(ctx, MOST_ROWS, 4, &l, &err));
     if (c->weights != WEIGHTS_NONE)
-        CHECK(weights_create(ctx, data, c->weights == WEIGHTS_OF_CLASSES ? "{0: 0.5, 1: 2.25}" : NULL,
+        CHECK(sample_weights_create(ctx, data, c->weights == WEIGHTS_OF_CLASSES ? "{0: 0.5, 1: 2.25}" : NULL,
                              c->weights == WEIGHTS_OF_IMAGES ? given : NULL, &w, &err));
     for (int i = 2; i < MOST_OUTPUTS; i++)
         weight[i] = 1; /* classes that are not named */
@@ -187,7 +187,7 @@ static void check_case(const loss_case *c)
         if (c->weights == WEIGHTS_OF_IMAGES)
             weight[i] = given[order[i]];
     }
-    CHECK(weights_arrange(w, order, &err));
+    CHECK(sample_weights_arrange(w, order, &err));
     loss_job job = {.how = &s, .outputs = c->outputs, .z = r.z, .labels = r.labels, .dz = r.dz, .weights = w};
     CHECK(loss_add(l, r.list, &job, &err));
     assert_int_equal(rt_list_length(r.list), 2);
@@ -195,7 +195,7 @@ static void check_case(const loss_case *c)
         check_rows(c, &r, l, &s, weight, sizes[i], i);
     drop_rig(&r);
     loss_destroy(l);
-    weights_destroy(w);
+    sample_weights_destroy(w);
     convoy_dataset_destroy(data);
 }
 
@@ -335,7 +335,7 @@ static void check_value(const json_t *row)
     static const int32_t order[CELLS] = {0, 1, 2, 3, 4};
     loss_settings s;
     loss *l = NULL;
-    weights *w = NULL;
+    sample_weights *w = NULL;
     double mean;
     rig r = make_rig(c.outputs, CELLS);
     fill_outputs(c.kind, z, count, (size_t)json_integer_value(json_object_get(row, "seed")));
@@ -344,8 +344,8 @@ static void check_value(const json_t *row)
     convoy_dataset *data = bare_data(labels, CELLS, classes_of(c.text, c.outputs));
     CHECK(loss_parse(c.text, &s, &err));
     CHECK(loss_create(ctx, CELLS, 1, &l, &err));
-    CHECK(weights_create(ctx, data, NULL, given, &w, &err));
-    CHECK(weights_arrange(w, order, &err));
+    CHECK(sample_weights_create(ctx, data, NULL, given, &w, &err));
+    CHECK(sample_weights_arrange(w, order, &err));
     loss_job job = {.how = &s, .outputs = c.outputs, .z = r.z, .labels = r.labels, .dz = r.dz, .weights = w};
     CHECK(loss_add(l, r.list, &job, &err));
     play_rig(&r, z, labels, CELLS, 0, 0);
@@ -358,7 +358,7 @@ static void check_value(const json_t *row)
              json_number_value(json_array_get(json_object_get(row, "gradient"), i)), 0);
     drop_rig(&r);
     loss_destroy(l);
-    weights_destroy(w);
+    sample_weights_destroy(w);
     convoy_dataset_destroy(data);
 }
 

@@ -127,7 +127,7 @@ static void test_results_are_those_of_keras(void **state)
         int outputs = (int)json_integer_value(json_object_get(row, "outputs"));
         double expected = json_number_value(json_object_get(row, "value"));
         float z[GOLDEN_ROWS * 8], given[GOLDEN_ROWS];
-        weights *w = NULL;
+        sample_weights *w = NULL;
         int32_t labels[GOLDEN_ROWS];
         metric_list list;
         metric_set *m = NULL;
@@ -145,8 +145,8 @@ static void test_results_are_those_of_keras(void **state)
         CHECK(metric_list_parse(texts, &list, &err));
         list.row[0].weighted = json_is_true(json_object_get(row, "weighted"));
         if (list.row[0].weighted)
-            CHECK(weights_create(ctx, data, NULL, given, &w, &err));
-        CHECK(weights_arrange(w, order, &err));
+            CHECK(sample_weights_create(ctx, data, NULL, given, &w, &err));
+        CHECK(sample_weights_arrange(w, order, &err));
         CHECK(loss_create(ctx, GOLDEN_ROWS, 2, &l, &err));
         CHECK(metric_set_create(ctx, &list, w, outputs, GOLDEN_ROWS, 2, &m, &err));
         loss_job job = {.how = &s, .outputs = outputs, .z = r.z, .labels = r.labels};
@@ -164,7 +164,7 @@ static void test_results_are_those_of_keras(void **state)
         drop_rig(&r);
         loss_destroy(l);
         metric_set_destroy(m);
-        weights_destroy(w);
+        sample_weights_destroy(w);
         convoy_dataset_destroy(data);
     }
 }

@@ -6,9 +6,9 @@
 
 #include "report/graph.h"
 #include "report/html.h"
+#include "report/map_grid.h"
 #include "report/plot.h"
 #include "report/run.h"
-#include "report/sheet.h"
 #include "report/utf8.h"
 
 /* ---- texts ---- */
@@ -169,9 +169,9 @@ static void test_pixels(void **state)
     picture_free(&p);
     /* Two maps, the second always the same, beside each other with a gap of one. */
     const float values[] = {0, 5, 1, 5, 2, 5, 4, 5};
-    const sheet s = {.values = values, .count = 2, .height = 2, .width = 2, .colours = 1, .next = 2, .next_map = 1, .step = 1,
+    const map_grid s = {.values = values, .count = 2, .height = 2, .width = 2, .colours = 1, .next = 2, .next_map = 1, .step = 1,
                      .most_enlarge = 1, .gap = 1};
-    ASSERT_OK(sheet_draw(&s, &p, &err));
+    ASSERT_OK(map_grid_draw(&s, &p, &err));
     assert_int_equal(p.width, 5);
     assert_int_equal(p.height, 2);
     ASSERT_OK(convoy_image_decode(p.data, p.size, (convoy_shape){3, {2, 5, 1}}, grey_read, &err));

@@ -13,7 +13,7 @@ typedef enum model_file_kind {
     MODEL_FILE_JSON,
     MODEL_FILE_OTHER,
 } model_file_kind;
-convoy_status model_file_look(const char *path, model_file_kind *out, convoy_error *err);
+convoy_status model_file_kind_of(const char *path, model_file_kind *out, convoy_error *err);
 
 /* .keras files. */
 convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err);

@@ -56,7 +56,7 @@ static model_file_kind kind_of(const char *path, const char *data, size_t size)
     return begins_json(data, size) || text_ends_with(path, ".json") ? MODEL_FILE_JSON : MODEL_FILE_OTHER;
 }
 
-convoy_status model_file_look(const char *path, model_file_kind *out, convoy_error *err)
+convoy_status model_file_kind_of(const char *path, model_file_kind *out, convoy_error *err)
 {
     char data[512];
     size_t size = sizeof data;
@@ -91,7 +91,7 @@ convoy_status convoy_model_load(const char *name_or_path, convoy_model **out, co
     /* A data set's folder may well be called like a built-in model. */
     if (!file_exists(path) || (file_is_folder(path) && builtin_has(path)))
         return builtin_model(path, out, err);
-    TRY(model_file_look(path, &kind, err));
+    TRY(model_file_kind_of(path, &kind, err));
     switch (kind) {
     case MODEL_FILE_ZIP: return keras_file_load(path, out, err);
     case MODEL_FILE_HDF5: return keras_legacy_load(path, out, err);

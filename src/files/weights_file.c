@@ -81,7 +81,7 @@ static convoy_status read_json(convoy_model *model, const char *path, convoy_err
 static convoy_status read_file(convoy_model *model, const char *path, convoy_error *err)
 {
     model_file_kind kind = MODEL_FILE_OTHER;
-    TRY(model_file_look(path, &kind, err));
+    TRY(model_file_kind_of(path, &kind, err));
     if (model->optimizer[0] != '\0') /* its state belonged to the weights before; the file may have a newer one */
         TRY(model_begin_optimizer(model, err));
     switch (kind) {

@@ -149,7 +149,7 @@ static convoy_status add_all(const section_run *s, drawing *d, const grid_cell *
     TRY(drawing_begin(d, false, columns * (PICTURE + GAP) + GAP, rows * row_height + GAP, err));
     for (size_t i = 0; i < count; i++) {
         thumb t;
-        TRY(thumb_make(s->look->images, cells[i].image, most_side(s), &t, err));
+        TRY(thumb_make(s->evaluation->images, cells[i].image, most_side(s), &t, err));
         convoy_status status = add_cell(s, &cells[i], &t, err);
         draw_cell(d, &cells[i], &t, GAP + (int)(i % COLUMNS) * (PICTURE + GAP), GAP + (int)(i / COLUMNS) * row_height);
         thumb_free(&t);

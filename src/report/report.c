@@ -43,7 +43,7 @@ static convoy_status read_runs(report *r, convoy_context *ctx, const convoy_repo
         TRY(run_open(o->runs[r->run_count], &r->runs[r->run_count], err));
     tell_apart(r);
     for (size_t i = 0; i < r->run_count; i++)
-        TRY(look_at(ctx, &r->runs[i], o->data, o->scale, &r->looks[i], err));
+        TRY(evaluation_run(ctx, &r->runs[i], o->data, o->scale, &r->evaluations[i], err));
     return CONVOY_OK;
 }
 
@@ -61,9 +61,9 @@ static convoy_status choose_folder(report *r, const convoy_report_options *o, co
 /* Whether the samples of run i were shown before, with an earlier run on the same data. */
 static bool has_same_images(const report *r, size_t i)
 {
-    const convoy_dataset *own = r->looks[i].images;
+    const convoy_dataset *own = r->evaluations[i].images;
     for (size_t k = 0; own != NULL && k < i; k++) {
-        const convoy_dataset *other = r->looks[k].images;
+        const convoy_dataset *other = r->evaluations[k].images;
         if (other != NULL && convoy_dataset_same_images(own, other))
             return true;
     }
@@ -72,7 +72,7 @@ static bool has_same_images(const report *r, size_t i)
 
 static convoy_status add_run(report *r, size_t i, convoy_error *err)
 {
-    const section_run s = {&r->page, &r->runs[i], &r->looks[i], r->run_count};
+    const section_run s = {&r->page, &r->runs[i], &r->evaluations[i], r->run_count};
     if (r->run_count > 1) {
         page_run(&r->page, r->runs[i].name);
         snprintf(r->page.prefix, sizeof r->page.prefix, "run%zu-", i + 1);
@@ -117,20 +117,20 @@ convoy_status convoy_report_write_sized(convoy_context *ctx, const convoy_report
     if (r == NULL)
         return OUT_OF_MEMORY(err);
     r->runs = calloc(own.run_count, sizeof *r->runs);
-    r->looks = calloc(own.run_count, sizeof *r->looks);
-    if (r->runs == NULL || r->looks == NULL)
+    r->evaluations = calloc(own.run_count, sizeof *r->evaluations);
+    if (r->runs == NULL || r->evaluations == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
     TRY_GOTO(read_runs(r, ctx, &own, err));
     TRY_GOTO(choose_folder(r, &own, err));
     TRY_GOTO(write_page(r, err));
 done:
     for (size_t i = 0; i < r->run_count; i++) {
-        look_free(&r->looks[i]);
+        evaluation_free(&r->evaluations[i]);
         run_close(&r->runs[i]);
     }
     page_free(&r->page);
     free(r->runs);
-    free(r->looks);
+    free(r->evaluations);
     free(r);
     return status;
 }

@@ -13,7 +13,7 @@ enum {
 };
 
 /* (true class, guessed class), row by row; the caller frees it. NULL: out of memory. */
-static unsigned *count_pairs(const look *l)
+static unsigned *count_pairs(const evaluation *l)
 {
     size_t n = (size_t)l->classes;
     const int32_t *labels = convoy_dataset_labels(l->images);
@@ -39,7 +39,7 @@ static void draw_names(drawing *d, const section_run *s, int n)
     label across = {.x = LABEL - 6, .size = 12, .most = LABEL - 26, .align = ALIGN_RIGHT};
     drawing_ink(d, INK_TEXT, 1);
     for (int i = 0; i < n; i++) {
-        const char *name = look_class_name(s->look, s->run, i, number);
+        const char *name = evaluation_class_name(s->evaluation, s->run, i, number);
         across.y = LABEL + CELL * i + CELL / 2 + 4;
         drawing_text(d, &across, name);
         cairo_save(d->cr);
@@ -85,7 +85,7 @@ static void draw_cells(drawing *d, const unsigned *pairs, int n)
 
 static convoy_status add_numbers(const section_run *s, const unsigned *pairs, convoy_error *err)
 {
-    int n = s->look->classes, size = LABEL + CELL * n + 2;
+    int n = s->evaluation->classes, size = LABEL + CELL * n + 2;
     drawing d;
     picture made;
     char alt[256];
@@ -102,7 +102,7 @@ static convoy_status add_numbers(const section_run *s, const unsigned *pairs, co
 
 static convoy_status add_pixels(const section_run *s, const unsigned *pairs, convoy_error *err)
 {
-    size_t n = (size_t)s->look->classes;
+    size_t n = (size_t)s->evaluation->classes;
     uint8_t *pixels = malloc(n * n);
     picture made;
     char alt[256];
@@ -143,13 +143,13 @@ static void add_row(const section_run *s, const unsigned *pairs, size_t n, size_
             worst = i;
     unsigned total = sum(row, n, 1);
     text_add(html, "<tr><th scope=\"row\">");
-    html_name(html, look_class_name(s->look, s->run, (int)c, number));
+    html_name(html, evaluation_class_name(s->evaluation, s->run, (int)c, number));
     text_add(html, "</th><td>%u</td><td>%u</td>", total, row[c]);
     add_percent(html, row[c], total);
     add_percent(html, row[c], sum(pairs + c, n, n));
     text_add(html, "<td class=\"words\">");
     if (worst != c && row[worst] > 0) {
-        html_name(html, look_class_name(s->look, s->run, (int)worst, number));
+        html_name(html, evaluation_class_name(s->evaluation, s->run, (int)worst, number));
         text_add(html, " (%u)", row[worst]);
     }
     text_add(html, "</td></tr>\n");
@@ -158,7 +158,7 @@ static void add_row(const section_run *s, const unsigned *pairs, size_t n, size_
 static void add_table(const section_run *s, const unsigned *pairs)
 {
     text *html = &s->page->body;
-    size_t n = (size_t)s->look->classes;
+    size_t n = (size_t)s->evaluation->classes;
     page_table(s->page, "Accuracy of each class", "");
     text_add(html, "<caption><span>Accuracy of each class: the share of its images that are right. Precision: the share of "
              "the images taken for it that are right.</span></caption>\n<thead><tr><th scope=\"col\">class</th>"
@@ -173,20 +173,20 @@ static void add_table(const section_run *s, const unsigned *pairs)
 convoy_status section_confusion(const section_run *s, convoy_error *err)
 {
     page_section(s->page, "Confusion matrix");
-    if (s->look->probabilities == NULL || s->look->classes > MOST_CLASSES) {
-        if (s->look->probabilities == NULL)
-            page_paragraph(s->page, "note", "No predictions: %s", s->look->why_no_predictions);
+    if (s->evaluation->probabilities == NULL || s->evaluation->classes > MOST_CLASSES) {
+        if (s->evaluation->probabilities == NULL)
+            page_paragraph(s->page, "note", "No predictions: %s", s->evaluation->why_no_predictions);
         else
-            page_paragraph(s->page, "note", "%d classes are too many for a matrix; at most %d are drawn.", s->look->classes,
+            page_paragraph(s->page, "note", "%d classes are too many for a matrix; at most %d are drawn.", s->evaluation->classes,
                            MOST_CLASSES);
         page_end_section(s->page);
         return CONVOY_OK;
     }
-    unsigned *pairs = count_pairs(s->look);
+    unsigned *pairs = count_pairs(s->evaluation);
     if (pairs == NULL)
         return OUT_OF_MEMORY(err);
     text_add(&s->page->body, "<div class=\"beside\">\n");
-    convoy_status status = s->look->classes <= MOST_CELLS ? add_numbers(s, pairs, err) : add_pixels(s, pairs, err);
+    convoy_status status = s->evaluation->classes <= MOST_CELLS ? add_numbers(s, pairs, err) : add_pixels(s, pairs, err);
     add_table(s, pairs);
     text_add(&s->page->body, "</div>\n");
     free(pairs);
@@ -200,12 +200,12 @@ convoy_status section_confusion(const section_run *s, convoy_error *err)
 static bool are_alike(const report *r)
 {
     for (size_t i = 0; i < r->run_count; i++)
-        if (r->looks[i].probabilities == NULL || r->looks[i].classes != r->looks[0].classes)
+        if (r->evaluations[i].probabilities == NULL || r->evaluations[i].classes != r->evaluations[0].classes)
             return false;
     return true;
 }
 
-static void add_accuracy(text *html, const look *l, int c)
+static void add_accuracy(text *html, const evaluation *l, int c)
 {
     const int32_t *labels = convoy_dataset_labels(l->images);
     unsigned total = 0, right = 0;
@@ -221,7 +221,7 @@ convoy_status section_classes(report *r, convoy_error *err)
     text *html = &r->page.body;
     char number[16];
     (void)err;
-    if (r->run_count < 2 || !are_alike(r) || r->looks[0].classes > MOST_CLASSES)
+    if (r->run_count < 2 || !are_alike(r) || r->evaluations[0].classes > MOST_CLASSES)
         return CONVOY_OK;
     page_section(&r->page, "Accuracy of each class");
     page_table(&r->page, "Accuracy of each class", "");
@@ -233,12 +233,12 @@ convoy_status section_classes(report *r, convoy_error *err)
         text_add(html, "</th>");
     }
     text_add(html, "</tr></thead>\n<tbody>\n");
-    for (int c = 0; c < r->looks[0].classes; c++) {
+    for (int c = 0; c < r->evaluations[0].classes; c++) {
         text_add(html, "<tr><th scope=\"row\">");
-        html_name(html, look_class_name(&r->looks[0], &r->runs[0], c, number));
+        html_name(html, evaluation_class_name(&r->evaluations[0], &r->runs[0], c, number));
         text_add(html, "</th>");
         for (size_t i = 0; i < r->run_count; i++)
-            add_accuracy(html, &r->looks[i], c);
+            add_accuracy(html, &r->evaluations[i], c);
         text_add(html, "</tr>\n");
     }
     page_end_table(&r->page);

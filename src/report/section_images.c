@@ -45,12 +45,12 @@ convoy_status section_samples(const section_run *s, convoy_error *err)
 {
     size_t chosen[CELLS];
     page_section(s->page, "Samples");
-    if (s->look->images == NULL) {
-        page_paragraph(s->page, "note", "No images: %s", s->look->why_no_images);
+    if (s->evaluation->images == NULL) {
+        page_paragraph(s->page, "note", "No images: %s", s->evaluation->why_no_images);
         page_end_section(s->page);
         return CONVOY_OK;
     }
-    size_t count = choose_samples(s->look->images, chosen, CELLS);
+    size_t count = choose_samples(s->evaluation->images, chosen, CELLS);
     grid_cell *cells = calloc(CELLS, sizeof *cells);
     if (count == 0 || cells == NULL) {
         free(cells);
@@ -60,10 +60,10 @@ convoy_status section_samples(const section_run *s, convoy_error *err)
         char number[16];
         cells[i].image = chosen[i];
         text_copy(cells[i].first.name, sizeof cells[i].first.name,
-                 look_class_name(s->look, s->run, convoy_dataset_labels(s->look->images)[chosen[i]], number));
+                 evaluation_class_name(s->evaluation, s->run, convoy_dataset_labels(s->evaluation->images)[chosen[i]], number));
     }
     page_paragraph(s->page, "about", "%zu of the %zu test images, each with the name of its class.", count,
-                   convoy_dataset_count(s->look->images));
+                   convoy_dataset_count(s->evaluation->images));
     convoy_status status = grid_add(s, "samples.png", cells, count, err);
     free(cells);
     page_end_section(s->page);
@@ -75,22 +75,22 @@ convoy_status section_samples(const section_run *s, convoy_error *err)
 static void describe(const section_run *s, size_t image, grid_cell *cell)
 {
     char number[16];
-    int guess = s->look->guess[image], label = convoy_dataset_labels(s->look->images)[image];
+    int guess = s->evaluation->guess[image], label = convoy_dataset_labels(s->evaluation->images)[image];
     *cell = (grid_cell){.image = image, .verdict = guess == label ? VERDICT_RIGHT : VERDICT_WRONG};
-    text_copy(cell->first.name, sizeof cell->first.name, look_class_name(s->look, s->run, guess, number));
-    write_percent(look_probability(s->look, image, guess), cell->first.number);
+    text_copy(cell->first.name, sizeof cell->first.name, evaluation_class_name(s->evaluation, s->run, guess, number));
+    write_percent(evaluation_probability(s->evaluation, image, guess), cell->first.number);
     if (guess == label)
         return;
-    snprintf(cell->second.name, sizeof cell->second.name, "is %.180s", look_class_name(s->look, s->run, label, number));
-    write_percent(look_probability(s->look, image, label), cell->second.number);
+    snprintf(cell->second.name, sizeof cell->second.name, "is %.180s", evaluation_class_name(s->evaluation, s->run, label, number));
+    write_percent(evaluation_probability(s->evaluation, image, label), cell->second.number);
 }
 
 /* Nothing to show, and why: true. */
 static bool lacks_predictions(const section_run *s)
 {
-    if (s->look->probabilities != NULL)
+    if (s->evaluation->probabilities != NULL)
         return false;
-    page_paragraph(s->page, "note", "No predictions: %s", s->look->why_no_predictions);
+    page_paragraph(s->page, "note", "No predictions: %s", s->evaluation->why_no_predictions);
     page_end_section(s->page);
     return true;
 }
@@ -100,15 +100,15 @@ convoy_status section_predictions(const section_run *s, convoy_error *err)
     page_section(s->page, "Predictions");
     if (lacks_predictions(s))
         return CONVOY_OK;
-    size_t all = convoy_dataset_count(s->look->images), wanted = room_for(s, CELLS), count = all < wanted ? all : wanted;
+    size_t all = convoy_dataset_count(s->evaluation->images), wanted = room_for(s, CELLS), count = all < wanted ? all : wanted;
     grid_cell *cells = calloc(count, sizeof *cells);
     if (cells == NULL)
         return OUT_OF_MEMORY(err);
     for (size_t i = 0; i < count; i++)
         describe(s, i * all / count, &cells[i]);
     page_paragraph(s->page, "about", "%zu test images at even distances, whatever the model says to them: the likeliest class and "
-                   "how likely the model takes it to be. %zu of all %zu test images are right, %.2f %%.", count, s->look->right,
-                   all, 100.0 * (double)s->look->right / (double)all);
+                   "how likely the model takes it to be. %zu of all %zu test images are right, %.2f %%.", count, s->evaluation->right,
+                   all, 100.0 * (double)s->evaluation->right / (double)all);
     convoy_status status = grid_add(s, "predictions.png", cells, count, err);
     free(cells);
     page_end_section(s->page);
@@ -132,13 +132,13 @@ static int by_certainty(const void *a, const void *b)
     return x->image < y->image ? -1 : x->image > y->image;
 }
 
-static size_t find_mistakes(const look *l, mistake *out)
+static size_t find_mistakes(const evaluation *l, mistake *out)
 {
     const int32_t *labels = convoy_dataset_labels(l->images);
     size_t found = 0;
     for (size_t i = 0; i < convoy_dataset_count(l->images); i++)
         if (l->guess[i] != labels[i])
-            out[found++] = (mistake){i, look_probability(l, i, l->guess[i])};
+            out[found++] = (mistake){i, evaluation_probability(l, i, l->guess[i])};
     qsort(out, found, sizeof *out, by_certainty);
     return found;
 }
@@ -149,11 +149,11 @@ convoy_status section_mistakes(const section_run *s, convoy_error *err)
     page_section(s->page, "Most confident mistakes");
     if (lacks_predictions(s))
         return CONVOY_OK;
-    mistake *all = malloc(convoy_dataset_count(s->look->images) * sizeof *all);
+    mistake *all = malloc(convoy_dataset_count(s->evaluation->images) * sizeof *all);
     grid_cell *cells = calloc(MISTAKES, sizeof *cells);
     if (all == NULL || cells == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
-    size_t found = find_mistakes(s->look, all), wanted = room_for(s, MISTAKES), count = found < wanted ? found : wanted;
+    size_t found = find_mistakes(s->evaluation, all), wanted = room_for(s, MISTAKES), count = found < wanted ? found : wanted;
     for (size_t i = 0; i < count; i++)
         describe(s, all[i].image, &cells[i]);
     if (count == 0)

@@ -5,7 +5,7 @@
 
 #include "base/shape.h"
 #include "report/html.h"
-#include "report/sheet.h"
+#include "report/map_grid.h"
 #include "report/thumb.h"
 
 enum {
@@ -50,10 +50,10 @@ static convoy_status add_filters(const section_run *s, const model_node *node, c
     char alt[512], about[512];
     if (mean == NULL && in != 1 && !colour)
         return OUT_OF_MEMORY(err);
-    const sheet filters = {.values = mean ? mean : node->weights[0], .count = count, .height = dim[0], .width = dim[1],
+    const map_grid filters = {.values = mean ? mean : node->weights[0], .count = count, .height = dim[0], .width = dim[1],
                            .colours = colour ? 3 : 1, .next = (size_t)out * (size_t)(mean ? 1 : in), .next_map = 1,
                            .next_colour = (size_t)out, .step = 1, .most_enlarge = 16, .gap = 8};
-    convoy_status status = sheet_draw(&filters, &made, err);
+    convoy_status status = map_grid_draw(&filters, &made, err);
     free(mean);
     TRY(status);
     snprintf(alt, sizeof alt, "%d filters of %d x %d weights", count, dim[0], dim[1]);
@@ -81,9 +81,9 @@ convoy_status section_filters(const section_run *s, convoy_error *err)
 /* ---- maps ---- */
 
 /* How the output of a layer becomes maps; false: there is nothing to show. */
-static bool choose_maps(const convoy_shape *shape, const float *values, int pixels, sheet *out)
+static bool choose_maps(const convoy_shape *shape, const float *values, int pixels, map_grid *out)
 {
-    *out = (sheet){.values = values, .count = 1, .height = 1, .width = 1, .colours = 1, .next = 1, .next_map = 1, .step = 1,
+    *out = (map_grid){.values = values, .count = 1, .height = 1, .width = 1, .colours = 1, .next = 1, .next_map = 1, .step = 1,
                    .most_enlarge = 8, .gap = 2};
     if (shape->rank == 1) { /* each value is a map of one pixel */
         out->count = shape->dim[0] < 4096 ? shape->dim[0] : 4096;
@@ -115,14 +115,14 @@ static convoy_status add_layer(const section_run *s, size_t i, int pixels, convo
     convoy_shape shape = convoy_model_layer_output(m, i);
     const char *name = convoy_model_layer_name(m, i);
     char of_shape[96], file[32], alt[400], about[400];
-    sheet maps;
+    map_grid maps;
     picture made;
     shape_text(&shape, of_shape, sizeof of_shape);
     snprintf(about, sizeof about, "%.64s %s", convoy_model_layer_class(m, i), of_shape);
     text_add(&s->page->body, "<li>\n<h%d>", s->page->level + 1);
     html_name(&s->page->body, name);
     text_add(&s->page->body, "</h%d>\n", s->page->level + 1);
-    if (!choose_maps(&shape, s->look->activations[i], pixels, &maps)) {
+    if (!choose_maps(&shape, s->evaluation->activations[i], pixels, &maps)) {
         page_paragraph(s->page, "about", "%s: not drawn", about);
         text_add(&s->page->body, "</li>\n");
         return CONVOY_OK;
@@ -137,7 +137,7 @@ static convoy_status add_layer(const section_run *s, size_t i, int pixels, convo
                  maps.step > 1 ? ", thinned out" : "");
         snprintf(alt, sizeof alt, "Maps of layer %.128s: %d of %d x %d", name, maps.count, maps.height, maps.width);
     }
-    TRY(sheet_draw(&maps, &made, err));
+    TRY(map_grid_draw(&maps, &made, err));
     snprintf(file, sizeof file, "maps-%02zu.png", i);
     TRY(page_picture(s->page, file, alt, about, &made, err));
     text_add(&s->page->body, "</li>\n");
@@ -149,12 +149,12 @@ static convoy_status add_shown(const section_run *s, convoy_error *err)
     thumb t;
     picture made;
     char alt[400], number[16];
-    const look *l = s->look;
+    const evaluation *l = s->evaluation;
     TRY(thumb_make(l->images, l->shown, MOST_SIDE, &t, err));
     convoy_status status = picture_of_pixels(t.pixels, t.width, t.height, t.channels, 1, &made, err);
     if (status == CONVOY_OK) {
         snprintf(alt, sizeof alt, "Test image %zu, %.200s", l->shown,
-                 look_class_name(l, s->run, convoy_dataset_labels(l->images)[l->shown], number));
+                 evaluation_class_name(l, s->run, convoy_dataset_labels(l->images)[l->shown], number));
         text_add(&s->page->body, "<figure class=\"pixels\">");
         page_image(s->page, &made, 128 * t.width / (t.width > t.height ? t.width : t.height),
                    128 * t.height / (t.width > t.height ? t.width : t.height), alt);
@@ -169,7 +169,7 @@ static convoy_status add_shown(const section_run *s, convoy_error *err)
 
 convoy_status section_maps(const section_run *s, convoy_error *err)
 {
-    const look *l = s->look;
+    const evaluation *l = s->evaluation;
     page_section(s->page, "Feature maps");
     if (l->activations == NULL) {
         page_paragraph(s->page, "note", "No feature maps: %s", l->why_no_predictions);

@@ -3,13 +3,13 @@
 #define REPORT_SECTIONS_H
 
 #include "convoy/report.h"
-#include "report/look.h"
+#include "report/evaluation.h"
 #include "report/page.h"
 
 typedef struct report {
     page page;
-    report_run *runs; /* owned, as are the looks */
-    look *looks;      /* one for each run */
+    report_run *runs; /* owned, as are the evaluations */
+    evaluation *evaluations;      /* one for each run */
     size_t run_count;
 } report;
 
@@ -24,7 +24,7 @@ convoy_status section_classes(report *r, convoy_error *err); /* section_confusio
 typedef struct section_run {
     page *page;
     const report_run *run;
-    const look *look;
+    const evaluation *evaluation;
     size_t run_count; /* how many share the page, and its bytes */
 } section_run;
 

@@ -24,7 +24,7 @@ struct evaluator {
     objective objective;
     loss *loss;
     metric_set *metrics;
-    weights *weights;     /* NULL: all images weigh 1 */
+    sample_weights *weights;     /* NULL: all images weigh 1 */
     confusion *confusion; /* NULL: not wanted */
     penalty *penalty; /* NULL: no regularizers */
     size_t rows, steps;
@@ -56,7 +56,7 @@ static convoy_status create_loss(evaluator *e, const convoy_model *model, const 
     convoy_shape output = convoy_model_output(model);
     convoy_outputs meant;
     int outputs = output.dim[0];
-    TRY(weights_create(e->ctx, data, NULL, e->options.sample_weight, &e->weights, err));
+    TRY(sample_weights_create(e->ctx, data, NULL, e->options.sample_weight, &e->weights, err));
     TRY(loss_create(e->ctx, e->batch, e->steps, &e->loss, err));
     loss_set_penalty(e->loss, penalty_value(e->penalty));
     TRY(loss_set_behind(e->loss, objective_ending(&e->objective, model, false), &output, e->batch, err));
@@ -85,7 +85,7 @@ static convoy_status setup(evaluator *e, const convoy_model *model, const convoy
     TRY(penalty_create(e->ctx, model, e->plan, &e->penalty, err));
     TRY(create_loss(e, model, data, err));
     TRY(feed_create(e->ctx, data, e->batch, o->stream, &e->feed, err));
-    TRY(weights_arrange(e->weights, feed_order(e->feed), err));
+    TRY(sample_weights_arrange(e->weights, feed_order(e->feed), err));
     return rt_list_compile(plan_list(e->plan), write_pass, e, err);
 }
 
@@ -115,7 +115,7 @@ void evaluator_destroy(evaluator *e)
     feed_destroy(e->feed);
     loss_destroy(e->loss);
     metric_set_destroy(e->metrics);
-    weights_destroy(e->weights);
+    sample_weights_destroy(e->weights);
     confusion_destroy(e->confusion);
     penalty_destroy(e->penalty);
     plan_destroy(e->plan);

@@ -14,9 +14,9 @@
 #include "train/optimizer.h"
 #include "train/pace.h"
 #include "train/record.h"
+#include "train/sample_weights.h"
 #include "train/split.h"
 #include "train/trainer.h"
-#include "train/weights.h"
 
 /* One run of convoy_fit. */
 typedef struct fit {
@@ -54,7 +54,7 @@ static convoy_status check_options(const convoy_fit_options *o, convoy_error *er
                          o->train_scale, o->validation_scale);
     TRY(optimizer_check(&how, err));
     TRY(objective_choose(NULL, o->loss, o->metrics, o->from_probabilities, &chosen, err));
-    TRY(weights_check(o->class_weight, o->sample_weight, err));
+    TRY(sample_weights_check(o->class_weight, o->sample_weight, err));
     TRY(callbacks_create(o->callbacks, &made, err));
     callbacks_destroy(made);
     return CONVOY_OK;

@@ -95,7 +95,7 @@ static bool is_whole(const loss_settings *how)
 static int reduction_of(const loss_job *job)
 {
     const loss_settings *how = job->how;
-    bool weighted = weights_kind(job->weights) != WEIGHTS_NONE;
+    bool weighted = sample_weights_kind(job->weights) != WEIGHTS_NONE;
     if (is_whole(how) && !weighted)
         return AS_MEAN; /* of one loss there is nothing to reduce */
     switch (how->reduction) {
@@ -134,7 +134,7 @@ static convoy_status describe(const loss *l, const loss_job *job, char **out, co
     const loss_settings *how = job->how;
     text t = {0};
     text_add(&t, "-DC=%d -DGRADIENT=%d -DPENALTY=%d -DWEIGHTS=%d -DREDUCTION=%d -DPARTS=%d -DWEIGHTED=%d", job->outputs,
-             job->dz != NULL, l->penalty != NULL, weights_kind(job->weights), reduction_of(job), parts_of(job),
+             job->dz != NULL, l->penalty != NULL, sample_weights_kind(job->weights), reduction_of(job), parts_of(job),
              how->reduction == LOSS_MEAN_WITH_SAMPLE_WEIGHT);
     describe_settings(how, l->ending != NULL, &t);
     if (how->has_weight)
@@ -146,7 +146,7 @@ static convoy_status describe(const loss *l, const loss_job *job, char **out, co
 
 static const rt_buffer *weights_or(const loss_job *job, const rt_buffer *other)
 {
-    return job->weights ? weights_buffer(job->weights) : other;
+    return job->weights ? sample_weights_buffer(job->weights) : other;
 }
 
 /* The kernels' file is called as the loss. Buffers that are not there are not touched; another one of their kind holds their place. */
@@ -218,7 +218,7 @@ convoy_status loss_add_column(convoy_context *ctx, rt_list *list, const loss_job
     char *options = NULL;
     text t = {0};
     text_add(&t, "-DC=%d -DGRADIENT=0 -DWEIGHTS=%d -DREDUCTION=0 -DPARTS=0 -DSIGN=1.0f -DCOLUMNS=%d -DCOLUMN=%d", job->outputs,
-             weights_kind(job->weights), to->columns, to->column);
+             sample_weights_kind(job->weights), to->columns, to->column);
     describe_settings(job->how, to->logits, &t);
     TRY(text_take(&t, &options, err));
     rt_launch rows = {.label = to->label, .source = job->how->class->name, .kernel = "loss_rows", .options = options};

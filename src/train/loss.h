@@ -4,7 +4,7 @@
 
 #include "convoy/train.h"
 #include "ops/activation.h"
-#include "train/weights.h"
+#include "train/sample_weights.h"
 #include "words/loss_config.h"
 
 typedef struct loss loss;
@@ -26,7 +26,7 @@ typedef struct loss_job {
     const rt_buffer *z;      /* (batch, outputs): what the model gives, or the logits behind that; see loss_set_behind */
     const rt_buffer *labels; /* int, one an image */
     const rt_buffer *dz;     /* as z; NULL: no gradient wanted */
-    const weights *weights;  /* NULL: all images weigh 1 */
+    const sample_weights *weights;  /* NULL: all images weigh 1 */
 } loss_job;
 
 /* What the model gives, (batch, outputs): z, or where that is logits, a buffer which loss_add fills. */

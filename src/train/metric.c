@@ -28,7 +28,7 @@ typedef struct columns {
 
 struct metric_set {
     convoy_context *ctx;
-    const weights *weights;
+    const sample_weights *weights;
     int outputs, count;
     metric list[CONVOY_MOST_METRICS];
     columns whole, floats; /* whole numbers, and what is not */
@@ -104,7 +104,7 @@ static convoy_status setup(metric_set *m, const metric_list *list, int batch, si
     return create_columns(m, &m->floats, batch, steps, err);
 }
 
-convoy_status metric_set_create(convoy_context *ctx, const metric_list *list, const weights *w, int outputs, int batch, size_t steps,
+convoy_status metric_set_create(convoy_context *ctx, const metric_list *list, const sample_weights *w, int outputs, int batch, size_t steps,
                                 metric_set **out, convoy_error *err)
 {
     metric_set *m = calloc(1, sizeof *m);
@@ -149,12 +149,12 @@ static convoy_status add_rows(const metric_set *m, const metric *each, const col
 {
     char all[512];
     snprintf(all, sizeof all, "-DC=%d -DWEIGHTS=%d -DCOLUMNS=%d -DCOLUMN=%d%s", m->outputs,
-             each->weighted ? weights_kind(m->weights) : WEIGHTS_NONE, c->count, column, options);
+             each->weighted ? sample_weights_kind(m->weights) : WEIGHTS_NONE, c->count, column, options);
     rt_launch launch = {.label = each->how.name, .source = kernel, .kernel = kernel, .options = all};
     rt_push(&launch, RT_BUFFER(job->given));
     rt_push(&launch, RT_BUFFER(job->labels));
     rt_push(&launch, RT_BUFFER(c->rows));
-    rt_push(&launch, RT_BUFFER(each->weighted ? weights_buffer(m->weights) : c->rows));
+    rt_push(&launch, RT_BUFFER(each->weighted ? sample_weights_buffer(m->weights) : c->rows));
     rt_push(&launch, RT_VARIABLE(RT_VAR_ROW));
     rt_push(&launch, RT_BATCH(1));
     ops_range(&launch, m->ctx, 1, 0, 1);
@@ -200,14 +200,14 @@ static convoy_status add_table_launch(const metric_set *m, const metric *each, r
 {
     char *options = NULL;
     text t = {0};
-    text_add(&t, "-DC=%d -DWEIGHTS=%d", m->outputs, each->weighted ? weights_kind(m->weights) : WEIGHTS_NONE);
+    text_add(&t, "-DC=%d -DWEIGHTS=%d", m->outputs, each->weighted ? sample_weights_kind(m->weights) : WEIGHTS_NONE);
     each->row->describe(&each->how, m->outputs, &t);
     TRY(text_take(&t, &options, err));
     rt_launch launch = {.label = each->how.name, .source = each->row->kernel, .kernel = each->row->kernel, .options = options};
     rt_push(&launch, RT_BUFFER(job->given));
     rt_push(&launch, RT_BUFFER(job->labels));
     rt_push(&launch, RT_BUFFER(each->table));
-    rt_push(&launch, RT_BUFFER(each->weighted ? weights_buffer(m->weights) : job->given));
+    rt_push(&launch, RT_BUFFER(each->weighted ? sample_weights_buffer(m->weights) : job->given));
     rt_push(&launch, RT_VARIABLE(RT_VAR_ROW));
     rt_push(&launch, RT_VARIABLE(RT_VAR_STEP));
     rt_push(&launch, RT_BATCH(1));

@@ -4,7 +4,7 @@
 
 #include "ops/activation.h"
 #include "runtime/runtime.h"
-#include "train/weights.h"
+#include "train/sample_weights.h"
 #include "words/metric_config.h"
 
 typedef struct metric_set metric_set;
@@ -12,7 +12,7 @@ typedef struct metric_set metric_set;
 /* For at most `steps` steps of at most `batch` images a pass, of a model with `outputs` outputs. `w`, which may be NULL, are the images'
  * weights, by which weighted metrics count; it must outlive the set.
  * Errors: CONVOY_ERROR_ARGUMENT when a metric makes no sense for so many. */
-convoy_status metric_set_create(convoy_context *ctx, const metric_list *list, const weights *w, int outputs, int batch, size_t steps,
+convoy_status metric_set_create(convoy_context *ctx, const metric_list *list, const sample_weights *w, int outputs, int batch, size_t steps,
                                 metric_set **out, convoy_error *err);
 void metric_set_destroy(metric_set *m);
 

@@ -20,7 +20,7 @@ struct trainer {
     objective objective;
     loss *loss;
     metric_set *metrics;
-    weights *weights; /* NULL: all images weigh 1 */
+    sample_weights *weights; /* NULL: all images weigh 1 */
     optimizer *optimizer;
     penalty *penalty; /* NULL: no regularizers */
     size_t rows, steps; /* of an epoch */
@@ -73,7 +73,7 @@ static convoy_status prepare_batches(trainer *t, convoy_error *err)
 static convoy_status create_loss(trainer *t, const convoy_dataset *data, const convoy_fit_options *o, convoy_error *err)
 {
     convoy_shape output = convoy_model_output(t->model);
-    TRY(weights_create(t->ctx, data, o->class_weight, o->sample_weight, &t->weights, err));
+    TRY(sample_weights_create(t->ctx, data, o->class_weight, o->sample_weight, &t->weights, err));
     TRY(loss_create(t->ctx, t->batch, t->steps, &t->loss, err));
     loss_set_penalty(t->loss, penalty_value(t->penalty));
     TRY(loss_set_behind(t->loss, objective_ending(&t->objective, t->model, true), &output, t->batch, err));
@@ -101,7 +101,7 @@ static convoy_status setup(trainer *t, const convoy_dataset *data, const convoy_
     TRY(create_loss(t, data, o, err));
     TRY(feed_create(t->ctx, data, t->batch, o->stream, &t->feed, err));
     TRY(rt_list_compile(plan_list(t->plan), write_step, t, err));
-    TRY(weights_arrange(t->weights, feed_order(t->feed), err));
+    TRY(sample_weights_arrange(t->weights, feed_order(t->feed), err));
     return prepare_batches(t, err);
 }
 
@@ -132,7 +132,7 @@ void trainer_destroy(trainer *t)
     feed_destroy(t->feed);
     loss_destroy(t->loss);
     metric_set_destroy(t->metrics);
-    weights_destroy(t->weights);
+    sample_weights_destroy(t->weights);
     optimizer_destroy(t->optimizer);
     penalty_destroy(t->penalty);
     plan_destroy(t->plan);
@@ -144,7 +144,7 @@ convoy_status trainer_begin_epoch(trainer *t, uint64_t seed, bool shuffle, convo
     t->step = 0;
     uint32_t number = t->numbered ? t->next_number++ : (uint32_t)(optimizer_steps(t->optimizer) / t->steps);
     TRY(shuffle ? feed_shuffle(t->feed, seed, number, err) : feed_unshuffle(t->feed, err));
-    return weights_arrange(t->weights, feed_order(t->feed), err);
+    return sample_weights_arrange(t->weights, feed_order(t->feed), err);
 }
 
 void trainer_number_epochs(trainer *t, uint32_t next)

@@ -1,13 +1,13 @@
 /* What a run's model makes of the test images: every prediction, and what each layer gives for one of them. */
-#ifndef REPORT_LOOK_H
-#define REPORT_LOOK_H
+#ifndef REPORT_EVALUATION_H
+#define REPORT_EVALUATION_H
 
 #include "convoy/dataset.h"
 #include "convoy/device.h"
 #include "convoy/outputs.h"
 #include "report/run.h"
 
-typedef struct look {
+typedef struct evaluation {
     char why_no_images[2048];      /* why there are none of the pictures that show images; empty: there are */
     char why_no_predictions[2048]; /* the same of what the model says to them */
     convoy_dataset *images;        /* the test part; NULL: none */
@@ -22,17 +22,17 @@ typedef struct look {
     size_t shown;         /* the image that `activations` are of */
     float **activations;  /* of each layer, as convoy_model_layer_name counts */
     size_t layer_count;
-} look;
+} evaluation;
 
 /* `data` NULL and `scale` 0: as run.json says. That there is no such data, or that it does not fit, is no failure. */
-convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, double scale, look *out,
+convoy_status evaluation_run(convoy_context *ctx, const report_run *r, const char *data, double scale, evaluation *out,
                       convoy_error *err);
-void look_free(look *l);
+void evaluation_free(evaluation *l);
 
 /* What class `label` is called: by the run, its model or the images, or else its number, which is written to `number`. */
-const char *look_class_name(const look *l, const report_run *r, int label, char number[16]);
+const char *evaluation_class_name(const evaluation *l, const report_run *r, int label, char number[16]);
 
-static inline float look_probability(const look *l, size_t image, int label)
+static inline float evaluation_probability(const evaluation *l, size_t image, int label)
 {
     return l->probabilities[image * (size_t)l->classes + (size_t)label];
 }

@@ -1,4 +1,4 @@
-#include "report/look.h"
+#include "report/evaluation.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static double scale_of(const report_run *r, const convoy_dataset *images)
 
 /* ---- images ---- */
 
-static convoy_status open_images(const report_run *r, const char *data, look *l, convoy_error *err)
+static convoy_status open_images(const report_run *r, const char *data, evaluation *l, convoy_error *err)
 {
     convoy_dataset_options options = {.coarse_labels = run_has_argument(r, "--coarse-labels")};
     const json_t *shape = run_value(r, "data.shape");
@@ -41,14 +41,14 @@ static convoy_status open_images(const report_run *r, const char *data, look *l,
 /* ---- predictions ---- */
 
 /* Float inputs of images [first, first + count). */
-static void scale_images(const look *l, size_t first, size_t count, size_t values, double scale, float *out)
+static void scale_images(const evaluation *l, size_t first, size_t count, size_t values, double scale, float *out)
 {
     float divisor = (float)scale;
     for (size_t i = 0; i < count * values; i++)
         out[i] = dataset_value(l->images, first * values + i) / divisor;
 }
 
-static convoy_status predict_all(const report_run *r, convoy_predictor *p, size_t batch, look *l, convoy_error *err)
+static convoy_status predict_all(const report_run *r, convoy_predictor *p, size_t batch, evaluation *l, convoy_error *err)
 {
     convoy_shape in = convoy_model_input(r->model);
     size_t values = shape_count(&in), count = convoy_dataset_count(l->images), given = (size_t)l->outputs.values;
@@ -70,7 +70,7 @@ static convoy_status predict_all(const report_run *r, convoy_predictor *p, size_
     return status;
 }
 
-static convoy_status keep_layers(const report_run *r, convoy_predictor *p, look *l, convoy_error *err)
+static convoy_status keep_layers(const report_run *r, convoy_predictor *p, evaluation *l, convoy_error *err)
 {
     convoy_shape in = convoy_model_input(r->model);
     size_t values = shape_count(&in);
@@ -110,7 +110,7 @@ static convoy_status create_predictor(convoy_context *ctx, const report_run *r, 
 }
 
 /* The image that layers are shown for: the first that the model is right about. */
-static size_t choose_shown(const look *l)
+static size_t choose_shown(const evaluation *l)
 {
     const int32_t *labels = convoy_dataset_labels(l->images);
     for (size_t i = 0; i < convoy_dataset_count(l->images); i++)
@@ -119,7 +119,7 @@ static size_t choose_shown(const look *l)
     return 0;
 }
 
-static convoy_status predict(convoy_context *ctx, const report_run *r, look *l, convoy_error *err)
+static convoy_status predict(convoy_context *ctx, const report_run *r, evaluation *l, convoy_error *err)
 {
     size_t count = convoy_dataset_count(l->images), batch = 0;
     convoy_predictor *p = NULL;
@@ -139,7 +139,7 @@ static convoy_status predict(convoy_context *ctx, const report_run *r, look *l, 
 }
 
 /* Can what the model gives be told as the classes that the images have? */
-static convoy_status check_classes(const report_run *r, look *l, convoy_error *err)
+static convoy_status check_classes(const report_run *r, evaluation *l, convoy_error *err)
 {
     int classes = convoy_dataset_classes(l->images);
     TRY(convoy_model_outputs(r->model, NULL, run_has_argument(r, "--from-probabilities"), &l->outputs, err));
@@ -151,11 +151,11 @@ static convoy_status check_classes(const report_run *r, look *l, convoy_error *e
     return CONVOY_OK;
 }
 
-convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data, double scale, look *l,
+convoy_status evaluation_run(convoy_context *ctx, const report_run *r, const char *data, double scale, evaluation *l,
                       convoy_error *err)
 {
     convoy_error why = {0};
-    *l = (look){0};
+    *l = (evaluation){0};
     if (open_images(r, data, l, &why) == CONVOY_ERROR_MEMORY)
         return OUT_OF_MEMORY(err);
     if (l->images == NULL) {
@@ -177,14 +177,14 @@ convoy_status look_at(convoy_context *ctx, const report_run *r, const char *data
     return CONVOY_OK;
 }
 
-const char *look_class_name(const look *l, const report_run *r, int label, char number[16])
+const char *evaluation_class_name(const evaluation *l, const report_run *r, int label, char number[16])
 {
     const char *name = run_class_name(r, label, number);
     const char *of_images = l->images != NULL ? convoy_dataset_class_name(l->images, label) : NULL;
     return of_images != NULL && (name == number || l->unmatched) ? of_images : name;
 }
 
-void look_free(look *l)
+void evaluation_free(evaluation *l)
 {
     for (size_t i = 0; l->activations != NULL && i < l->layer_count; i++)
         free(l->activations[i]);
@@ -192,5 +192,5 @@ void look_free(look *l)
     free(l->probabilities);
     free(l->guess);
     convoy_dataset_destroy(l->images);
-    *l = (look){0};
+    *l = (evaluation){0};
 }

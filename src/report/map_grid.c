@@ -1,4 +1,4 @@
-#include "report/sheet.h"
+#include "report/map_grid.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -6,14 +6,14 @@
 
 enum { WANTED_WIDTH = 560, GAP_GREY = 128 };
 
-static float value_at(const sheet *s, int map, int y, int x, int colour)
+static float value_at(const map_grid *s, int map, int y, int x, int colour)
 {
     return s->values[(size_t)map * s->next_map + ((size_t)y * (size_t)s->width + (size_t)x) * s->next +
                      (size_t)colour * s->next_colour];
 }
 
 /* Of maps [first, last). */
-static void find_range(const sheet *s, int first, int last, float *least, float *most)
+static void find_range(const map_grid *s, int first, int last, float *least, float *most)
 {
     *least = INFINITY;
     *most = -INFINITY;
@@ -35,14 +35,14 @@ static uint8_t shade(float value, float least, float most)
 
 static int shown(int side, int step) { return (side + step - 1) / step; }
 
-/* A sheet in pixels. */
+/* A map_grid in pixels. */
 typedef struct layout {
     int enlarge, columns, rows;
     int map_width, map_height; /* enlarged */
     int width, height;         /* of all */
 } layout;
 
-static void put_map(const sheet *s, const layout *l, int map, float least, float most, uint8_t *pixels)
+static void put_map(const map_grid *s, const layout *l, int map, float least, float most, uint8_t *pixels)
 {
     int left = map % l->columns * (l->map_width + s->gap), top = map / l->columns * (l->map_height + s->gap);
     for (int y = 0; y < l->map_height; y++)
@@ -55,7 +55,7 @@ static void put_map(const sheet *s, const layout *l, int map, float least, float
 }
 
 /* As given, or about twice as wide as high; a number near that which leaves no place empty is better. */
-static int choose_columns(const sheet *s, int width, int height)
+static int choose_columns(const map_grid *s, int width, int height)
 {
     int columns = s->columns > 0 ? s->columns : (int)lround(sqrt(2.0 * s->count * (height + s->gap) / (width + s->gap)));
     int most = WANTED_WIDTH / (width + s->gap);
@@ -68,7 +68,7 @@ static int choose_columns(const sheet *s, int width, int height)
     return columns;
 }
 
-static layout lay_out(const sheet *s)
+static layout lay_out(const map_grid *s)
 {
     int width = shown(s->width, s->step), height = shown(s->height, s->step);
     layout l = {.columns = choose_columns(s, width, height)};
@@ -82,7 +82,7 @@ static layout lay_out(const sheet *s)
     return l;
 }
 
-convoy_status sheet_draw(const sheet *s, picture *out, convoy_error *err)
+convoy_status map_grid_draw(const map_grid *s, picture *out, convoy_error *err)
 {
     const layout l = lay_out(s);
     size_t bytes = (size_t)l.width * (size_t)l.height * (size_t)s->colours;

@@ -1,11 +1,11 @@
-#include "train/weights.h"
+#include "train/sample_weights.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct weights {
+struct sample_weights {
     const float *given; /* of images, in the data's order; NULL: of classes */
     size_t count;
     float *arranged;
@@ -85,7 +85,7 @@ static convoy_status fill_table(const char *text, float *table, int classes, con
     return CONVOY_OK;
 }
 
-convoy_status weights_check(const char *class_weight, const float *sample_weight, convoy_error *err)
+convoy_status sample_weights_check(const char *class_weight, const float *sample_weight, convoy_error *err)
 {
     if (class_weight != NULL && sample_weight != NULL)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "class weights and sample weights exclude each other; multiply the sample "
@@ -95,7 +95,7 @@ convoy_status weights_check(const char *class_weight, const float *sample_weight
 
 /* ---- on the device ---- */
 
-static convoy_status create_of_classes(weights *w, convoy_context *ctx, const char *text, int classes, convoy_error *err)
+static convoy_status create_of_classes(sample_weights *w, convoy_context *ctx, const char *text, int classes, convoy_error *err)
 {
     w->count = (size_t)classes;
     w->arranged = malloc(w->count * sizeof *w->arranged);
@@ -106,7 +106,7 @@ static convoy_status create_of_classes(weights *w, convoy_context *ctx, const ch
     return rt_buffer_write(w->buffer, 0, w->arranged, w->count * sizeof(float), err);
 }
 
-static convoy_status create_of_images(weights *w, convoy_context *ctx, const float *given, size_t count, convoy_error *err)
+static convoy_status create_of_images(sample_weights *w, convoy_context *ctx, const float *given, size_t count, convoy_error *err)
 {
     for (size_t i = 0; i < count; i++)
         if (!isfinite(given[i]))
@@ -120,14 +120,14 @@ static convoy_status create_of_images(weights *w, convoy_context *ctx, const flo
     return rt_buffer_create(ctx, count * sizeof(float), "sample weights", &w->buffer, err);
 }
 
-convoy_status weights_create(convoy_context *ctx, const convoy_dataset *data, const char *class_weight,
-                             const float *sample_weight, weights **out, convoy_error *err)
+convoy_status sample_weights_create(convoy_context *ctx, const convoy_dataset *data, const char *class_weight,
+                             const float *sample_weight, sample_weights **out, convoy_error *err)
 {
     *out = NULL;
-    TRY(weights_check(class_weight, sample_weight, err));
+    TRY(sample_weights_check(class_weight, sample_weight, err));
     if (class_weight == NULL && sample_weight == NULL)
         return CONVOY_OK;
-    weights *w = calloc(1, sizeof *w);
+    sample_weights *w = calloc(1, sizeof *w);
     if (w == NULL)
         return OUT_OF_MEMORY(err);
     convoy_status status = class_weight != NULL
@@ -136,11 +136,11 @@ convoy_status weights_create(convoy_context *ctx, const convoy_dataset *data, co
     if (status == CONVOY_OK)
         *out = w;
     else
-        weights_destroy(w);
+        sample_weights_destroy(w);
     return status;
 }
 
-void weights_destroy(weights *w)
+void sample_weights_destroy(sample_weights *w)
 {
     if (w == NULL)
         return;
@@ -149,16 +149,16 @@ void weights_destroy(weights *w)
     free(w);
 }
 
-int weights_kind(const weights *w)
+int sample_weights_kind(const sample_weights *w)
 {
     return w == NULL ? WEIGHTS_NONE : w->given == NULL ? WEIGHTS_OF_CLASSES : WEIGHTS_OF_IMAGES;
 }
 
-const rt_buffer *weights_buffer(const weights *w) { return w != NULL ? w->buffer : NULL; }
+const rt_buffer *sample_weights_buffer(const sample_weights *w) { return w != NULL ? w->buffer : NULL; }
 
-convoy_status weights_arrange(weights *w, const int32_t *order, convoy_error *err)
+convoy_status sample_weights_arrange(sample_weights *w, const int32_t *order, convoy_error *err)
 {
-    if (weights_kind(w) != WEIGHTS_OF_IMAGES)
+    if (sample_weights_kind(w) != WEIGHTS_OF_IMAGES)
         return CONVOY_OK;
     for (size_t i = 0; i < w->count; i++)
         w->arranged[i] = w->given[order[i]];
