@@ -95,7 +95,9 @@ convoy_status hdf5_create(hdf5_file *out, convoy_error *err)
     memory_name(out, name, sizeof name);
     be_quiet(out);
     hid_t access = memory_access();
-    out->id = access < 0 ? -1 : H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    /* HDF5 2 writes a later form unless told not to, in which each group has its time: the same model shall be the same bytes. */
+    bool told = access >= 0 && H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST) >= 0;
+    out->id = told ? H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, access) : -1;
     if (out->id < 0) {
         base_fail(err, CONVOY_ERROR_MEMORY, "libhdf5 can't make a file in memory: %s", hdf5_reason(reason));
         be_as_before(out);
