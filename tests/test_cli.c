@@ -1,7 +1,9 @@
 /* The command, run as its users run it: its messages and exit codes, and what bad input gets. */
+#include <ctype.h>
 #include <jansson.h>
 
 #include "command.h"
+#include "convoy/convoy.h"
 
 /* ---- usage ---- */
 
@@ -108,6 +110,35 @@ static void test_help_and_version(void **state)
 }
 
 /* ---- standard output that can't be written ---- */
+
+/* What `line` prints, its words one blank apart, has every name of a table. */
+static void expect_names(const char *line, const char *(*at)(size_t i), size_t least)
+{
+    size_t count = 0;
+    char *to = last.out;
+    shell("%s", line);
+    for (const char *from = last.out; *from != '\0'; from++)
+        if (!isspace((unsigned char)*from) || (to > last.out && to[-1] != ' '))
+            *to++ = isspace((unsigned char)*from) ? ' ' : *from;
+    *to = '\0';
+    for (; at(count) != NULL; count++)
+        expect_text(last.out, at(count));
+    assert_true(count >= least);
+}
+
+/* --help lists what the tables have. */
+static void test_lists(void **state)
+{
+    (void)state;
+    expect_names("convoy train --help", convoy_optimizer_name, 9);
+    expect_names("convoy train --help", convoy_loss_name, 15);
+    expect_names("convoy train --help", convoy_dataset_form, 5);
+    expect_names("convoy evaluate --help", convoy_loss_name, 15);
+    expect_names("convoy evaluate --help", convoy_dataset_form, 5);
+    expect_names("convoy summary --help", convoy_builtin_name, 5);
+    expect_names("convoy --help", convoy_builtin_name, 5);
+    expect_names("convoy --help", convoy_dataset_form, 5);
+}
 
 static void test_lost_output_is_noticed(void **state)
 {
@@ -286,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_usage),
         cmocka_unit_test(test_help_and_version),
+        cmocka_unit_test(test_lists),
         cmocka_unit_test(test_lost_output_is_noticed),
         cmocka_unit_test(test_summary),
         cmocka_unit_test(test_bad_models),

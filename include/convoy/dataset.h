@@ -62,6 +62,9 @@ static inline convoy_status convoy_dataset_open_with(const char *data, const cha
     return convoy_dataset_open_with_sized(data, part, options, sizeof *options, out, err);
 }
 
+/* What files and folders can be opened, in words, from 0 on: "a folder of MNIST's files"; NULL past the last. */
+const char *convoy_dataset_form(size_t i);
+
 /* The same without options. */
 convoy_status convoy_dataset_open(const char *data, const char *part, convoy_dataset **out, convoy_error *err);
 

@@ -72,6 +72,8 @@ convoy_status convoy_model_initialize(convoy_model *model, uint64_t seed, convoy
  * but for lenet5's, mirrored.
  * A config or a built-in name leaves the weights at zero: call convoy_model_initialize. */
 convoy_status convoy_model_load(const char *name_or_path, convoy_model **out, convoy_error *err);
+/* The names of the built-in models, from 0 on: "cifar10"; NULL past the last. */
+const char *convoy_builtin_name(size_t i);
 
 /* Reads a Keras JSON config (Sequential) from text. */
 convoy_status convoy_model_from_json(const char *json, size_t length, convoy_model **out, convoy_error *err);

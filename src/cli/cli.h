@@ -55,6 +55,15 @@ int cli_parse(cli_command *command, int argc, char **argv, const char **args);
 /* Prints what --help of a command says; `form` is its value, NULL for none. Returns the exit code. */
 int cli_help(const cli_command *command, const char *form);
 
+/* lists.c: texts for --help that name what the library's tables have; kept for good. Of options, and paragraphs about MODEL and DATA. */
+#define CLI_HELP_WIDTH 58
+#define CLI_TEXT_WIDTH 104
+const char *cli_data_help(void);
+const char *cli_optimizer_help(void);
+const char *cli_loss_help(void);
+const char *cli_models(void);
+const char *cli_data(void);
+
 /* ---- the device ---- */
 
 typedef struct cli_device {
@@ -169,7 +178,6 @@ convoy_dataset_options cli_dataset_options(const convoy_model *model, bool coars
 /* Says how many files of a data set could not be read. */
 void cli_report_skipped(const char *name, const convoy_dataset *data);
 
-#define CLI_DATA_HELP "a folder of images, one folder a class; a folder of CIFAR's or\nMNIST's files; a .npz file; or sample"
 #define CLI_NO_IMAGE_CACHE_OPTION(n)                                                                                   \
     {.name = "no-image-cache", .kind = CLI_FLAG, .value = (n), .help = "decode a folder's images anew, and keep nothing of it"}
 #define CLI_COARSE_OPTION(c)                                                                                           \

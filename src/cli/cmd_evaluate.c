@@ -130,7 +130,7 @@ int cmd_evaluate(int argc, char **argv)
     evaluation e = {.part = parts[0], .how = {.batch_size = 32}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &e.data_name, .meta = "DATA",
-         .help = CLI_DATA_HELP},
+         .help = cli_data_help()},
         CLI_WEIGHTS_OPTION(&e.weights_name),
         {.name = "part", .kind = CLI_CHOICE, .value = &e.part, .choices = parts,
          .help = "which images (default: test)"},

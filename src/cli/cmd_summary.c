@@ -38,9 +38,7 @@ int cmd_summary(int argc, char **argv)
     cli_command command = {.name = "summary",
                            .arguments = "MODEL",
                            .purpose = "Prints a model's layers, output shapes and parameters, as Keras does.",
-                           .details = "MODEL is a .keras file, a .h5 file of Keras, the model.json of a TensorFlow.js layers model, a Keras JSON\n"
-                                      "config or a built-in name: cifar10, lenet5, resnet20, vgg-small, mobilenet-small; with options in\n"
-                                      "brackets: 'resnet20(classes=100)'.",
+                           .details = cli_models(),
                            .options = options,
                            .least = 1,
                            .most = 1,

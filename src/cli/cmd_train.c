@@ -364,7 +364,7 @@ int cmd_train(int argc, char **argv)
                   .fit = {.epochs = 1, .batch_size = 32, .seed = DEFAULT_SEED, .on_progress = on_progress, .on_epoch = on_epoch}};
     cli_option options[] = {
         {.name = "data", .kind = CLI_TEXT, .value = &t.data_name, .meta = "DATA",
-         .help = CLI_DATA_HELP},
+         .help = cli_data_help()},
         {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = &t.output, .meta = "FILE.keras",
          .help = "save the trained model"},
         CLI_WEIGHTS_OPTION(&t.weights_name),
@@ -375,14 +375,13 @@ int cmd_train(int argc, char **argv)
         {.name = "batch-size", .kind = CLI_INT, .value = &t.fit.batch_size, .meta = "N", .least = 1, .most = 1e6,
          .help = "images in a step (default: 32)"},
         {.name = "optimizer", .kind = CLI_TEXT, .value = &t.fit.optimizer, .meta = "NAME",
-         .help = "adam, sgd, adamw, rmsprop, adagrad, adadelta, nadam,\nlamb or lion, with options as in Keras:\n"
-                 "'adamw(weight_decay=0.01, clipnorm=1)' (default: that\nof the .keras file, else adam)"},
+         .help = cli_optimizer_help()},
         {.name = "learning-rate", .kind = CLI_REAL, .value = &t.fit.learning_rate, .meta = "X", .above = true,
-         .help = "default: sgd 0.01, others 0.001"},
+         .help = "default: the optimizer's, as in Keras"},
         {.name = "learning-rate-schedule", .kind = CLI_TEXT, .value = &t.fit.learning_rate_schedule, .meta = "TEXT",
          .help = "'CosineDecay(initial_learning_rate=0.1, decay_steps=1000)'\nand Keras's other schedules, or OneCycle"},
         {.name = "momentum", .kind = CLI_REAL, .value = &t.fit.momentum, .meta = "X", .most = 1, .below = true,
-         .help = "of sgd or rmsprop (default: that of the .keras file,\nelse 0)"},
+         .help = "of an optimizer that has one (default: that of the .keras\nfile, else 0)"},
         {.name = "seed", .kind = CLI_SEED, .value = &t.fit.seed, .meta = "N",
          .help = "first weights and order of the images (default: 1)"},
         {.name = "no-shuffle", .kind = CLI_FLAG, .value = &t.fit.no_shuffle, .help = "keep the order of the images"},

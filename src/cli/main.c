@@ -30,21 +30,19 @@ static const struct command {
 static const char purpose[] = "Trains and runs image CNNs on any OpenCL device.";
 
 /* What --help ends with. */
-static const char about[] =
-    "MODEL is a .keras file, a .h5 file of Keras, the model.json of a TensorFlow.js layers model, a Keras JSON config\n"
-    "or a built-in name: cifar10, lenet5, resnet20, vgg-small, mobilenet-small; with options in brackets:\n"
-    "'resnet20(input_shape=(64, 64, 3), classes=100, augment=True)'.\n"
-    "DATA is a folder of images with one folder a class, a folder of CIFAR's or MNIST's files, one such\n"
-    "file, a .npz file with x_train and so on, the built-in name sample, or a name that 'convoy fetch'\n"
-    "knows, once it (or Keras) has got it.\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong usage.\n";
+static const char *about(void)
+{
+    static char out[2048];
+    snprintf(out, sizeof out, "%s\n%s\nExit codes: 0 done, 1 failed, 2 wrong usage.\n", cli_models(), cli_data());
+    return out;
+}
 
 static void print_usage(FILE *to)
 {
     fprintf(to, "Usage: convoy COMMAND [options]\n\n%s\n\nCommands:\n", purpose);
     for (const struct command *c = commands; c->name != NULL; c++)
         fprintf(to, "  %-10s %s\n", c->name, c->purpose);
-    fprintf(to, "\n'convoy COMMAND --help' tells more; 'convoy --version' gives the version.\n%s", about);
+    fprintf(to, "\n'convoy COMMAND --help' tells more; 'convoy --version' gives the version.\n%s", about());
 }
 
 /* The same for tools/make_manual.py; each command tells of itself. */
@@ -53,7 +51,7 @@ static int print_json(void)
     json_t *rows = json_array();
     for (const struct command *c = commands; c->name != NULL; c++)
         json_array_append_new(rows, json_pack("{s:s, s:s}", "name", c->name, "purpose", c->purpose));
-    return cli_print_json(json_pack("{s:s, s:s, s:s, s:o}", "release", convoy_version(), "purpose", purpose, "about", about, "commands",
+    return cli_print_json(json_pack("{s:s, s:s, s:s, s:o}", "release", convoy_version(), "purpose", purpose, "about", about(), "commands",
                                     rows));
 }
 

@@ -15,9 +15,7 @@ typedef struct objective_flags {
 /* Rows for the command's table; `o` is an objective_flags *. */
 #define OBJECTIVE_OPTIONS(o)                                                                                           \
     {.name = "loss", .kind = CLI_TEXT, .value = &(o)->loss, .meta = "NAME",                                            \
-     .help = "a loss of Keras with its options:\nSparseCategoricalCrossentropy, mse, BinaryCrossentropy,\n"                \
-             "CategoricalFocalCrossentropy, Dice, Hinge, ...:\n'CategoricalCrossentropy(from_logits=True, "                \
-             "label_smoothing=0.1)'\n(default: that of the file; else what the model's end calls for)"},                  \
+     .help = cli_loss_help()},                                                                                         \
     {.name = "metrics", .kind = CLI_TEXT, .value = &(o)->metrics, .meta = "NAMES",                                     \
      .help = "metrics of Keras with their options, commas between\nthem: accuracy, Precision, Recall, AUC, F1Score, "      \
              "mae,\nMeanIoU, ...: 'accuracy, Precision(class_id=3)'\n(default: those of the file, else "                   \

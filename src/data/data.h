@@ -84,6 +84,8 @@ typedef struct data_request {
 } data_request;
 
 typedef struct data_reader {
+    const char *form;       /* what it reads: "a folder of MNIST's files" */
+    const char *looked_for; /* in a folder: its files or folders; NULL: it reads files */
     bool (*fits)(const data_request *request);
     /* Gives a data set without images when the part is not there, and says in *listed which files that would be; or fails with
      * CONVOY_ERROR_NO_PART. */

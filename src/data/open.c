@@ -9,16 +9,24 @@
 
 #include "base/file.h"
 #include "base/options.h"
+#include "base/text.h"
 #include "data/data.h"
 
 /* The first that fits reads. Folders of images come after all that have files of known names. */
 static const data_reader readers[] = {
-    {cifar_fits, cifar_read},
-    {idx_fits, idx_read},
-    {image_folder_fits, image_folder_read},
-    {npz_fits, npz_read},
-    {cifar_file_fits, cifar_file_read},
+    {"a folder of CIFAR's files",
+     "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10; also without .bin), train.bin and test.bin (CIFAR-100), all of "
+     "these in cifar-10-batches-bin, cifar-10-batches-py, cifar-100-binary and cifar-100-python in it",
+     cifar_fits, cifar_read},
+    {"a folder of MNIST's files", "train-images-idx3-ubyte (MNIST)", idx_fits, idx_read},
+    {"a folder of images with one folder a class", "folders of PNG or JPEG images, one a class", image_folder_fits, image_folder_read},
+    {"a .npz file with x_train and so on", NULL, npz_fits, npz_read},
+    {"one of CIFAR's files", NULL, cifar_file_fits, cifar_file_read},
 };
+
+#define READERS (sizeof readers / sizeof *readers)
+
+const char *convoy_dataset_form(size_t i) { return i < READERS ? readers[i].form : NULL; }
 
 static void read_head(data_request *request)
 {
@@ -33,7 +41,7 @@ static void read_head(data_request *request)
 
 static const data_reader *find_reader(const data_request *request)
 {
-    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+    for (size_t i = 0; i < READERS; i++)
         if (readers[i].fits(request))
             return &readers[i];
     return NULL;
@@ -41,12 +49,29 @@ static const data_reader *find_reader(const data_request *request)
 
 static convoy_status fail_unknown(const char *folder, convoy_error *err)
 {
-    return base_fail(err, CONVOY_ERROR_FORMAT,
-                     "%s: no data here: looked for data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10; also "
-                     "without .bin), train.bin and test.bin (CIFAR-100), all of these in cifar-10-batches-bin, "
-                     "cifar-10-batches-py, cifar-100-binary and cifar-100-python in it, train-images-idx3-ubyte (MNIST), and "
-                     "folders of PNG or JPEG images, one a class",
-                     folder);
+    text t = {0};
+    char *list;
+    for (size_t i = 0; i < READERS; i++)
+        if (readers[i].looked_for)
+            text_add(&t, "%s%s", i ? "; " : "", readers[i].looked_for);
+    TRY(text_take(&t, &list, err));
+    convoy_status status = base_fail(err, CONVOY_ERROR_FORMAT, "%s: no data here: looked for %s", folder, list);
+    free(list);
+    return status;
+}
+
+/* What could be there. */
+static convoy_status fail_missing(const char *path, const char *why, convoy_error *err)
+{
+    text t = {0};
+    char *list;
+    for (size_t i = 0; i < READERS; i++)
+        text_add(&t, "%s, ", readers[i].form);
+    TRY(text_take(&t, &list, err));
+    convoy_status status = base_fail(err, CONVOY_ERROR_FILE, "%s: %s; %sa name that `convoy fetch` knows, or the built-in name `sample` is "
+                                     "expected", path, why, list);
+    free(list);
+    return status;
 }
 
 static convoy_status read_part(const char *name, data_request *request, convoy_dataset **out, convoy_error *err)
@@ -57,10 +82,7 @@ static convoy_status read_part(const char *name, data_request *request, convoy_d
     TRY(convoy_dataset_locate(name, path, err));
     request->path = path;
     if (stat(request->path, &info) != 0)
-        return base_fail(err, CONVOY_ERROR_FILE,
-                         "%s: %s; a folder of images or of CIFAR's or MNIST's files, one such file, a .npz file, a "
-                         "name that `convoy fetch` knows, or the built-in name `sample` is expected",
-                         request->path, strerror(errno));
+        return fail_missing(request->path, strerror(errno), err);
     request->is_folder = S_ISDIR(info.st_mode);
     if (!request->is_folder)
         read_head(request);

@@ -30,6 +30,15 @@ static const builtin_row *find(const char *name, size_t length)
     return NULL;
 }
 
+/* The rows end with one without a name. */
+const char *convoy_builtin_name(size_t i)
+{
+    for (const builtin_row *row = builtin_rows; row->name != NULL; row++)
+        if (i-- == 0)
+            return row->name;
+    return NULL;
+}
+
 bool builtin_has(const char *name) { return find(name, strlen(name)) != NULL; }
 
 static convoy_status fail_name(const char *name, convoy_error *err)

@@ -22,6 +22,12 @@ struct loss {
     int32_t *host_correct;
 };
 
+const char *convoy_loss_name(size_t i)
+{
+    const loss_class *class = loss_class_at(i);
+    return class ? class->class_name : NULL;
+}
+
 convoy_status loss_create(convoy_context *ctx, int batch, size_t steps, loss **out, convoy_error *err)
 {
     convoy_status status;

@@ -23,6 +23,12 @@ static convoy_status find_class(const char *name, const optimizer_class **out, c
                      suggest_word(name, list, hint, sizeof hint), list);
 }
 
+const char *convoy_optimizer_name(size_t i)
+{
+    const optimizer_class *class = optimizer_class_at(i);
+    return class ? class->name : NULL;
+}
+
 static convoy_status parse_text(optimizer *o, const char *text, convoy_error *err)
 {
     char name[64];
