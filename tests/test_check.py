@@ -125,5 +125,12 @@ class Statuses(unittest.TestCase):
             self.assertEqual(self.ours(body), [], body)
 
 
+class Optional(unittest.TestCase):
+    def test_macros(self):
+        check.breaches.clear()
+        check.check_optional(pathlib.Path("x.c"), "int a;\n#ifdef HAVE_IMAGES\nint b;\n#endif\n")
+        self.assertEqual([line.split(": ")[:2] for line in check.breaches], [["x.c:2", "HAVE_IMAGES"]])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 #ifndef CONVOY_IMAGE_H
 #define CONVOY_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@ extern "C" {
 
 /* Images of more pixels are refused before anything is decoded: 100 million. */
 #define CONVOY_IMAGE_MOST_PIXELS 100000000
+
+/* False: the library was built without libpng and libjpeg. What reads or writes images then gives CONVOY_ERROR_UNSUPPORTED. */
+bool convoy_images_supported(void);
 
 /* Reads an image file into `shape` (H, W, C; C is 1 or 3), H x W x C bytes at `out`. The content tells PNG from JPEG, whatever
  * the name. In this order:

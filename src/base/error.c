@@ -57,3 +57,8 @@ convoy_status base_fail_in(convoy_error *err, convoy_status status, const char *
     err->message[n + 2 + kept] = '\0';
     return status;
 }
+
+convoy_status base_lacks(convoy_error *err, const char *need, const char *packages)
+{
+    return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "%s, which this build lacks; install %s (Debian's names) and build again", need, packages);
+}

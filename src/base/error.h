@@ -12,6 +12,9 @@ convoy_status base_fail(convoy_error *err, convoy_status status, const char *for
 convoy_status base_fail_in(convoy_error *err, convoy_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Fails with CONVOY_ERROR_UNSUPPORTED, for the files called *_none.c: `need` is "images need libpng", `packages` are Debian's. */
+convoy_status base_lacks(convoy_error *err, const char *need, const char *packages);
+
 /* Returns from the function when a call fails. */
 #define TRY(call)                                                                                                      \
     do {                                                                                                               \

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
 
 /* A text between quotes, as options are written. */
 static void put_quoted(FILE *out, const char *word)
@@ -64,12 +63,6 @@ static bool writing(train_callbacks *c, int *count, const char *class, const cha
     return fclose(out) == 0;
 }
 
-#ifdef HAVE_IMAGES
-#define TENSORBOARD_OPTIONS "histogram_freq=1, write_images=True"
-#else
-#define TENSORBOARD_OPTIONS "histogram_freq=1"
-#endif
-
 /* Reducing comes first: those behind it then know the rate. */
 static bool make_all(train_callbacks *c, bool quiet, int *count)
 {
@@ -84,7 +77,8 @@ static bool make_all(train_callbacks *c, bool quiet, int *count)
     if (c->csv_log)
         good = good && writing(c, count, "CSVLogger", "filename", c->csv_log, c->csv_append ? "append=True" : "");
     if (c->tensorboard)
-        good = good && writing(c, count, "TensorBoard", "log_dir", c->tensorboard, TENSORBOARD_OPTIONS);
+        good = good && writing(c, count, "TensorBoard", "log_dir", c->tensorboard,
+                               convoy_images_supported() ? "histogram_freq=1, write_images=True" : "histogram_freq=1");
     if (c->terminate_on_nan)
         good = good && writing(c, count, "TerminateOnNaN", "", NULL, "");
     return good;

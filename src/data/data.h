@@ -95,7 +95,6 @@ typedef struct data_reader {
 bool cifar_fits(const data_request *request); /* cifar.c: folders of CIFAR-10 and CIFAR-100, binary and Python */
 bool cifar_file_fits(const data_request *request);
 bool idx_fits(const data_request *request);
-bool npz_fits(const data_request *request);
 bool image_folder_fits(const data_request *request);
 
 convoy_status cifar_read(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err);

@@ -15,7 +15,7 @@ convoy_status convoy_fetch_sized(const char *name, const convoy_fetch_options *o
         (void)places_home(home, NULL);
     return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
                      "%s: fetching needs libcurl, libcrypto and libarchive, which this build lacks; install "
-                     "libcurl4-openssl-dev, libssl-dev and libarchive-dev (as Debian calls them) and build again, or "
+                     "libcurl4-openssl-dev, libssl-dev and libarchive-dev (Debian's names) and build again, or "
                      "download %s from %s by hand and unpack it in %s/%s",
                      name, set->parts[1].name == NULL ? set->parts[0].name : "the four .gz files", set->home,
                      own.folder != NULL ? own.folder : home, name);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "config.h"
 #include "convoy/image.h"
 
 #define FILE_LIMIT ((size_t)1 << 29)
@@ -36,48 +35,6 @@ convoy_status image_allocate(image *im, uint64_t height, uint64_t width, int cha
     return CONVOY_OK;
 }
 
-#ifdef HAVE_IMAGES
-
-static convoy_status decode(const uint8_t *bytes, size_t size, image *out, convoy_error *err)
-{
-    if (image_is_png(bytes, size))
-        return image_decode_png(bytes, size, out, err);
-    if (image_is_jpeg(bytes, size))
-        return image_decode_jpeg(bytes, size, out, err);
-    if (size == 0)
-        return base_fail(err, CONVOY_ERROR_FORMAT, "empty; a PNG or JPEG image is expected");
-    return base_fail(err, CONVOY_ERROR_FORMAT, "neither a PNG nor a JPEG image");
-}
-
-#else
-
-static convoy_status lacking(convoy_error *err)
-{
-    return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
-                     "images need libpng and libjpeg, which this build lacks; install libpng-dev, libjpeg62-turbo-dev and "
-                     "zlib1g-dev (as Debian calls them) and build again");
-}
-
-static convoy_status decode(const uint8_t *bytes, size_t size, image *out, convoy_error *err)
-{
-    (void)bytes, (void)size, (void)out;
-    return lacking(err);
-}
-
-convoy_status image_encode_png(const uint8_t *pixels, int height, int width, int channels, text *out, convoy_error *err)
-{
-    (void)pixels, (void)height, (void)width, (void)channels, (void)out;
-    return lacking(err);
-}
-
-convoy_status image_encode_labels(const uint8_t *labels, int height, int width, int classes, text *out, convoy_error *err)
-{
-    (void)labels, (void)height, (void)width, (void)classes, (void)out;
-    return lacking(err);
-}
-
-#endif
-
 static convoy_status check_shape(const convoy_shape *shape, const void *out, convoy_error *err)
 {
     const int *dim = shape->dim;
@@ -98,7 +55,7 @@ convoy_status convoy_image_decode(const void *bytes, size_t size, convoy_shape s
     convoy_status status = CONVOY_OK;
     image im = {0};
     TRY(check_shape(&shape, out, err));
-    TRY_GOTO(decode(bytes, size, &im, err));
+    TRY_GOTO(image_decode(bytes, size, &im, err));
     TRY_GOTO(image_turn_upright(&im, err));
     TRY_GOTO(image_set_channels(&im, shape.dim[2], err));
     TRY_GOTO(image_resize(&im, shape.dim[0], shape.dim[1], out, err));
@@ -153,3 +110,5 @@ convoy_status convoy_image_write_labels(const char *path, const uint8_t *labels,
     text_free(&t);
     return status;
 }
+
+bool convoy_images_supported(void) { return image_supported(NULL) == CONVOY_OK; }

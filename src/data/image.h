@@ -21,6 +21,11 @@ void image_free(image *im);
 /* Allocates the pixels; refuses what has too many. Messages do not name the file. */
 convoy_status image_allocate(image *im, uint64_t height, uint64_t width, int channels, convoy_error *err);
 
+/* Can they be read and written? If not, says what to install. (image_decode.c) */
+convoy_status image_supported(convoy_error *err);
+/* By the kind that the content tells; on failure `out` holds nothing. */
+convoy_status image_decode(const uint8_t *bytes, size_t size, image *out, convoy_error *err);
+
 /* image_png.c, image_jpeg.c: on failure `out` holds nothing. */
 bool image_is_png(const uint8_t *bytes, size_t size);
 bool image_is_jpeg(const uint8_t *bytes, size_t size);

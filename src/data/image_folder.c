@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/philox.h"
-#include "config.h"
+#include "data/image.h"
 #include "data/image_cache.h"
 
 #define DEFAULT_SPLIT 0.2
@@ -251,12 +251,9 @@ static convoy_status make_set(const data_request *request, const image_classes *
 static convoy_status check_options(const data_request *request, convoy_error *err)
 {
     const convoy_dataset_options *o = request->options;
-#ifndef HAVE_IMAGES
-    return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
-                     "%s: images need libpng and libjpeg, which this build lacks; install libpng-dev, libjpeg62-turbo-dev "
-                     "and zlib1g-dev (as Debian calls them) and build again",
-                     request->path);
-#endif
+    convoy_status status = image_supported(err);
+    if (status != CONVOY_OK)
+        return base_fail_in(err, status, "%s", request->path);
     if (o->height < 1 || o->width < 1 || (o->channels != 1 && o->channels != 3))
         return base_fail(err, CONVOY_ERROR_ARGUMENT,
                          "%s: a folder of images, which become (%d, %d, %d): give a height and width of at least 1 and 1 or "

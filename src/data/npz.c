@@ -1,17 +1,10 @@
-/* A .npz file with x_train, y_train, x_test and y_test, as Keras's own mnist.npz has them: a zip archive of .npy files. */
+/* A .npz file with x_train, y_train, x_test and y_test, as Keras's own mnist.npz has them: a zip archive of .npy files. npz_none.c
+ * stands in where libzip is missing. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
 #include "data/data.h"
 #include "data/npy.h"
-
-bool npz_fits(const data_request *request)
-{
-    return !request->is_folder && memcmp(request->head, "PK\3\4", 4) == 0;
-}
-
-#ifdef HAVE_KERAS_FILES
 #include "data/npz_values.h"
 
 typedef struct member {
@@ -162,16 +155,3 @@ convoy_status npz_read(const data_request *request, convoy_dataset **out, const 
     zip_archive_close(archive);
     return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", request->path);
 }
-
-#else
-
-convoy_status npz_read(const data_request *request, convoy_dataset **out, const char **listed, convoy_error *err)
-{
-    (void)out, (void)listed;
-    return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
-                     "%s: .npz files need libzip, which this build lacks; install libzip-dev and libhdf5-dev (as Debian "
-                     "calls them) and build again",
-                     request->path);
-}
-
-#endif

@@ -1,7 +1,4 @@
 /* Images in an .npz file. Files do not say what their values are, so it is guessed, once for all that a file holds. */
-#include "config.h"
-
-#ifdef HAVE_KERAS_FILES
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,5 +107,3 @@ convoy_status npz_read_images(npz_values *v, convoy_dataset *data, convoy_error 
         return npz_values_bytes(v, data->images, v->array.count, err);
     return npz_values_visit(v, keep, data, err);
 }
-
-#endif

@@ -1,6 +1,3 @@
-#include "config.h"
-
-#ifdef HAVE_KERAS_FILES
 #include "data/npz_values.h"
 
 #include <stdlib.h>
@@ -57,5 +54,3 @@ convoy_status npz_values_visit(npz_values *v, npz_visit *take, void *user, convo
     free(bytes);
     return status;
 }
-
-#endif

@@ -12,6 +12,8 @@
 #include "base/text.h"
 #include "data/data.h"
 
+static bool npz_fits(const data_request *request) { return !request->is_folder && memcmp(request->head, "PK\3\4", 4) == 0; }
+
 /* The first that fits reads. Folders of images come after all that have files of known names. */
 static const data_reader readers[] = {
     {"a folder of CIFAR's files",

@@ -15,7 +15,8 @@ typedef enum model_file_kind {
 } model_file_kind;
 convoy_status model_file_kind_of(const char *path, model_file_kind *out, convoy_error *err);
 
-/* .keras files. */
+/* .keras files. Can they be read and written? If not, says what to install. */
+convoy_status keras_file_supported(convoy_error *err);
 convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err);
 convoy_status keras_file_save(const convoy_model *model, const char *path, convoy_error *err);
 /* A whole model in Keras's older form (.h5). */

@@ -20,6 +20,12 @@
 #define KERAS_VERSION "3.0.5"
 #define KERAS_GRAPH_VERSION "3.4.1"
 
+convoy_status keras_file_supported(convoy_error *err)
+{
+    (void)err;
+    return CONVOY_OK;
+}
+
 /* ---- reading ---- */
 
 /* What the weights can take: double precision for each value and four slots of an optimizer, with room to spare. It

@@ -2,12 +2,12 @@
 #include "files/files.h"
 #include "model/model.h"
 
-static convoy_status unsupported(const char *path, convoy_error *err)
+convoy_status keras_file_supported(convoy_error *err)
 {
-    return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
-                     "%s: Keras's files need libzip and libhdf5, which this build lacks; install libzip-dev and "
-                     "libhdf5-dev (as Debian calls them) and build again", path);
+    return base_lacks(err, "Keras's files need libzip and libhdf5", "libzip-dev and libhdf5-dev");
 }
+
+static convoy_status unsupported(const char *path, convoy_error *err) { return base_fail_in(err, keras_file_supported(err), "%s", path); }
 
 convoy_status keras_file_load(const char *path, convoy_model **out, convoy_error *err)
 {

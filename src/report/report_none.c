@@ -1,4 +1,4 @@
-/* Built without cairo. */
+/* Stands in for report.c and what it is made of where cairo is missing. */
 #include "base/error.h"
 #include "convoy/report.h"
 
@@ -6,6 +6,5 @@ convoy_status convoy_report_write_sized(convoy_context *ctx, const convoy_report
                                         convoy_error *err)
 {
     (void)ctx, (void)options, (void)options_size;
-    return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "reports need cairo, which this build lacks; install libcairo2-dev (as Debian "
-                     "calls it) and build again");
+    return base_lacks(err, "reports need cairo", "libcairo2-dev");
 }

@@ -1,5 +1,3 @@
-#include "config.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +7,6 @@
 #include "base/quota.h"
 #include "base/text.h"
 #include "runtime/internal.h"
-
-#ifdef HAVE_CLBLAST
-#include <clblast_c.h>
-#endif
 
 #define LONGEST_TIMEOUT 1e8 /* seconds: three years */
 
@@ -92,11 +86,8 @@ static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
     ctx->variant_forced = o->variant != NULL;
     ctx->quiet = o->quiet;
     ctx->gemm_forced = o->gemm != NULL;
-#ifdef HAVE_CLBLAST
-    text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : native >= 4 ? "builtin" : "clblast");
-#else
-    text_copy(ctx->gemm, sizeof ctx->gemm, "builtin");
-#endif
+    bool clblast = native < 4 && gemm_supported(NULL) == CONVOY_OK;
+    text_copy(ctx->gemm, sizeof ctx->gemm, o->gemm ? o->gemm : clblast ? "clblast" : "builtin");
 }
 
 void rt_platform_version(const convoy_context *ctx, char *out, size_t size)
@@ -144,11 +135,8 @@ convoy_status convoy_context_create_sized(const convoy_context_options *options,
     TAKE_OPTIONS(convoy_context_options, own, options, options_size, err);
     const convoy_context_options *o = &own;
     TRY(check_options(o, err));
-#ifndef HAVE_CLBLAST
     if (o->gemm != NULL && strcmp(o->gemm, "clblast") == 0)
-        return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
-                         "gemm: this build has no CLBlast; install libclblast-dev and build again");
-#endif
+        TRY(gemm_supported(err));
     convoy_context *ctx = calloc(1, sizeof *ctx);
     if (ctx == NULL)
         return OUT_OF_MEMORY(err);
@@ -201,11 +189,7 @@ void convoy_context_destroy(convoy_context *ctx)
 {
     if (ctx == NULL)
         return;
-#ifdef HAVE_CLBLAST
-    if (ctx->used_gemm && !ctx->lost)
-        rt_tell_status(ctx, "CLBlastClearCache", CLBlastClearCache()); /* it would hold our context, and free its programs after the
-                                                                        * driver is gone */
-#endif
+    gemm_forget(ctx);
     rt_programs_destroy(ctx);
     rt_records_destroy(ctx);
     release_queues(ctx);
@@ -231,10 +215,8 @@ bool rt_family_preferred(const convoy_context *ctx, const char *family)
 
 bool rt_family_allowed(const convoy_context *ctx, const char *family)
 {
-#ifndef HAVE_CLBLAST
-    if (strcmp(family, "gemm") == 0)
+    if (strcmp(family, "gemm") == 0 && gemm_supported(NULL) != CONVOY_OK)
         return false;
-#endif
     bool forced = strcmp(family, "gemm") == 0 ? ctx->gemm_forced : ctx->variant_forced;
     return !forced || rt_family_preferred(ctx, family);
 }

@@ -1,11 +1,19 @@
-/* The matrix product of dense layers, by CLBlast. */
-#include "config.h"
+/* The matrix product of dense layers, by CLBlast. gemm_none.c stands in where that is missing. */
 #include "runtime/list.h"
 
-static int resolve(int size, int batch) { return size < 0 ? batch : size; }
+#include <clblast_c.h> /* behind it, which says what OpenCL it is */
+#include <stdlib.h>
+#include <string.h>
 
-#ifdef HAVE_CLBLAST
-#include <clblast_c.h>
+#include "base/text.h"
+
+convoy_status gemm_supported(convoy_error *err)
+{
+    (void)err;
+    return CONVOY_OK;
+}
+
+static int resolve(int size, int batch) { return size < 0 ? batch : size; }
 
 /* CLBlast's arguments for a batch size: everything row-major and packed. */
 typedef struct gemm_call {
@@ -87,23 +95,6 @@ convoy_status gemm_play(const rt_list *list, list_item *item, cl_event *event, c
     return CONVOY_OK;
 }
 
-#else
-
-convoy_status gemm_prepare(const rt_list *list, list_item *item, convoy_error *err)
-{
-    (void)list;
-    (void)resolve;
-    return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "%s: this build has no CLBlast", item->label);
-}
-
-convoy_status gemm_play(const rt_list *list, list_item *item, cl_event *event, convoy_error *err)
-{
-    (void)event;
-    return gemm_prepare(list, item, err);
-}
-
-#endif
-
 void gemm_release(const rt_list *list, list_item *item)
 {
     if (item->gemm.temporary == NULL)
@@ -111,4 +102,49 @@ void gemm_release(const rt_list *list, list_item *item)
     CL_RELEASE(list->ctx, clReleaseMemObject, item->gemm.temporary);
     list->ctx->counters.live_objects--;
     list->ctx->counters.bytes -= item->gemm.temporary_bytes;
+}
+
+void gemm_forget(convoy_context *ctx)
+{
+    if (ctx->used_gemm && !ctx->lost)
+        rt_tell_status(ctx, "CLBlastClearCache", CLBlastClearCache());
+}
+
+/* ---- parameters of its kernels ---- */
+
+enum { MOST_VALUES = 32 };
+
+/* "NAME=VALUE NAME=VALUE"; cuts the text at the names' ends. 0: it is not of this form. */
+static size_t parse(char *text, const char *names[MOST_VALUES], size_t values[MOST_VALUES])
+{
+    size_t count = 0;
+    char *rest, *end;
+    for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        char *equals = strchr(word, '=');
+        if (equals == NULL || count == MOST_VALUES)
+            return 0;
+        *equals = '\0';
+        unsigned long value = strtoul(equals + 1, &end, 10);
+        if (end == equals + 1 || *end != '\0' || value > 4096)
+            return 0;
+        names[count] = word;
+        values[count++] = value;
+    }
+    return count;
+}
+
+convoy_status rt_gemm_set(convoy_context *ctx, const char *kernel, const char *values, convoy_error *err)
+{
+    char text[RECORD_VALUE];
+    const char *names[MOST_VALUES];
+    size_t numbers[MOST_VALUES];
+    text_copy(text, sizeof text, values);
+    size_t count = parse(text, names, numbers);
+    CLBlastStatusCode code = CLBlastInvalidOverrideKernel;
+    if (count > 0)
+        code = CLBlastOverrideParameters(ctx->device, kernel, CLBlastPrecisionSingle, count, names, numbers);
+    if (code != CLBlastSuccess)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "CLBlast's kernel %s does not take the parameters '%s' (status %d)",
+                         kernel, values, (int)code);
+    return CONVOY_OK;
 }

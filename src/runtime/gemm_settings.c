@@ -1,9 +1,5 @@
 /* Parameters of CLBlast's kernels, where a record knows better ones than CLBlast's own. */
-#include "config.h"
-
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "runtime/list.h"
@@ -30,57 +26,6 @@ const rt_gemm_setting *rt_gemm_setting_at(size_t i)
 }
 
 void rt_gemm_key(const char *kernel, char *out, size_t size) { snprintf(out, size, "clblast %s", kernel); }
-
-#ifdef HAVE_CLBLAST
-#include <clblast_c.h>
-
-enum { MOST_VALUES = 32 };
-
-/* "NAME=VALUE NAME=VALUE"; cuts the text at the names' ends. 0: it is not of this form. */
-static size_t parse(char *text, const char *names[MOST_VALUES], size_t values[MOST_VALUES])
-{
-    size_t count = 0;
-    char *rest, *end;
-    for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-        char *equals = strchr(word, '=');
-        if (equals == NULL || count == MOST_VALUES)
-            return 0;
-        *equals = '\0';
-        unsigned long value = strtoul(equals + 1, &end, 10);
-        if (end == equals + 1 || *end != '\0' || value > 4096)
-            return 0;
-        names[count] = word;
-        values[count++] = value;
-    }
-    return count;
-}
-
-convoy_status rt_gemm_set(convoy_context *ctx, const char *kernel, const char *values, convoy_error *err)
-{
-    char text[RECORD_VALUE];
-    const char *names[MOST_VALUES];
-    size_t numbers[MOST_VALUES];
-    text_copy(text, sizeof text, values);
-    size_t count = parse(text, names, numbers);
-    CLBlastStatusCode code = CLBlastInvalidOverrideKernel;
-    if (count > 0)
-        code = CLBlastOverrideParameters(ctx->device, kernel, CLBlastPrecisionSingle, count, names, numbers);
-    if (code != CLBlastSuccess)
-        return base_fail(err, CONVOY_ERROR_ARGUMENT, "CLBlast's kernel %s does not take the parameters '%s' (status %d)",
-                         kernel, values, (int)code);
-    return CONVOY_OK;
-}
-
-#else
-
-convoy_status rt_gemm_set(convoy_context *ctx, const char *kernel, const char *values, convoy_error *err)
-{
-    (void)ctx;
-    (void)values;
-    return base_fail(err, CONVOY_ERROR_UNSUPPORTED, "%s: this build has no CLBlast", kernel);
-}
-
-#endif
 
 void gemm_apply_records(convoy_context *ctx)
 {

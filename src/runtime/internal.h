@@ -120,6 +120,11 @@ void rt_wait_destroy(convoy_context *ctx);
             return rt_fail((ctx), #function, cl_code_, err);                                                           \
     } while (0)
 
+/* gemm.c: is CLBlast there? If not, says what to install. In front of a context's end: CLBlast would hold it, and free its programs after
+ * the driver is gone. */
+convoy_status gemm_supported(convoy_error *err);
+void gemm_forget(convoy_context *ctx);
+
 /* device.c: the OpenCL device that `selector` (may be NULL: environment, then default) names. */
 convoy_status rt_device_select(const char *selector, cl_device_id *out, convoy_device_info *info, convoy_error *err);
 

@@ -61,7 +61,7 @@ typedef enum arg_set { ARGS_ALL, ARGS_BATCH, ARGS_VARIABLE, ARGS_SWITCHED } arg_
 convoy_status list_set_args(const rt_list *list, cl_kernel kernel, const rt_arg *args, int count, arg_set which,
                             convoy_error *err);
 
-/* gemm.c */
+/* gemm.c, or gemm_none.c. */
 convoy_status gemm_prepare(const rt_list *list, list_item *item, convoy_error *err);
 convoy_status gemm_play(const rt_list *list, list_item *item, cl_event *event, convoy_error *err);
 void gemm_release(const rt_list *list, list_item *item);

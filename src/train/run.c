@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/options.h"
-#include "config.h"
+#include "files/files.h"
 #include "model/model.h"
 #include "train/check_fit.h"
 #include "train/record.h"
@@ -165,15 +165,8 @@ static convoy_status begin(convoy_run *run, const convoy_run_options *options, c
 /* Better now than after hours of training. */
 static convoy_status check_build(const char *folder, convoy_error *err)
 {
-#ifdef HAVE_KERAS_FILES
-    (void)folder;
-    (void)err;
-    return CONVOY_OK;
-#else
-    return base_fail(err, CONVOY_ERROR_UNSUPPORTED,
-                     "%s: a run keeps its model as a .keras file, which needs libzip and libhdf5; this build lacks them; install "
-                     "libzip-dev and libhdf5-dev (as Debian calls them) and build again", folder);
-#endif
+    convoy_status status = keras_file_supported(err);
+    return status == CONVOY_OK ? status : base_fail_in(err, status, "%s: a run keeps its model as a .keras file", folder);
 }
 
 convoy_status convoy_run_create_sized(const convoy_run_options *options, size_t options_size, convoy_context *ctx,
