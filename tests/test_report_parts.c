@@ -116,14 +116,22 @@ static void test_inks(void **state)
     }
     ASSERT_OK(drawing_end(&d, &p, &err));
     assert_well_formed(p.data);
-    ASSERT_OK(picture_inline(&p, 7, "\"<alt>\"", &html, &err));
+    picture_inline(&p, "\"<alt>\"", &html);
     picture_free(&p);
     ASSERT_OK(text_take(&html, &out, &err));
     assert_well_formed(out);
-    expect_no_text(out, "rgb(");
-    expect_no_text(out, "id=\"g");
+    expect_no_text(out, "#"); /* neither colours nor ids */
     expect_text(out, "aria-label=\"&quot;&lt;alt&gt;&quot;\"");
-    expect_text(out, "href=\"#p7-");
+    expect_text(out, "<text class=\"i12\" x=\"100\" y=\"60\" font-size=\"10\" text-anchor=\"start\" textLength=\"");
+    expect_text(out, "<path class=\"i12\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"2\" d=\"M0 60L100 60\"/>");
+    for (int i = 0; i < INK_COUNT; i++) {
+        char class[16];
+        snprintf(class, sizeof class, "class=\"i%d\"", i);
+        expect_text(out, class);
+    }
+    free(out);
+    drawing_page_style(&html);
+    ASSERT_OK(text_take(&html, &out, &err));
     static const char *const colours[] = {"currentColor", "var(--faint)", "var(--grid)", "var(--box)", "var(--heat)",
                                           "var(--right)", "var(--wrong)", "var(--line-0)", "var(--line-1)", "var(--line-2)",
                                           "var(--line-3)", "var(--line-4)", "var(--line-5)"};
@@ -137,7 +145,7 @@ static void test_long_texts_are_cut(void **state)
 {
     (void)state;
     drawing d;
-    ASSERT_OK(drawing_begin(&d, true, 200, 100, &err));
+    ASSERT_OK(drawing_begin(&d, false, 200, 100, &err));
     const label narrow = {.x = 10, .y = 20, .size = 12, .most = 60};
     double x, y;
     assert_true(drawing_text_width(&d, &narrow, "a name that is much too long") > 100);

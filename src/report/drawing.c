@@ -1,13 +1,13 @@
 #include "report/drawing.h"
 
-#include <cairo-svg.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/html.h"
 #include "report/utf8.h"
 
-/* Every colour only once: picture_inline knows an ink by it. */
+/* As they are, and in a page. */
 static const struct {
     uint8_t red, green, blue;
     const char *css;
@@ -26,16 +26,6 @@ static const struct {
     [INK_ORANGE] = {0xE6, 0x9F, 0x00, "var(--line-4)"},
     [INK_SKY] = {0x56, 0xB4, 0xE9, "var(--line-5)"},
 };
-
-const char *ink_css(double red, double green, double blue)
-{
-    const double near = 0.4 / 255; /* cairo writes more digits than that */
-    for (int i = 0; i < INK_COUNT; i++)
-        if (fabs(red - inks[i].red / 255.0) < near && fabs(green - inks[i].green / 255.0) < near &&
-            fabs(blue - inks[i].blue / 255.0) < near)
-            return inks[i].css;
-    return NULL;
-}
 
 void picture_free(picture *p)
 {
@@ -61,13 +51,42 @@ static cairo_status_t on_bytes(void *closure, const unsigned char *data, unsigne
     return bytes->failed ? CAIRO_STATUS_WRITE_ERROR : CAIRO_STATUS_SUCCESS;
 }
 
+/* Elements have the class of their ink. */
+#define SVG_STYLE "text{white-space:pre}"
+#define SVG_SIZE " viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" fill=\"currentColor\" font-family=\"sans-serif\" stroke-linejoin=\"round\""
+
+static void begin_svg(drawing *d)
+{
+    text_add(&d->bytes, "<svg xmlns=\"http://www.w3.org/2000/svg\"" SVG_SIZE "><style>" SVG_STYLE, d->width, d->height, d->width, d->height);
+    for (int i = 0; i < INK_COUNT; i++)
+        text_add(&d->bytes, ".i%d{color:#%02x%02x%02x}", i, inks[i].red, inks[i].green, inks[i].blue);
+    text_add(&d->bytes, "</style>\n");
+    d->body = d->bytes.length;
+}
+
+void picture_inline(const picture *p, const char *alt, text *html)
+{
+    text_add(html, "<svg" SVG_SIZE " role=\"img\" aria-label=\"", p->width, p->height, p->width, p->height);
+    html_text(html, alt);
+    text_add(html, "\">\n");
+    text_add_bytes(html, p->data + p->body, p->size - p->body);
+}
+
+void drawing_page_style(text *css)
+{
+    text_add(css, "%s\n", SVG_STYLE);
+    for (int i = 0; i < INK_COUNT; i++) text_add(css, ".i%d{color:%s}\n", i, inks[i].css);
+}
+
 convoy_status drawing_begin(drawing *d, bool svg, int width, int height, convoy_error *err)
 {
     *d = (drawing){.width = width, .height = height, .svg = svg};
-    d->surface = svg ? cairo_svg_surface_create_for_stream(on_bytes, &d->bytes, width, height)
+    d->surface = svg ? cairo_recording_surface_create(CAIRO_CONTENT_ALPHA, NULL)
                      : cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
     d->cr = cairo_create(d->surface);
-    if (!svg) {
+    if (svg) {
+        begin_svg(d);
+    } else {
         cairo_set_source_rgb(d->cr, 1, 1, 1);
         cairo_paint(d->cr);
     }
@@ -86,9 +105,11 @@ convoy_status drawing_begin(drawing *d, bool svg, int width, int height, convoy_
 convoy_status drawing_end(drawing *d, picture *out, convoy_error *err)
 {
     convoy_status status;
-    *out = (picture){.width = d->width, .height = d->height, .svg = d->svg};
+    *out = (picture){.width = d->width, .height = d->height, .svg = d->svg, .body = d->body};
     TRY_GOTO(check(cairo_status(d->cr), err));
-    if (!d->svg)
+    if (d->svg)
+        text_add(&d->bytes, "</svg>\n");
+    else
         TRY_GOTO(check(cairo_surface_write_to_png_stream(d->surface, on_bytes, &d->bytes), err));
     cairo_surface_finish(d->surface);
     TRY_GOTO(check(cairo_surface_status(d->surface), err));
@@ -107,10 +128,78 @@ void drawing_drop(drawing *d)
     *d = (drawing){0};
 }
 
+/* ---- elements of an SVG ---- */
+
+static double hundredths(double pixels) { return round(pixels * 100) / 100; } /* which is fine enough */
+
+static void begin_element(drawing *d, const char *name)
+{
+    text_add(&d->bytes, "<%s class=\"i%d\"", name, (int)d->ink);
+    if (d->opacity < 1)
+        text_add(&d->bytes, " opacity=\"%.3g\"", d->opacity);
+}
+
+static void end_path(drawing *d)
+{
+    cairo_path_t *path = cairo_copy_path(d->cr);
+    text_add(&d->bytes, " d=\"");
+    for (int i = 0; i < path->num_data; i += path->data[i].header.length) {
+        const cairo_path_data_t *at = &path->data[i];
+        text_add(&d->bytes, "%c", "MLCZ"[at->header.type]); /* as cairo_path_data_type_t counts */
+        for (int k = 1; k < at->header.length; k++)
+            text_add(&d->bytes, "%s%.7g %.7g", k > 1 ? " " : "", hundredths(at[k].point.x), hundredths(at[k].point.y));
+    }
+    text_add(&d->bytes, "\"/>\n");
+    cairo_path_destroy(path);
+}
+
+/* As wide as cairo measured it, whatever fonts there are. */
+static void add_text(drawing *d, const label *where, double width, const char *clean)
+{
+    static const char *const anchors[] = {[ALIGN_LEFT] = "start", [ALIGN_CENTRE] = "middle", [ALIGN_RIGHT] = "end"};
+    double x = hundredths(where->x), y = hundredths(where->y);
+    begin_element(d, "text");
+    text_add(&d->bytes, " x=\"%.7g\" y=\"%.7g\" font-size=\"%g\" text-anchor=\"%s\" textLength=\"%.4g\"%s", x, y, where->size,
+             anchors[where->align], width, where->bold ? " font-weight=\"bold\"" : "");
+    if (where->upwards)
+        text_add(&d->bytes, " transform=\"rotate(-90 %.7g %.7g)\"", x, y);
+    text_add(&d->bytes, ">");
+    html_text(&d->bytes, clean);
+    text_add(&d->bytes, "</text>\n");
+}
+
 /* ---- strokes ---- */
+
+void drawing_fill(drawing *d, bool keep)
+{
+    if (d->svg) {
+        begin_element(d, "path");
+        end_path(d);
+    } else {
+        cairo_fill_preserve(d->cr);
+    }
+    if (!keep)
+        cairo_new_path(d->cr);
+}
+
+void drawing_stroke(drawing *d)
+{
+    if (!d->svg) {
+        cairo_stroke(d->cr);
+        return;
+    }
+    begin_element(d, "path");
+    text_add(&d->bytes, " fill=\"none\" stroke=\"currentColor\" stroke-width=\"%g\"", cairo_get_line_width(d->cr));
+    if (d->dashed)
+        text_add(&d->bytes, " stroke-dasharray=\"6 4\"");
+    end_path(d);
+    cairo_new_path(d->cr);
+}
 
 void drawing_ink(drawing *d, ink i, double opacity)
 {
+    d->ink = i;
+    d->opacity = opacity;
     cairo_set_source_rgba(d->cr, inks[i].red / 255.0, inks[i].green / 255.0, inks[i].blue / 255.0, opacity);
 }
 
@@ -119,13 +208,13 @@ void drawing_line(drawing *d, double x0, double y0, double x1, double y1, double
     cairo_set_line_width(d->cr, width);
     cairo_move_to(d->cr, x0, y0);
     cairo_line_to(d->cr, x1, y1);
-    cairo_stroke(d->cr);
+    drawing_stroke(d);
 }
 
 void drawing_rectangle(drawing *d, double x, double y, double width, double height)
 {
     cairo_rectangle(d->cr, x, y, width, height);
-    cairo_fill(d->cr);
+    drawing_fill(d, false);
 }
 
 void drawing_round_box(drawing *d, double x, double y, double width, double height, double radius)
@@ -187,7 +276,11 @@ void drawing_text(drawing *d, const label *where, const char *text)
     choose_font(d, where);
     if (where->most > 0 && advance(d, clean) > where->most)
         cut(d, clean, where->most);
-    double shift = where->align == ALIGN_LEFT ? 0 : advance(d, clean) * (where->align == ALIGN_CENTRE ? 0.5 : 1);
+    double width = advance(d, clean), shift = where->align == ALIGN_LEFT ? 0 : width * (where->align == ALIGN_CENTRE ? 0.5 : 1);
+    if (d->svg) {
+        add_text(d, where, width, clean);
+        return;
+    }
     cairo_move_to(d->cr, where->x - shift, where->y);
     cairo_show_text(d->cr, clean);
     cairo_new_path(d->cr);

@@ -1,4 +1,5 @@
-/* Pictures by cairo, as SVG or PNG. They are drawn in inks, not in colours: in a page each ink follows the page's theme. */
+/* Pictures, as PNG by cairo, or as SVG, for which cairo measures texts and keeps paths. They are drawn in inks, not in colours: in a page
+ * each ink follows the page's theme. */
 #ifndef REPORT_DRAWING_H
 #define REPORT_DRAWING_H
 
@@ -32,7 +33,7 @@ typedef enum ink {
 /* A finished picture. */
 typedef struct picture {
     char *data; /* owned */
-    size_t size;
+    size_t size, body; /* body: where in an SVG its elements begin */
     int width, height; /* pixels */
     bool svg;
 } picture;
@@ -43,6 +44,10 @@ typedef struct drawing {
     cairo_surface_t *surface;
     cairo_t *cr;
     text bytes;
+    ink ink; /* as drawing_ink said, and how opaque it is */
+    double opacity;
+    bool dashed; /* lines, of an SVG only */
+    size_t body;
     int width, height;
     bool svg;
 } drawing;
@@ -59,12 +64,15 @@ void drawing_ink(drawing *d, ink i, double opacity);
 void drawing_line(drawing *d, double x0, double y0, double x1, double y1, double width);
 void drawing_rectangle(drawing *d, double x, double y, double width, double height); /* filled */
 void drawing_round_box(drawing *d, double x, double y, double width, double height, double radius); /* the path only */
+/* cairo's path: inside and outline. Filling may keep it. */
+void drawing_fill(drawing *d, bool keep);
+void drawing_stroke(drawing *d); /* in an SVG with round corners */
 
 /* One line of any text on the baseline y; cut off with an ellipsis where it is wider than `most` (0: as wide as it is). */
 typedef struct label {
     double x, y, size, most;
     align align;
-    bool bold;
+    bool bold, upwards; /* upwards: of an SVG only */
 } label;
 void drawing_text(drawing *d, const label *where, const char *text);
 double drawing_text_width(drawing *d, const label *where, const char *text);
@@ -73,10 +81,10 @@ double drawing_text_width(drawing *d, const label *where, const char *text);
 convoy_status picture_of_pixels(const uint8_t *pixels, int width, int height, int channels, int enlarge, picture *out,
                                 convoy_error *err);
 
-/* An SVG picture as an element for an HTML page: inks become the page's colours (custom properties --faint, --line-0 and so on; the
- * text's is currentColor), and `number` makes its ids unlike those of the page's other pictures. `alt` tells what it shows. */
-convoy_status picture_inline(const picture *p, int number, const char *alt, text *html, convoy_error *err);
+/* An SVG picture as an element for an HTML page. `alt` tells what it shows. */
+void picture_inline(const picture *p, const char *alt, text *html);
 
-/* The ink of a colour that was drawn, as CSS; NULL: none. Parts from 0 to 1. */
-const char *ink_css(double red, double green, double blue);
+/* What such a page's style sheet needs besides: inks are its colours (custom properties --faint, --line-0 and so on). */
+void drawing_page_style(text *css);
+
 #endif

@@ -89,7 +89,7 @@ void page_image(page *p, const picture *made, int width, int height, const char 
 }
 
 /* A wide drawing does not shrink until nobody can read it: it can be scrolled. */
-static convoy_status add_drawing(page *p, const char *alt, const picture *made, convoy_error *err)
+static void add_drawing(page *p, const char *alt, const picture *made)
 {
     bool wide = made->width > 460;
     if (wide) {
@@ -97,9 +97,8 @@ static convoy_status add_drawing(page *p, const char *alt, const picture *made, 
         html_text(&p->body, alt);
         text_add(&p->body, "\">");
     }
-    TRY(picture_inline(made, ++p->pictures, alt, &p->body, err));
+    picture_inline(made, alt, &p->body);
     text_add(&p->body, wide ? "</div>" : "");
-    return CONVOY_OK;
 }
 
 static convoy_status add_picture(page *p, const char *name, const char *alt, const char *caption, const picture *made,
@@ -108,7 +107,7 @@ static convoy_status add_picture(page *p, const char *name, const char *alt, con
     TRY(page_file(p, name, made, err));
     text_add(&p->body, "<figure class=\"%s\">", made->svg ? "drawn" : "pixels");
     if (made->svg)
-        TRY(add_drawing(p, alt, made, err));
+        add_drawing(p, alt, made);
     else
         page_image(p, made, made->width, made->height, alt);
     text_add(&p->body, "<figcaption>");
@@ -134,7 +133,9 @@ static void add_head(text *html, const char *title)
              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
              "style-src 'unsafe-inline'\">\n<link rel=\"icon\" href=\"data:,\">\n<title>");
     html_text(html, title);
-    text_add(html, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n<h1>", report_style("page"));
+    text_add(html, "</title>\n<style>\n%s", report_style("page"));
+    drawing_page_style(html);
+    text_add(html, "</style>\n</head>\n<body>\n<main>\n<h1>");
     html_name(html, title);
     text_add(html, "</h1>\n");
 }

@@ -7,7 +7,6 @@
 typedef struct page {
     text body, contents;
     char folder[4096];  /* where the files go */
-    int pictures;       /* SVG pictures so far */
     int sections;
     int level;          /* of the next heading that page_section writes: 2, or 3 within a run of several */
     char prefix[32];    /* of the names of files: "run2-" where there are several runs */

@@ -119,17 +119,11 @@ static void draw_mark(drawing *d, bool dashed, double x, double y)
     if (dashed) {
         cairo_rectangle(d->cr, x - 3, y - 3, 6, 6);
         cairo_set_line_width(d->cr, 1.5);
-        cairo_stroke(d->cr);
+        drawing_stroke(d);
     } else {
         cairo_arc(d->cr, x, y, 3, 0, 6.28318530717958648);
-        cairo_fill(d->cr);
+        drawing_fill(d, false);
     }
-}
-
-static void set_dashes(drawing *d, bool dashed)
-{
-    const double dashes[] = {6, 4};
-    cairo_set_dash(d->cr, dashes, dashed ? 2 : 0, 0);
 }
 
 static void draw_curve(const canvas *c, const plot_curve *curve)
@@ -138,8 +132,7 @@ static void draw_curve(const canvas *c, const plot_curve *curve)
     bool drawing = false;
     drawing_ink(c->d, curve->ink, 1);
     cairo_set_line_width(cr, 2);
-    cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
-    set_dashes(c->d, curve->dashed);
+    c->d->dashed = curve->dashed;
     for (size_t i = 0; i < curve->count; i++) {
         if (!isfinite(curve->y[i])) {
             drawing = false;
@@ -148,8 +141,8 @@ static void draw_curve(const canvas *c, const plot_curve *curve)
         (drawing ? cairo_line_to : cairo_move_to)(cr, to_x(c, curve->x[i]), to_y(c, curve->y[i]));
         drawing = true;
     }
-    cairo_stroke(cr);
-    set_dashes(c->d, false);
+    drawing_stroke(c->d);
+    c->d->dashed = false;
     for (size_t i = 0; curve->count <= MOST_MARKS && i < curve->count; i++)
         if (isfinite(curve->y[i]))
             draw_mark(c->d, curve->dashed, to_x(c, curve->x[i]), to_y(c, curve->y[i]));
@@ -162,9 +155,9 @@ static void draw_legend(const plot *p, drawing *d)
         const plot_entry *e = &p->legend[i];
         double x = LEFT + column * (double)(i % LEGEND_COLUMNS), y = HEIGHT + LEGEND_LINE * (double)(i / LEGEND_COLUMNS) + 8;
         drawing_ink(d, e->ink, 1);
-        set_dashes(d, e->dashed);
+        d->dashed = e->dashed;
         drawing_line(d, x, y, x + 28, y, 2);
-        set_dashes(d, false);
+        d->dashed = false;
         if (e->marked)
             draw_mark(d, e->dashed, x + 14, y);
         drawing_ink(d, INK_TEXT, 1);

@@ -42,19 +42,11 @@ static void draw_names(drawing *d, const section_run *s, int n)
         const char *name = evaluation_class_name(s->evaluation, s->run, i, number);
         across.y = LABEL + CELL * i + CELL / 2 + 4;
         drawing_text(d, &across, name);
-        cairo_save(d->cr);
-        cairo_translate(d->cr, LABEL + CELL * i + CELL / 2 + 4, LABEL - 6);
-        cairo_rotate(d->cr, -1.57079632679489662);
-        drawing_text(d, &(label){.size = 12, .most = LABEL - 26}, name);
-        cairo_restore(d->cr);
+        drawing_text(d, &(label){.x = across.y, .y = LABEL - 6, .size = 12, .most = LABEL - 26, .upwards = true}, name);
     }
     drawing_ink(d, INK_FAINT, 1);
     drawing_text(d, &(label){.x = LABEL + CELL * n / 2.0, .y = 11, .size = 12, .align = ALIGN_CENTRE}, "taken for");
-    cairo_save(d->cr);
-    cairo_translate(d->cr, 11, LABEL + CELL * n / 2.0);
-    cairo_rotate(d->cr, -1.57079632679489662);
-    drawing_text(d, &(label){.size = 12, .align = ALIGN_CENTRE}, "true class");
-    cairo_restore(d->cr);
+    drawing_text(d, &(label){.x = 11, .y = LABEL + CELL * n / 2.0, .size = 12, .align = ALIGN_CENTRE, .upwards = true}, "true class");
 }
 
 static void draw_cells(drawing *d, const unsigned *pairs, int n)

@@ -37,7 +37,7 @@ static void draw_arrow(drawing *d, double x, double y)
     cairo_line_to(d->cr, x - 4, y - 7);
     cairo_line_to(d->cr, x + 4, y - 7);
     cairo_close_path(d->cr);
-    cairo_fill(d->cr);
+    drawing_fill(d, false);
 }
 
 static void draw_edge(drawing *d, const graph *g, const graph_edge *edge)
@@ -51,7 +51,7 @@ static void draw_edge(drawing *d, const graph *g, const graph_edge *edge)
     cairo_curve_to(d->cr, x0, y0 + bend, x1, y1 - bend, x1, y1 - (passes ? 0 : 6));
     if (passes)
         cairo_line_to(d->cr, x1, y1 + BOX_HEIGHT);
-    cairo_stroke(d->cr);
+    drawing_stroke(d);
     if (!passes)
         draw_arrow(d, x1, y1);
 }
@@ -64,10 +64,10 @@ static void draw_box(drawing *d, const convoy_model *m, const graph_item *item)
     char shape[96], number[40], second[200];
     drawing_round_box(d, x, y, BOX, BOX_HEIGHT, 6);
     drawing_ink(d, INK_BOX, 1);
-    cairo_fill_preserve(d->cr);
+    drawing_fill(d, true);
     drawing_ink(d, INK_FAINT, 1);
     cairo_set_line_width(d->cr, 1);
-    cairo_stroke(d->cr);
+    drawing_stroke(d);
     drawing_ink(d, INK_TEXT, 1);
     summary_number(count_parameters(l), true, number, sizeof number);
     label right = {.x = x + BOX - 10, .y = y + 18, .size = 13, .align = ALIGN_RIGHT};
