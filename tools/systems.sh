@@ -1,6 +1,8 @@
-# For tools/test-systems: makes roots of Debian releases and runs commands in them. Needs say's caller to be in the repository.
+# shellcheck shell=sh
+# For tools/test-systems and tools/test-packages: makes roots of Debian releases and runs commands in them. Who calls it is in the
+# repository.
 
-say() { echo "tools/test-systems: $*" >&2; }
+say() { echo "tools/${0##*/}: $*" >&2; }
 
 # Exits with 3 where there can be no roots.
 need_roots() {
