@@ -30,7 +30,8 @@ inline int2 span_of(int o, int sources, int outputs)
     return (int2)(min((int)floor((float)o * scale), sources - 1), clamp((int)ceil((float)(o + 1) * scale) - 1, 0, sources - 1));
 #else
     float reach = reach_of(scale);
-    return clamp((int2)((int)ceil(at - reach - 0.5f), (int)floor(at + reach - 0.5f)), 0, sources - 1);
+    int2 reached = (int2)((int)ceil(at - reach - 0.5f), (int)floor(at + reach - 0.5f));
+    return clamp(reached, (int2)(0), (int2)(sources - 1)); // oclgrind takes no scalars here
 #endif
 }
 

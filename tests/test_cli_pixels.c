@@ -11,7 +11,7 @@
 enum { IMAGES = 12, SIDE = 4 };
 
 #define SMALL "{\"class_name\":\"Sequential\",\"config\":{\"layers\":[{\"class_name\":\"InputLayer\",\"config\":" \
-    "{\"batch_shape\":[null,4,4,1]}}," 
+    "{\"batch_shape\":[null,4,4,1]}},"
 #define END FLATTEN "," DENSE("2") "]}}"
 #define RESCALING "{\"class_name\":\"Rescaling\",\"config\":{\"scale\":0.00392156862745098}},"
 

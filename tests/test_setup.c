@@ -107,7 +107,7 @@ static void test_wrong_usage(void **state)
     (void)state;
     shell("'%s/tools/setup' tests", TEST_SOURCE_DIR);
     assert_int_equal(last.code, 2);
-    expect_text(last.err, "unknown argument 'tests'; known: test, pocl, systems");
+    expect_text(last.err, "unknown argument 'tests'; known: test, pocl, lint, systems");
     shell("'%s/tools/test-systems' bullseye", TEST_SOURCE_DIR);
     assert_int_equal(last.code, 2);
     expect_text(last.err, "unknown argument 'bullseye'; known: --steps and bookworm trixie forky");

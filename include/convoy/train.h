@@ -113,8 +113,8 @@ typedef struct convoy_fit_options {
     const char *const *metrics;
     /* Weights of the images' losses: the loss of a batch is sum(weight x loss) / images. Of classes, as in Keras: "{0: 1.0, 3:
      * 2.5}", the brackets may be left out; a class that is not named weighs 1. Or of images: as many floats as `data` has
-     * images. They exclude each other. Neither changes metrics, but those of a file's weighted_metrics. Validation sees sample weights only when a validation_split
-     * takes its images, and class weights never. NULL: all weigh 1. */
+     * images. They exclude each other. Neither changes metrics, but those of a file's weighted_metrics. Validation sees sample
+     * weights only when a validation_split takes its images, and class weights never. NULL: all weigh 1. */
     const char *class_weight;
     const float *sample_weight;
     uint64_t seed;            /* order of the images, and what layers like Dropout draw */

@@ -14,6 +14,10 @@ convoy_status base_options_take(void *own, size_t own_size, const void *given, s
 /* Defines `name`, the library's own copy of `given`. Returns from the function when that fails. */
 #define TAKE_OPTIONS(type, name, given, given_size, err)                                                               \
     type name;                                                                                                         \
-    TRY(base_options_take(&name, sizeof name, given, given_size, #type, err))
+    do {                                                                                                               \
+        convoy_status taken_ = base_options_take(&name, sizeof name, given, given_size, #type, err);                   \
+        if (taken_ != CONVOY_OK)                                                                                       \
+            return taken_;                                                                                             \
+    } while (0)
 
 #endif

@@ -164,7 +164,8 @@ int cli_load_model(const char *name_or_path, convoy_model **out, bool *has_weigh
  * CLI_RUN or an exit code. */
 #define CLI_WEIGHTS_OPTION(w)                                                                                          \
     {.name = "weights", .kind = CLI_TEXT, .value = (w), .meta = "FILE",                                                \
-     .help = "take the weights from this .weights.h5, .h5, .keras or\n.safetensors file, or TensorFlow.js's model.json, of a model with\nthese layers"}
+     .help = "take the weights from this .weights.h5, .h5, .keras or\n.safetensors file, or TensorFlow.js's "           \
+             "model.json, of a model with\nthese layers"}
 int cli_load_weights(const char *path, convoy_model *model, bool *has_weights);
 
 /* Says so when what the model ends in and what the loss takes do not go together. `loss` may be NULL: the model's own. */

@@ -281,7 +281,8 @@ int cmd_predict(int argc, char **argv)
         {.name = "input", .kind = CLI_TEXT, .value = &p.input, .meta = "FILE.npy",
          .help = "an array (N, ...) in place of images, taken as it is"},
         {.name = "output", .letter = 'o', .kind = CLI_TEXT, .value = &p.output, .meta = "FILE",
-         .help = "where the model's outputs for --input go, as they are\n(.npy); or the labels of an image's pixels (.png, or a\nfolder for several; "
+         .help = "where the model's outputs for --input go, as they are\n(.npy); or the labels of an image's pixels (.png, or a\n"
+                 "folder for several; "
                  "default: NAME.labels.png, here)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &p.batch_size, .meta = "N", .least = 1, .most = 1e6,
          .help = "images that go through the model at once (default: 32)"},
@@ -297,7 +298,8 @@ int cmd_predict(int argc, char **argv)
         .details = "IMAGE is a PNG or JPEG file of any size, a folder of them, or - for paths on standard input, a\n"
                    "line each. Images are made to fit the model as those of a data set are. Class names are those that\n"
                    "training stored in the model. What its outputs mean follows from its last activation and its loss:\n"
-                   "probabilities of classes, of two classes from one value, of several labels, or numbers as they are. An image that can't be read is told, and the exit code is 1.\n\n"
+                   "probabilities of classes, of two classes from one value, of several labels, or numbers as they are. "
+                   "An image that can't be read is told, and the exit code is 1.\n\n"
                    "Example: convoy predict flowers.keras rose.jpg tulip.png",
         .options = options,
         .least = 1,

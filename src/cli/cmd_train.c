@@ -371,7 +371,8 @@ int cmd_train(int argc, char **argv)
         {.name = "epochs", .kind = CLI_INT, .value = &t.fit.epochs, .meta = "N", .least = 1, .most = 1e6,
          .help = "times through the training images (default: 1)"},
         {.name = "initial-epoch", .kind = CLI_INT, .value = &t.fit.initial_epoch, .meta = "N", .most = 1e6,
-         .help = "go on with a run that has done N of its epochs, with\nwhat its callbacks know by the .keras file (default: 0,\na new run)"},
+         .help = "go on with a run that has done N of its epochs, with\nwhat its callbacks know by the .keras file "
+                 "(default: 0,\na new run)"},
         {.name = "batch-size", .kind = CLI_INT, .value = &t.fit.batch_size, .meta = "N", .least = 1, .most = 1e6,
          .help = "images in a step (default: 32)"},
         {.name = "optimizer", .kind = CLI_TEXT, .value = &t.fit.optimizer, .meta = "NAME",
@@ -386,7 +387,8 @@ int cmd_train(int argc, char **argv)
          .help = "first weights and order of the images (default: 1)"},
         {.name = "no-shuffle", .kind = CLI_FLAG, .value = &t.fit.no_shuffle, .help = "keep the order of the images"},
         {.name = "validation-split", .kind = CLI_REAL, .value = &t.fit.validation_split, .meta = "X", .above = true,
-         .most = 1, .below = true, .help = "hold out this last fraction (of each class, where the\nimages stand class after class), evaluate it after\neach epoch"},
+         .most = 1, .below = true, .help = "hold out this last fraction (of each class, where the\nimages stand class after class), "
+                                           "evaluate it after\neach epoch"},
         {.name = "validation", .kind = CLI_TEXT, .value = &t.validation_name, .meta = "DATA",
          .help = "evaluate the test images of DATA after each epoch;\nthe word test: those of --data"},
         {.name = "no-validation", .kind = CLI_OFF, .value = &t.validate, .help = "no such evaluation (the default)"},

@@ -101,7 +101,8 @@ static int print_json(const tuning *t, const convoy_tune_result *result)
         "{s:s, s:s, s:i, s:o, s:o, s:o, s:I, s:s, s:o, s:o}", "device", convoy_context_device(t->ctx)->name, "model",
         t->model_name, "batch_size", t->how.batch_size, "seconds", cli_json_number(result->seconds), "untuned_microseconds",
         cli_json_number(result->untuned_microseconds), "tuned_microseconds", cli_json_number(result->tuned_microseconds),
-        "improved", (json_int_t)result->improved, "clblast", result->clblast, "saved", result->saved[0] ? json_string(result->saved) : json_null(),
+        "improved", (json_int_t)result->improved, "clblast", result->clblast, "saved",
+        result->saved[0] ? json_string(result->saved) : json_null(),
         "problems", rows));
 }
 

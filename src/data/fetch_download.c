@@ -387,7 +387,7 @@ static convoy_status complete_file(download *d)
 convoy_status fetch_download(const fetch_run *run, const fetch_part *part, const char *url, const char *path,
                              bool *mixed, convoy_error *err)
 {
-    convoy_error own; /* the steps read its status */
+    convoy_error own = {0}; /* the steps read its status */
     download d = {.run = run, .part = part, .url = url, .path = path, .fd = -1, .err = err == NULL ? &own : err};
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return base_fail(err, CONVOY_ERROR_FILE, "libcurl can't be used: it does not start");

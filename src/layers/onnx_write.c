@@ -42,7 +42,7 @@ static void begin_tensor(onnx_graph *g, const char *name, const convoy_shape *sh
 static void add_transposed(text *t, const convoy_shape *shape, const float *values, const int *order)
 {
     float chunk[256];
-    size_t step[CONVOY_MAX_RANK], filled = 0, size = 1;
+    size_t step[CONVOY_MAX_RANK] = {0}, filled = 0, size = 1;
     for (int i = shape->rank; i-- > 0; size *= (size_t)shape->dim[i])
         step[i] = size;
     for (size_t i = 0; i < size; i++) {

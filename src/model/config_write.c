@@ -26,7 +26,7 @@ static json_t *write_reference(const level *l, level_ref ref, bool in_list)
 {
     const level_item *item = item_of(l, ref);
     bool counted = in_list && item->is_scope && l->model->scopes[item->at].functional;
-    return json_pack("[s, I, I]", item->name, (json_int_t)(l->uses[ref.use].index + counted), (json_int_t)ref.tensor);
+    return json_pack("[s, I, I]", item->name, (json_int_t)l->uses[ref.use].index + (json_int_t)counted, (json_int_t)ref.tensor);
 }
 
 static json_t *write_tensor(const level *l, level_ref ref)

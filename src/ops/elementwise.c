@@ -159,7 +159,7 @@ convoy_status ops_reduce_chunks(rt_list *list, convoy_context *ctx, const char *
     rt_push(&launch, RT_INT(stride));
     rt_push(&launch, RT_INT(count));
     rt_push(&launch, RT_INT(rest_count));
-    ops_range(&launch, ctx, 0, (size_t)(vectors + rest_vectors), 1);
+    ops_range(&launch, ctx, 0, (size_t)vectors + (size_t)rest_vectors, 1);
     launch.bytes = 4.0 * (count + rest_count) * (chunks + 1);
     launch.flops = (double)(count + rest_count) * chunks;
     return rt_list_add(list, &launch, err);

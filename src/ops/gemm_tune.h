@@ -10,10 +10,10 @@ typedef struct gemm_tune_result {
     size_t count, tried;
 } gemm_tune_result;
 
-/* Tries rt_gemm_setting_at(0 ..) until `until` (by clock_seconds) or `go_on` (asked before each but the first) says no. `jobs` are those that the gemm variant runs. A setting
- * wins when it is faster in all by more than noise, measured twice, and all values are right; those that do not build or are wrong
- * become bad records. Nothing leads back to CLBlast's own parameters in this process (rt_gemm_set): it is left with the fastest
- * of those tried. No record is made of the result here. */
+/* Tries rt_gemm_setting_at(0 ..) until `until` (by clock_seconds) or `go_on` (asked before each but the first) says no. `jobs` are
+ * those that the gemm variant runs. A setting wins when it is faster in all by more than noise, measured twice, and all values are
+ * right; those that do not build or are wrong become bad records. Nothing leads back to CLBlast's own parameters in this process
+ * (rt_gemm_set): it is left with the fastest of those tried. No record is made of the result here. */
 convoy_status gemm_tune(convoy_context *ctx, const conv_job *jobs, size_t count, double until, bool (*go_on)(void *user), void *user,
                         gemm_tune_result *result, convoy_error *err);
 

@@ -1,6 +1,6 @@
 /* A plan's tensors and their lifetimes.
- * Moments: node i runs forward at i, the losses at N, node i runs backward at 2N - i, updates at 2N + 1. What the caller fills (the model's inputs)
- * lives from 0 on, what the caller reads (its outputs) up to N. */
+ * Moments: node i runs forward at i, the losses at N, node i runs backward at 2N - i, updates at 2N + 1. What the caller
+ * fills (the model's inputs) lives from 0 on, what the caller reads (its outputs) up to N. */
 #include "plan/inside.h"
 
 static arena_tensor *tensor_of(plan *p, size_t node, int kind) { return &p->tensors[node * T_KINDS + (size_t)kind]; }

@@ -84,7 +84,8 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
     layer_io io = {.ctx = p->ctx, .batch = p->options.batch, .training = p->options.training,
                    .seed = p->options.seed, .stream = (uint32_t)i, .output = output_of(p, i),
                    .saved = n->tensor[T_SAVED], .zeros = p->zeros, .weights_stay = !p->options.training,
-                   .activation = n->ending, .leaves_activation = n->leaves_activation, .residual = n->has_residual ? output_of(p, n->residual) : NULL,
+                   .activation = n->ending, .leaves_activation = n->leaves_activation,
+                   .residual = n->has_residual ? output_of(p, n->residual) : NULL,
                    .scratch = n->tensor[backward ? T_BACKWARD_SCRATCH : T_FORWARD_SCRATCH],
                    .filter_scratch = n->tensor[T_FILTER_SCRATCH]};
     for (int k = 0; k < n->node->input_count; k++) {

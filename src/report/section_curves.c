@@ -151,7 +151,7 @@ static void add_best_row(report *r, const char *name, column_of *column, bool pe
         if (best == NULL)
             add_value(html, NAN, percent);
         else
-            text_add(html, percent ? "<td>%.2f %% (%.0f)</td>" : "<td>%.4f (%.0f)</td>", 
+            text_add(html, percent ? "<td>%.2f %% (%.0f)</td>" : "<td>%.4f (%.0f)</td>",
                      percent ? 100 * column(best) : column(best), best->epoch + 1);
     }
     text_add(html, "</tr>\n");

@@ -45,7 +45,7 @@ static convoy_status add_filters(const section_run *s, const model_node *node, c
     const int *dim = l->param[0].shape.dim;
     int in = dim[2], out = dim[3], count = out < MOST_FILTERS ? out : MOST_FILTERS;
     bool colour = in == 3 && l->input[0].rank == 3 && l->input[0].dim[2] == 3;
-    float *mean = in == 1 || colour ? NULL : mean_over_inputs(node->weights[0], (size_t)(dim[0] * dim[1]), (size_t)in, (size_t)out);
+    float *mean = in == 1 || colour ? NULL : mean_over_inputs(node->weights[0], (size_t)dim[0] * (size_t)dim[1], (size_t)in, (size_t)out);
     picture made;
     char alt[512], about[512];
     if (mean == NULL && in != 1 && !colour)

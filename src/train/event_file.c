@@ -158,7 +158,7 @@ convoy_status event_file_images(event_file *file, const char *tag, int64_t step,
 {
     char number[16];
     text tensor = {0}, shape = {0}, dim = {0};
-    proto_number(&dim, 1, (uint64_t)(2 + count));
+    proto_number(&dim, 1, 2 + (uint64_t)count);
     proto_message(&shape, 2, &dim);
     proto_number(&tensor, 1, DT_STRING);
     proto_message(&tensor, 2, &shape);

@@ -47,7 +47,8 @@ bool objective_takes_logits(const loss_settings *s, const activation *ending)
 {
     if (ending != activation_find("sigmoid") && ending != activation_find("softmax"))
         return false;
-    return s->class->on_logits && s->ignore.count == 0 && (!is_binary_focal(s) || (!s->from_logits && ending == activation_find("sigmoid")));
+    return s->class->on_logits && s->ignore.count == 0 &&
+           (!is_binary_focal(s) || (!s->from_logits && ending == activation_find("sigmoid")));
 }
 
 const activation *objective_ending(const objective *o, const convoy_model *model, bool training)

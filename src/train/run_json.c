@@ -78,7 +78,8 @@ static void add_scale(json_t *root, const char *name, double scale)
         json_object_set_new(root, name, number(scale));
 }
 
-static json_t *data_json(const convoy_run_options *options, const convoy_model *model, const convoy_dataset *data, const convoy_fit_options *fit)
+static json_t *data_json(const convoy_run_options *options, const convoy_model *model, const convoy_dataset *data,
+                         const convoy_fit_options *fit)
 {
     convoy_shape shape = convoy_dataset_shape(data);
     size_t all = convoy_dataset_count(data), held_out = 0;

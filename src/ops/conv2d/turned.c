@@ -45,7 +45,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     const int *v = job->params;
     const conv_buffers *b = job->buffers;
     const conv_shape *s = job->problem.shape;
-    size_t pixels = (size_t)s->height * (size_t)s->width, tile = (size_t)(v[VW] * v[VECTORS]);
+    size_t pixels = (size_t)s->height * (size_t)s->width, tile = (size_t)v[VW] * (size_t)v[VECTORS];
     (void)ctx;
     conv_launch_begin(&l, job, "backward data", "conv2d_turned", "conv2d_backward_data_vec_turned");
     conv_launch_activation(&l, job);

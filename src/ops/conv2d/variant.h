@@ -87,7 +87,8 @@ bool conv_problem_parse(const char *key, conv_shape *shape, conv_problem *out);
 const char *conv_pass_key(conv_pass pass);
 /* "vec_images VW=16 VECTORS=2 IMAGES=13": the value of a record, and what bench shows. */
 void conv_choice_text(const conv_choice *choice, char *out, size_t size);
-/* Reads such a text; a name alone stands for the variant's defaults. False when it names no variant of the pass, or misses a parameter, or does not fit. */
+/* Reads such a text; a name alone stands for the variant's defaults. False when it names no variant of the pass, or misses a parameter,
+ * or does not fit. */
 bool conv_choice_parse(const convoy_context *ctx, const conv_problem *p, const char *text, conv_choice *out);
 
 /* ---- for the variants' files ---- */
