@@ -3,11 +3,8 @@
 convoy_status conv_build(const layer *l, const int kernel_size[2], const int strides[2], const int dilation_rate[2], bool same,
                          conv_shape *out, convoy_error *err)
 {
-    char shape[96];
     int reach[2];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    TRY(layer_takes_images(l, err));
     *out = (conv_shape){.height = l->input[0].dim[0], .width = l->input[0].dim[1], .in = l->input[0].dim[2]};
     for (int d = 0; d < 2; d++) {
         out->kernel[d] = kernel_size[d];

@@ -80,10 +80,7 @@ static long output_size(const transpose_state *s, int d, int n, long reach)
 static convoy_status check(const layer *l, convoy_error *err)
 {
     const transpose_state *s = l->state;
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    TRY(layer_takes_images(l, err));
     bool strided = s->strides[0] > 1 || s->strides[1] > 1;
     if (strided && (s->dilation_rate[0] > 1 || s->dilation_rate[1] > 1))
         return base_fail(err, CONVOY_ERROR_MODEL,

@@ -25,10 +25,7 @@ static const option options[] = {
 static convoy_status build(layer *l, convoy_error *err)
 {
     const global_state *s = l->state;
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    TRY(layer_takes_images(l, err));
     int channels = l->input[0].dim[2];
     l->output = s->keepdims ? (convoy_shape){3, {1, 1, channels}} : (convoy_shape){1, {channels}};
     return CONVOY_OK;

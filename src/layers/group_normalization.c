@@ -1,51 +1,16 @@
-/* GroupNormalization over groups of the last axis. Formulas and kernels: cl/group_norm.cl. */
+/* GroupNormalization over groups of the last axis. */
 #include "layers/onnx.h"
-#include "ops/group_norm.h"
-
-typedef struct state {
-    option_axes axis;
-    int groups;
-    double epsilon;
-    bool center, scale;
-    initializer beta_initializer, gamma_initializer;
-    param_rules beta_rules, gamma_rules;
-    group_norm norm;  /* set by build */
-    int gamma, beta;  /* indices of the parameters; -1: none */
-} state;
-
-#define AT(member) .offset = offsetof(state, member)
+#include "layers/sample_normalization.h"
 
 static const option options[] = {
-    {.name = "groups", .kind = OPTION_INT, AT(groups), .standard = "32", .least = -1, .most = 1 << 24},
-    {.name = "axis", .kind = OPTION_AXES, AT(axis), .standard = "-1"},
-    {.name = "epsilon", .kind = OPTION_FLOAT, AT(epsilon), .standard = "0.001", .least = 0, .most = 1e30},
-    {.name = "center", .kind = OPTION_BOOL, AT(center), .standard = "true"},
-    {.name = "scale", .kind = OPTION_BOOL, AT(scale), .standard = "true"},
-    {.name = "beta_initializer", .kind = OPTION_INITIALIZER, AT(beta_initializer), .standard = "\"zeros\""},
-    {.name = "gamma_initializer", .kind = OPTION_INITIALIZER, AT(gamma_initializer), .standard = "\"ones\""},
-    OPTION_RULES("beta", state, beta_rules),
-    OPTION_RULES("gamma", state, gamma_rules),
+    {.name = "groups", .kind = OPTION_INT, SAMPLE_NORMALIZATION_AT(groups), .standard = "32", .least = -1, .most = 1 << 24},
+    SAMPLE_NORMALIZATION_OPTIONS,
     {0},
 };
 
-static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return l->trainable ? ops_group_norm_scratch(ctx, &((const state *)l->state)->norm, batch) : 0;
-}
-
-static int add_param(layer *l, const char *name, const initializer *init, const param_rules *rules, bool wanted)
-{
-    int channels = ((const state *)l->state)->norm.channels;
-    if (wanted) {
-        layer_add_param(l, name, (convoy_shape){1, {channels}}, *init, channels, channels);
-        layer_add_rules(l, rules);
-    }
-    return wanted ? l->param_count - 1 : -1;
-}
-
 static convoy_status build(layer *l, convoy_error *err)
 {
-    state *s = l->state;
+    sample_normalization *s = l->state;
     int first;
     TRY(layer_last_axes(l, &s->axis, &first, err));
     if (s->axis.count != 1)
@@ -54,70 +19,16 @@ static convoy_status build(layer *l, convoy_error *err)
     if (groups < 1 || channels % groups != 0)
         return base_fail(err, CONVOY_ERROR_MODEL, "option 'groups' is %d with %d channels; a divisor of the channels, or -1 "
                          "for a group of each, is expected", s->groups, channels);
-    l->output = l->input[0];
     s->norm = (group_norm){.samples = 1, .pixels = (int)(shape_count(&l->input[0]) / (size_t)channels), .groups = groups,
                            .channels = channels, .epsilon = s->epsilon, .scale = s->scale, .center = s->center};
-    s->gamma = add_param(l, "gamma", &s->gamma_initializer, &s->gamma_rules, s->scale);
-    s->beta = add_param(l, "beta", &s->beta_initializer, &s->beta_rules, s->center);
-    l->backward_reads_input = true;
-    l->saved_per_image = ops_group_norm_saved(&s->norm);
-    l->backward_scratch = scratch;
+    sample_normalization_finish(l, &(convoy_shape){1, {channels}}, channels, channels);
     return CONVOY_OK;
-}
-
-static group_norm_buffers buffers_of(const layer *l, const layer_io *io)
-{
-    const state *s = l->state;
-    bool scale = s->norm.scale, center = s->norm.center;
-    return (group_norm_buffers){
-        .x = io->input[0], .y = io->output, .saved = io->saved, .scratch = io->scratch, .dy = io->d_output,
-        .dx = io->d_input[0], .gamma = scale ? io->param[s->gamma] : NULL, .beta = center ? io->param[s->beta] : NULL,
-        .d_gamma = scale && l->trainable ? io->d_param[s->gamma] : NULL,
-        .d_beta = center && l->trainable ? io->d_param[s->beta] : NULL,
-    };
-}
-
-static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
-{
-    const state *s = l->state;
-    group_norm_buffers b = buffers_of(l, io);
-    return ops_group_norm_forward(list, io->ctx, l->name, &s->norm, &b, io->batch, err);
-}
-
-static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
-{
-    const state *s = l->state;
-    group_norm_buffers b = buffers_of(l, io);
-    return ops_group_norm_backward(list, io->ctx, l->name, &s->norm, &b, io->batch, err);
-}
-
-static void reference_forward(const layer *l, const layer_reference *r)
-{
-    const state *s = l->state;
-    ops_group_norm_reference(&s->norm, r->batch, r->input[0], s->norm.scale ? r->param[s->gamma] : NULL,
-                             s->norm.center ? r->param[s->beta] : NULL, r->output);
-}
-
-static void reference_backward(const layer *l, const layer_reference *r)
-{
-    const state *s = l->state;
-    bool scale = s->norm.scale, center = s->norm.center;
-    ops_group_norm_reference_backward(&s->norm, r->batch, r->input[0], scale ? r->param[s->gamma] : NULL, r->d_output,
-                                      r->d_input[0], scale ? r->d_param[s->gamma] : NULL,
-                                      center ? r->d_param[s->beta] : NULL);
-}
-
-static size_t reduction(const layer *l, int batch)
-{
-    const group_norm *n = &((const state *)l->state)->norm;
-    size_t rows = (size_t)n->pixels * (size_t)batch, values = (size_t)n->pixels * (size_t)(n->channels / n->groups);
-    return rows > values ? rows : values;
 }
 
 /* ONNX's InstanceNormalization of groups instead of channels. x has the channels first. */
 static onnx_value onnx_groups(const layer *l, onnx_graph *g, onnx_value x, const convoy_shape *shape)
 {
-    const state *s = l->state;
+    const sample_normalization *s = l->state;
     int groups = s->norm.groups, rank = shape->rank;
     convoy_shape rows = {2, {groups, (int)(shape_count(shape) / (size_t)groups)}};
     convoy_shape one = {rank, {s->norm.channels, 1, 1, 1}}; /* a value for each channel */
@@ -167,14 +78,14 @@ static const layer_sample samples[] = {
 const layer_class group_normalization_class = {
     .name = "GroupNormalization",
     .snake = "group_normalization",
-    .state_size = sizeof(state),
+    .state_size = sizeof(sample_normalization),
     .options = options,
     .samples = samples,
     .build = build,
-    .forward = forward,
-    .backward = backward,
-    .reference_forward = reference_forward,
-    .reference_backward = reference_backward,
-    .reduction = reduction,
+    .forward = sample_normalization_forward,
+    .backward = sample_normalization_backward,
+    .reference_forward = sample_normalization_reference_forward,
+    .reference_backward = sample_normalization_reference_backward,
+    .reduction = sample_normalization_reduction,
     .onnx = onnx,
 };

@@ -182,6 +182,15 @@ convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, con
     return CONVOY_OK;
 }
 
+convoy_status layer_takes_images(const layer *l, convoy_error *err)
+{
+    char shape[96];
+    if (l->input[0].rank == 3)
+        return CONVOY_OK;
+    return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
+                     shape_text(&l->input[0], shape, sizeof shape));
+}
+
 void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer init, int fan_in, int fan_out)
 {
     assert(l->param_count < LAYER_MAX_PARAMS);

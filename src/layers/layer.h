@@ -183,6 +183,8 @@ convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, con
 /* The config as Keras's keys, name included; a new reference, NULL when out of memory. */
 json_t *layer_config(const layer *l);
 
+/* For build: the input must be (height, width, channels). */
+convoy_status layer_takes_images(const layer *l, convoy_error *err);
 /* For build: declares a parameter. */
 void layer_add_param(layer *l, const char *name, convoy_shape shape, initializer init, int fan_in, int fan_out);
 /* For build: the regularizer and the constraint of the parameter that was declared last. */

@@ -2,63 +2,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "layers/formula.h"
 #include "layers/onnx.h"
+#include "layers/pooling2d.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/elementwise.h"
 
-typedef struct pool_state {
-    int pool_size[2], strides[2], padding, data_format;
-    int step[2], pad[2]; /* set by build; step: strides, or the pool's size */
-} pool_state;
-
-static const char *const paddings[] = {"valid", "same", NULL};
-static const char *const formats[] = {"channels_last", NULL};
-
-#define AT(member) .offset = offsetof(pool_state, member)
-
-static const option options[] = {
-    {.name = "pool_size", .kind = OPTION_PAIR, AT(pool_size), .standard = "2", .least = 1, .most = 1 << 15},
-    {.name = "strides", .kind = OPTION_OPTIONAL_PAIR, AT(strides), .standard = "null", .least = 1, .most = 1 << 15},
-    {.name = "padding", .kind = OPTION_CHOICE, AT(padding), .standard = "\"valid\"", .choices = paddings},
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
-     .choices = formats, .hidden = true},
-    {0},
-};
+static const option options[] = {POOLING2D_OPTIONS("2"), {0}};
 
 static convoy_status build(layer *l, convoy_error *err)
 {
-    pool_state *s = l->state;
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
-    l->output = l->input[0];
-    for (int d = 0; d < 2; d++) {
-        s->step[d] = s->strides[d] ? s->strides[d] : s->pool_size[d];
-        ops_window(l->input[0].dim[d], s->pool_size[d], s->step[d], s->padding == 1, &l->output.dim[d], &s->pad[d]);
-        if (l->output.dim[d] < 1)
-            return base_fail(err, CONVOY_ERROR_MODEL, "windows of %d x %d do not fit into %d x %d pixels",
-                             s->pool_size[0], s->pool_size[1], l->input[0].dim[0], l->input[0].dim[1]);
-    }
+    TRY(pooling2d_build(l, err));
     /* Which place of its window each maximum has: a byte where that is enough (PLACE in the kernels). */
-    size_t place = (long)s->pool_size[0] * s->pool_size[1] <= 256 ? 1 : sizeof(int32_t);
+    size_t place = pooling2d_reduction(l, 1) <= 256 ? 1 : sizeof(int32_t);
     l->saved_per_image = (shape_count(&l->output) * place + sizeof(float) - 1) / sizeof(float);
     l->backward_reads_output = true; /* for the slope */
     return CONVOY_OK;
 }
 
-static void formula(const layer *l, int axis, text *out)
-{
-    const pool_state *s = l->state;
-    if (axis < 2)
-        formula_window(l->input[0].dim[axis], s->pool_size[axis], 1, s->step[axis], s->padding == 1, out);
-}
-
 /* Vectors for whole rows of windows; the backward pass also needs windows that neither overlap nor reach outside. */
 static bool suits_vec(const layer *l, const convoy_context *ctx, bool backward)
 {
-    const pool_state *s = l->state;
+    const pooling2d *s = l->state;
     if (!rt_wants_vectors(ctx) || l->input[0].dim[2] < 4)
         return false;
     bool apart = s->step[0] == s->pool_size[0] && s->step[1] == s->pool_size[1];
@@ -85,14 +49,11 @@ static convoy_shape pooled_shape(const layer *l, const layer_io *io)
 
 static void describe(const layer *l, const layer_io *io, bool vec, const activation *slope, char *out, size_t size)
 {
-    const pool_state *s = l->state;
     convoy_shape pooled = pooled_shape(l, io);
-    const int *in = pooled.dim, *o = l->output.dim;
-    snprintf(out, size,
-             "-DVW=%u -DH=%d -DW=%d -DC=%d -DOH=%d -DOW=%d -DPH=%d -DPW=%d -DSH=%d -DSW=%d -DPT=%d -DPL=%d "
-             "-DINPUT_SLOPE=%d" ACTIVATION_OPTIONS,
-             width_for(l, io->ctx, vec), in[0], in[1], in[2], o[0], o[1], s->pool_size[0], s->pool_size[1], s->step[0],
-             s->step[1], s->pad[0], s->pad[1], slope != NULL, slope ? slope->name : "linear", slope ? slope->name : "linear");
+    pooling2d_describe(l, &pooled, width_for(l, io->ctx, vec), out, size);
+    size_t used = strlen(out);
+    snprintf(out + used, size - used, " -DINPUT_SLOPE=%d" ACTIVATION_OPTIONS, slope != NULL, slope ? slope->name : "linear",
+             slope ? slope->name : "linear");
 }
 
 static void set_range(rt_launch *launch, const layer *l, const layer_io *io, bool vec, size_t count)
@@ -145,7 +106,7 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
 
 static bool pooling(const layer *l, conv_pool *out)
 {
-    const pool_state *s = l->state;
+    const pooling2d *s = l->state;
     const int *in = l->input[0].dim, *o = l->output.dim;
     *out = (conv_pool){.out_height = o[0], .out_width = o[1]};
     for (int d = 0; d < 2; d++) {
@@ -157,58 +118,33 @@ static bool pooling(const layer *l, conv_pool *out)
     return true;
 }
 
-/* Index of the first maximum of a window in the input, row by row. */
-static size_t winner(const layer *l, const double *x, int n, int oy, int ox, int c)
+/* The first maximum of a window's cells into the output, or the gradient to where that is. */
+static void window(const layer_reference *r, const pooling2d_window *w, bool backward)
 {
-    const pool_state *s = l->state;
-    const int *in = l->input[0].dim;
+    int size = (int)pooling2d_reduction(w->layer, 1);
     size_t found = SIZE_MAX;
-    for (int py = 0; py < s->pool_size[0]; py++)
-        for (int px = 0; px < s->pool_size[1]; px++) {
-            int iy = oy * s->step[0] + py - s->pad[0], ix = ox * s->step[1] + px - s->pad[1];
-            if (iy < 0 || iy >= in[0] || ix < 0 || ix >= in[1])
-                continue;
-            size_t at = (((size_t)n * in[0] + iy) * in[1] + ix) * in[2] + c;
-            if (found == SIZE_MAX || x[at] > x[found])
-                found = at;
-        }
-    return found;
+    for (int k = 0; k < size; k++) {
+        size_t at = pooling2d_cell(w, k);
+        if (at != SIZE_MAX && (found == SIZE_MAX || r->input[0][at] > r->input[0][found]))
+            found = at;
+    }
+    if (backward)
+        r->d_input[0][found] += r->d_output[w->value];
+    else
+        r->output[w->value] = r->input[0][found];
 }
 
-static void reference(const layer *l, const layer_reference *r, bool backward_pass)
-{
-    const int *o = l->output.dim;
-    size_t i = 0;
-    for (int n = 0; n < r->batch; n++)
-        for (int oy = 0; oy < o[0]; oy++)
-            for (int ox = 0; ox < o[1]; ox++)
-                for (int c = 0; c < o[2]; c++, i++) {
-                    size_t at = winner(l, r->input[0], n, oy, ox, c);
-                    if (backward_pass)
-                        r->d_input[0][at] += r->d_output[i];
-                    else
-                        r->output[i] = r->input[0][at];
-                }
-}
-
-static void reference_forward(const layer *l, const layer_reference *r) { reference(l, r, false); }
+static void reference_forward(const layer *l, const layer_reference *r) { pooling2d_each(l, r, false, window); }
 
 static void reference_backward(const layer *l, const layer_reference *r)
 {
     if (r->d_input[0])
-        reference(l, r, true);
-}
-
-static size_t reduction(const layer *l, int batch)
-{
-    const pool_state *s = l->state;
-    (void)batch;
-    return (size_t)s->pool_size[0] * (size_t)s->pool_size[1]; /* windows that may share an input */
+        pooling2d_each(l, r, true, window);
 }
 
 static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
 {
-    const pool_state *s = l->state;
+    const pooling2d *s = l->state;
     onnx_node node = {.op = "MaxPool", .input = {onnx_input(g, 0, ONNX_FIRST)}};
     onnx_set_window(&node, l, s->pool_size, s->step, NULL, s->pad);
     return onnx_result(g, onnx_add(g, &node), ONNX_FIRST, err);
@@ -233,17 +169,17 @@ const layer_class max_pooling2d_class = {
     .name = "MaxPooling2D",
     .snake = "max_pooling2d",
     .keeps_range = true,
-    .state_size = sizeof(pool_state),
+    .state_size = sizeof(pooling2d),
     .options = options,
     .applies_input_slope = true,
     .samples = samples,
     .build = build,
     .pooling = pooling,
-    .formula = formula,
+    .formula = pooling2d_formula,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,
     .reference_backward = reference_backward,
-    .reduction = reduction,
+    .reduction = pooling2d_reduction,
     .onnx = onnx,
 };

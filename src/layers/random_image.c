@@ -67,10 +67,7 @@ convoy_status random_image_range(const char *name, const option_values *given, b
 convoy_status random_image_build(layer *l, augment draw, int stride, convoy_error *err)
 {
     random_image *image = l->state;
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    TRY(layer_takes_images(l, err));
     l->output = l->input[0];
     l->saved_per_image = (size_t)stride;
     image->draw = draw;

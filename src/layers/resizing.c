@@ -89,10 +89,7 @@ static int taps_of(const resizing_state *s, int d, bool backward)
 static convoy_status build(layer *l, convoy_error *err)
 {
     resizing_state *s = l->state;
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    TRY(layer_takes_images(l, err));
     if (s->crop && s->pad)
         return base_fail(err, CONVOY_ERROR_MODEL, "crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other; give one of them");
     choose_method(s);

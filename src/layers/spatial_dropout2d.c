@@ -28,10 +28,7 @@ static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
 
 static convoy_status build(layer *l, convoy_error *err)
 {
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    TRY(layer_takes_images(l, err));
     l->output = l->input[0];
     l->forward_scratch = l->backward_scratch = scratch;
     return CONVOY_OK;

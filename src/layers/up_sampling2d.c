@@ -29,10 +29,7 @@ static const option options[] = {
 static convoy_status build(layer *l, convoy_error *err)
 {
     const sampling_state *s = l->state;
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    TRY(layer_takes_images(l, err));
     l->output = l->input[0];
     for (int d = 0; d < 2; d++) {
         long size = (long)l->input[0].dim[d] * s->size[d];

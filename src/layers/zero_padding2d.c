@@ -33,10 +33,7 @@ static const option cropping_options[] = {
 static convoy_status build(layer *l, int sign, convoy_error *err)
 {
     padding_state *s = l->state;
-    char shape[96];
-    if (l->input[0].rank != 3)
-        return base_fail(err, CONVOY_ERROR_MODEL, "the input is %s; (height, width, channels) images are expected",
-                         shape_text(&l->input[0], shape, sizeof shape));
+    TRY(layer_takes_images(l, err));
     s->top = sign * s->sides[0];
     s->left = sign * s->sides[2];
     l->output = l->input[0];
