@@ -1,14 +1,14 @@
 // Norms of the variables in a flat buffer, in a fixed order of sums, so that the same run gives the same bits. A variable is
-// cut into pieces; the gaps between variables are 0, so that a piece may be read in whole vectors.
+// cut into chunks; the gaps between variables are 0, so that a chunk may be read in whole vectors.
 #include "vector.clh"
 
-// piece: pairs of the first float and the number of floats. A work-item takes one: partial[p] = sum of x*x.
-kernel void norm_pieces(global const float *x, global const int *piece, global float *partial)
+// chunk: pairs of the first float and the number of floats. A work-item takes one: partial[p] = sum of x*x.
+kernel void norm_chunks(global const float *x, global const int *chunk, global float *partial)
 {
     int p = get_global_id(0);
-    if (p >= PIECES)
+    if (p >= CHUNKS)
         return;
-    int first = piece[2 * p], count = piece[2 * p + 1];
+    int first = chunk[2 * p], count = chunk[2 * p + 1];
     FV sums = 0.0f;
     for (int i = 0; i < count; i += VW) {
         FV value = VLOAD(x + first + i);
@@ -25,7 +25,7 @@ kernel void norm_pieces(global const float *x, global const int *piece, global f
 #endif
 }
 
-// Pieces [begin[v], begin[v + 1]) are those of variable v. A work-item takes one: its norm, or with SQUARED the square.
+// Chunks [begin[v], begin[v + 1]) are those of variable v. A work-item takes one: its norm, or with SQUARED the square.
 kernel void norm_variables(global const float *partial, global const int *begin, global float *norm)
 {
     int v = get_global_id(0);

@@ -1,13 +1,13 @@
 /* A model of the protocol by which the work-groups of a persistent kernel share its launches (src/runtime/fuse_text.c), explored through
- * all its interleavings. Each step is one access to a shared counter, or the run of one piece. A step may come at any time or never, so
+ * all its interleavings. Each step is one access to a shared counter, or the run of one chunk. A step may come at any time or never, so
  * there are work-groups that are late, held up, or dealt to a thread that runs another one first, as where there are more of them than
  * threads. What must hold in every state that can be reached:
  *
  *   progress   of the work-groups that have begun, one can make a step, even if no other ever begins. Then all end, since no step
  *              leads back to where a work-group was before;
- *   order      a piece runs when all pieces that its launch waits for are done and seen. A processor may keep to itself what it wrote:
+ *   order      a chunk runs when all chunks that its launch waits for are done and seen. A processor may keep to itself what it wrote:
  *              seen is only what was written before a release that was acquired, on the same counter;
- *   once       every piece runs, and once a play;
+ *   once       every chunk runs, and once a play;
  *   renewal    the counters are 0 again for the next play, which may be of another batch.
  *
  * The same exploration finds the fault in each of the protocols below that are wrong on purpose. */
@@ -22,44 +22,44 @@
 
 #include <cmocka.h>
 
-enum { GROUPS = 3, LAUNCHES = 4, PIECES = 3, PLAYS = 2, TABLE = 1 << 20 }; /* at most; TABLE: states */
+enum { GROUPS = 3, LAUNCHES = 4, CHUNKS = 3, PLAYS = 2, TABLE = 1 << 20 }; /* at most; TABLE: states */
 
 typedef enum protocol {
     RIGHT,
-    OWN_SHARE_ONLY,    /* nobody takes over the pieces of a work-group that has not begun */
-    DRAWS_AHEAD,       /* goes on to the next launch before all pieces of this one are drawn */
-    AWAITS_DRAWN,      /* goes on when the pieces waited for are drawn, done or not */
+    OWN_SHARE_ONLY,    /* nobody takes over the chunks of a work-group that has not begun */
+    CLAIMS_AHEAD,       /* goes on to the next launch before all chunks of this one are claimed */
+    AWAITS_CLAIMED,      /* goes on when the chunks waited for are claimed, done or not */
     ACQUIRES_ELSEWHERE, /* by an atomic operation on another counter than the one that was waited for */
-    NEVER_RELEASES,    /* counts a piece as done without publishing what it wrote */
+    NEVER_RELEASES,    /* counts a chunk as done without publishing what it wrote */
     FIRST_RENEWS,      /* the first to leave sets the counters to 0 */
     NOBODY_RENEWS,
-    TAKES_UNASKED,     /* looks whether a piece is left, and does not draw it by an atomic operation */
+    TAKES_UNASKED,     /* looks whether a chunk is left, and does not claim it by an atomic operation */
 } protocol;
 
 /* What is played. */
 typedef struct setting {
     int groups, launches;
     uint8_t waits[LAUNCHES], before[LAUNCHES]; /* launches, a bit each: that it waits for; that are done when it runs */
-    uint8_t pieces[PLAYS][LAUNCHES];           /* of each launch: not always one for each work-group */
+    uint8_t chunks[PLAYS][LAUNCHES];           /* of each launch: not always one for each work-group */
 } setting;
 
 /* A chain, whose end sees its beginning only through the middle; two launches beside each other and one that waits for both; many. */
 static const setting settings[] = {
-    {.groups = 3, .launches = 3, .waits = {0, 1, 2}, .before = {0, 1, 1 | 2}, .pieces = {{2, 1, 2}, {1, 2, 1}}},
-    {.groups = 3, .launches = 3, .waits = {0, 0, 1 | 2}, .before = {0, 0, 1 | 2}, .pieces = {{1, 1, 3}, {2, 1, 1}}},
-    {.groups = 2, .launches = 4, .waits = {0, 0, 1 | 2, 4}, .before = {0, 0, 1 | 2, 1 | 2 | 4}, .pieces = {{3, 2, 3, 2}, {1, 3, 1, 3}}},
+    {.groups = 3, .launches = 3, .waits = {0, 1, 2}, .before = {0, 1, 1 | 2}, .chunks = {{2, 1, 2}, {1, 2, 1}}},
+    {.groups = 3, .launches = 3, .waits = {0, 0, 1 | 2}, .before = {0, 0, 1 | 2}, .chunks = {{1, 1, 3}, {2, 1, 1}}},
+    {.groups = 2, .launches = 4, .waits = {0, 0, 1 | 2, 4}, .before = {0, 0, 1 | 2, 1 | 2 | 4}, .chunks = {{3, 2, 3, 2}, {1, 3, 1, 3}}},
 };
 
-typedef enum place { OUTSIDE, LOOKING, DRAWING, WAITING, RUNNING, COUNTING, LEAVING, RENEWING, GONE } place;
+typedef enum place { OUTSIDE, LOOKING, CLAIMING, WAITING, RUNNING, COUNTING, LEAVING, RENEWING, GONE } place;
 
 typedef struct group {
-    uint8_t at, launch, k, piece, waited; /* k: shares that it is through with */
-    uint16_t seen;                        /* pieces, a bit each */
+    uint8_t at, launch, k, chunk, waited; /* k: shares that it is through with */
+    uint16_t seen;                        /* chunks, a bit each */
 } group;
 
 typedef struct system_state {
-    uint8_t play, left, done[LAUNCHES], drawn[LAUNCHES][GROUPS];
-    uint16_t ran, released[LAUNCHES]; /* released: what who acquires the launch's counter of done pieces sees */
+    uint8_t play, left, done[LAUNCHES], claimed[LAUNCHES][GROUPS];
+    uint16_t ran, released[LAUNCHES]; /* released: what who acquires the launch's counter of done chunks sees */
     group groups[GROUPS];
 } system_state;
 
@@ -78,16 +78,16 @@ static uint16_t bits_of(const setting *t, int play, unsigned launches)
     uint16_t bits = 0;
     for (int l = 0; l < t->launches; l++)
         if (launches >> l & 1)
-            bits |= (uint16_t)(((1u << t->pieces[play][l]) - 1) << (l * PIECES));
+            bits |= (uint16_t)(((1u << t->chunks[play][l]) - 1) << (l * CHUNKS));
     return bits;
 }
 
-static int share_of(const setting *t, int play, int launch) { return (t->pieces[play][launch] + t->groups - 1) / t->groups; }
+static int share_of(const setting *t, int play, int launch) { return (t->chunks[play][launch] + t->groups - 1) / t->groups; }
 
-/* Pieces of a launch that are a work-group's own. */
+/* Chunks of a launch that are a work-group's own. */
 static int own(const setting *t, int play, int launch, int owner)
 {
-    int share = share_of(t, play, launch), count = t->pieces[play][launch] - owner * share;
+    int share = share_of(t, play, launch), count = t->chunks[play][launch] - owner * share;
     return count < 0 ? 0 : count < share ? count : share;
 }
 
@@ -104,43 +104,43 @@ static void next_share(const exploration *e, group *g)
 {
     g->k++;
     g->at = LOOKING;
-    if (g->k == (e->protocol == OWN_SHARE_ONLY || (e->protocol == DRAWS_AHEAD && g->launch < 1) ? 1 : e->setting->groups))
+    if (g->k == (e->protocol == OWN_SHARE_ONLY || (e->protocol == CLAIMS_AHEAD && g->launch < 1) ? 1 : e->setting->groups))
         next_launch(e, g);
 }
 
-static void begin_piece(const exploration *e, group *g, int start, int drawn)
+static void begin_chunk(const exploration *e, group *g, int start, int claimed)
 {
-    g->piece = (uint8_t)(start + drawn);
+    g->chunk = (uint8_t)(start + claimed);
     g->at = g->waited == e->setting->waits[g->launch] ? RUNNING : WAITING;
 }
 
 static void look(exploration *e, system_state *s, group *g, int owner)
 {
-    int drawn = s->drawn[g->launch][owner];
-    if (drawn >= own(e->setting, s->play, g->launch, owner)) {
+    int claimed = s->claimed[g->launch][owner];
+    if (claimed >= own(e->setting, s->play, g->launch, owner)) {
         next_share(e, g);
         return;
     }
-    g->at = DRAWING;
-    g->piece = e->protocol == TAKES_UNASKED ? (uint8_t)(owner * share_of(e->setting, s->play, g->launch) + drawn) : 0;
+    g->at = CLAIMING;
+    g->chunk = e->protocol == TAKES_UNASKED ? (uint8_t)(owner * share_of(e->setting, s->play, g->launch) + claimed) : 0;
 }
 
-static void draw(exploration *e, system_state *s, group *g, int owner)
+static void claim(exploration *e, system_state *s, group *g, int owner)
 {
-    int drawn = s->drawn[g->launch][owner]++, start = owner * share_of(e->setting, s->play, g->launch);
+    int claimed = s->claimed[g->launch][owner]++, start = owner * share_of(e->setting, s->play, g->launch);
     if (e->protocol == TAKES_UNASKED)
-        begin_piece(e, g, 0, g->piece);
-    else if (drawn >= own(e->setting, s->play, g->launch, owner))
+        begin_chunk(e, g, 0, g->chunk);
+    else if (claimed >= own(e->setting, s->play, g->launch, owner))
         next_share(e, g);
     else
-        begin_piece(e, g, start, drawn);
+        begin_chunk(e, g, start, claimed);
 }
 
-static int drawn_of(const system_state *s, int launch)
+static int claimed_of(const system_state *s, int launch)
 {
     int sum = 0;
     for (int i = 0; i < GROUPS; i++)
-        sum += s->drawn[launch][i];
+        sum += s->claimed[launch][i];
     return sum;
 }
 
@@ -150,8 +150,8 @@ static bool await(exploration *e, system_state *s, group *g)
     int k = LAUNCHES - 1;
     while (!((e->setting->waits[g->launch] & ~g->waited) >> k & 1))
         k--;
-    int there = e->protocol == AWAITS_DRAWN ? drawn_of(s, k) : s->done[k];
-    if (there < e->setting->pieces[s->play][k])
+    int there = e->protocol == AWAITS_CLAIMED ? claimed_of(s, k) : s->done[k];
+    if (there < e->setting->chunks[s->play][k])
         return false;
     g->seen |= s->released[e->protocol == ACQUIRES_ELSEWHERE ? g->launch : k];
     g->waited |= (uint8_t)(1u << k);
@@ -160,9 +160,9 @@ static bool await(exploration *e, system_state *s, group *g)
     return true;
 }
 
-static void run_piece(exploration *e, system_state *s, group *g)
+static void run_chunk(exploration *e, system_state *s, group *g)
 {
-    uint16_t bit = (uint16_t)(1u << (g->launch * PIECES + g->piece)), needed = bits_of(e->setting, s->play, e->setting->before[g->launch]);
+    uint16_t bit = (uint16_t)(1u << (g->launch * CHUNKS + g->chunk)), needed = bits_of(e->setting, s->play, e->setting->before[g->launch]);
     if (s->ran & bit)
         e->fault = "once";
     if ((s->ran & needed) != needed || (g->seen & needed) != needed)
@@ -172,14 +172,14 @@ static void run_piece(exploration *e, system_state *s, group *g)
     g->at = COUNTING;
 }
 
-static void count_piece(exploration *e, system_state *s, group *g)
+static void count_chunk(exploration *e, system_state *s, group *g)
 {
     s->done[g->launch]++;
     if (e->protocol != NEVER_RELEASES)
         s->released[g->launch] |= g->seen;
     g->seen |= s->released[g->launch];
     g->at = LOOKING;
-    g->piece = 0;
+    g->chunk = 0;
 }
 
 static void leave(exploration *e, system_state *s, group *g)
@@ -192,14 +192,14 @@ static void renew(system_state *s, group *g)
 {
     s->left = 0;
     memset(s->done, 0, sizeof s->done);
-    memset(s->drawn, 0, sizeof s->drawn);
+    memset(s->claimed, 0, sizeof s->claimed);
     g->at = GONE;
 }
 
 static bool clean(const system_state *s)
 {
     static const system_state zero;
-    return s->left == 0 && memcmp(s->done, zero.done, sizeof s->done) == 0 && memcmp(s->drawn, zero.drawn, sizeof s->drawn) == 0;
+    return s->left == 0 && memcmp(s->done, zero.done, sizeof s->done) == 0 && memcmp(s->claimed, zero.claimed, sizeof s->claimed) == 0;
 }
 
 /* The kernel is over when all have gone: what it wrote is seen by all that begin the next. */
@@ -222,10 +222,10 @@ static bool step(exploration *e, system_state *s, int me)
     switch ((place)g->at) {
     case OUTSIDE: g->at = LOOKING; break;
     case LOOKING: look(e, s, g, owner); break;
-    case DRAWING: draw(e, s, g, owner); break;
+    case CLAIMING: claim(e, s, g, owner); break;
     case WAITING: return await(e, s, g);
-    case RUNNING: run_piece(e, s, g); break;
-    case COUNTING: count_piece(e, s, g); break;
+    case RUNNING: run_chunk(e, s, g); break;
+    case COUNTING: count_chunk(e, s, g); break;
     case LEAVING: leave(e, s, g); break;
     case RENEWING: renew(s, g); break;
     case GONE: return false;
@@ -240,7 +240,7 @@ static void look_on(exploration *e, system_state *s)
         while (s->groups[i].at == LOOKING) {
             group *g = &s->groups[i];
             int owner = (i + g->k) % e->setting->groups;
-            if (s->drawn[g->launch][owner] < own(e->setting, s->play, g->launch, owner))
+            if (s->claimed[g->launch][owner] < own(e->setting, s->play, g->launch, owner))
                 break;
             next_share(e, g);
         }
@@ -319,7 +319,7 @@ static void test_right(void **state)
 static void test_wrong(void **state)
 {
     static const struct { protocol protocol; const char *fault; } wrong[] = {
-        {OWN_SHARE_ONLY, "progress"}, {DRAWS_AHEAD, "progress"}, {AWAITS_DRAWN, "order"}, {ACQUIRES_ELSEWHERE, "order"},
+        {OWN_SHARE_ONLY, "progress"}, {CLAIMS_AHEAD, "progress"}, {AWAITS_CLAIMED, "order"}, {ACQUIRES_ELSEWHERE, "order"},
         {NEVER_RELEASES, "order"}, {FIRST_RENEWS, "once"}, {NOBODY_RENEWS, "renewal"}, {TAKES_UNASKED, "once"}};
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

@@ -104,7 +104,7 @@ static convoy_status make_kernel(rt_list *list, segment *s, convoy_error *err)
     TRY(fuse_write(list, s, &text, err));
     TRY(bundle_program(list->ctx, "a program of fused launches", text, &s->program, err));
     list->ctx->counters.live_objects++;
-    /* Work-groups that left; of each launch: pieces done, and pieces drawn of each work-group's share. */
+    /* Work-groups that left; of each launch: chunks done, and chunks claimed of each work-group's share. */
     size_t counters = 1 + s->launches * (1 + list->ctx->persistent_groups);
     size_t bytes = counters * FUSE_COUNTER_INTS * sizeof(cl_int);
     TRY(rt_buffer_create(list->ctx, bytes, "counters of fused launches", &s->counters, err));

@@ -1,10 +1,10 @@
 /* The program of a segment: every kernel in its item form, a function of the work-item's place, and a persistent kernel that calls
  * them. Each segment has its own, because PoCL compiles all of a program once more for each of its kernels.
  *
- * As many work-groups as there are threads to run them go through the launches in their order. A launch is cut into pieces, of which
- * each work-group has its share, the same in each play, so that it finds in its caches what it left there; when its own are drawn, it
- * draws from those of the others. In front of its first piece it waits until the launches that this one conflicts with are done.
- * Nobody goes on before all pieces are drawn, and who has drawn one of the earliest launch that is not done waits for nobody. So
+ * As many work-groups as there are threads to run them go through the launches in their order. A launch is cut into chunks, of which
+ * each work-group has its share, the same in each play, so that it finds in its caches what it left there; when its own are claimed, it
+ * claims from those of the others. In front of its first chunk it waits until the launches that this one conflicts with are done.
+ * Nobody goes on before all chunks are claimed, and who has claimed one of the earliest launch that is not done waits for nobody. So
  * a work-group that starts late, or never, holds up none. The last one to leave sets the counters to 0 for the next play. */
 #include "runtime/fuse.h"
 
@@ -20,7 +20,7 @@ static const char item_form[] =
     "#define reqd_work_group_size(x, y, z) noinline\n"
     "#define get_global_id(d) ((size_t)work_item.s##d)\n";
 
-/* Of the persistent kernels. A work-group has some thirty pieces: the fewer, the longer the last one keeps the others waiting. PoCL's
+/* Of the persistent kernels. A work-group has some thirty chunks: the fewer, the longer the last one keeps the others waiting. PoCL's
  * atomic operations acquire and release, though OpenCL does not promise it, and its fences do nothing: so who has waited for a counter
  * acquires what was written before by an atomic operation on that very counter. tests/test_fuse_protocol.c explores a model of it. */
 static const char persistent_form[] =
@@ -30,19 +30,19 @@ static const char persistent_form[] =
     "#define COUNTER(i) (counters + (i) * COUNTER_INTS)\n"
     "#define LEFT COUNTER(0)\n"
     "#define DONE(launch) COUNTER(1 + (launch))\n"
-    "#define DRAWN(launch, owner) COUNTER(1 + LAUNCHES + (launch) * groups + (owner))\n"
-    "#define AWAIT(launch) { while (*DONE(launch) < pieces[launch]) {} atomic_or(DONE(launch), 0); }\n"
+    "#define CLAIMED(launch, owner) COUNTER(1 + LAUNCHES + (launch) * groups + (owner))\n"
+    "#define AWAIT(launch) { while (*DONE(launch) < chunks[launch]) {} atomic_or(DONE(launch), 0); }\n"
     "#define LAUNCH(l, n, waits, ...) { \\\n"
     "    const int items = (n), size = max(1, items / (groups * 32)), share = (items + size * groups - 1) / (size * groups); \\\n"
     "    bool ready = false; \\\n"
-    "    pieces[l] = (items + size - 1) / size; \\\n"
+    "    chunks[l] = (items + size - 1) / size; \\\n"
     "    for (int k = 0; k < groups; k++) { \\\n"
-    "        const int owner = (me + k) % groups, start = owner * share, count = min(share, pieces[l] - start); \\\n"
-    "        while (*DRAWN(l, owner) < count) { \\\n"
-    "            const int drawn = atomic_inc(DRAWN(l, owner)); \\\n"
-    "            if (drawn >= count) break; \\\n"
+    "        const int owner = (me + k) % groups, start = owner * share, count = min(share, chunks[l] - start); \\\n"
+    "        while (*CLAIMED(l, owner) < count) { \\\n"
+    "            const int claimed = atomic_inc(CLAIMED(l, owner)); \\\n"
+    "            if (claimed >= count) break; \\\n"
     "            if (!ready) { waits mem_fence(CLK_GLOBAL_MEM_FENCE); ready = true; } \\\n"
-    "            const int first = (start + drawn) * size, last = min(first + size, items); \\\n"
+    "            const int first = (start + claimed) * size, last = min(first + size, items); \\\n"
     "            __VA_ARGS__; \\\n"
     "            mem_fence(CLK_GLOBAL_MEM_FENCE); \\\n"
     "            atomic_inc(DONE(l)); \\\n"
@@ -175,7 +175,7 @@ static void add_kernel(text *t, const rt_list *list, const segment *s, const rt_
     text_add(t, "#define LAUNCHES %zu\nkernel void fused(volatile global int *counters, int a1", s->launches);
     for (int i = FUSE_OWN_ARGS; i < s->arg_count; i++)
         text_add(t, ", %s %sa%d", list_arg_type(&s->args[i]), is_buffer(&s->args[i]) ? "char *" : "", i);
-    text_add(t, ")\n{\n    const int batch = a1, groups = get_global_size(0), me = get_global_id(0);\n    int pieces[LAUNCHES];\n");
+    text_add(t, ")\n{\n    const int batch = a1, groups = get_global_size(0), me = get_global_id(0);\n    int chunks[LAUNCHES];\n");
     for (size_t i = s->first; i < s->last; i++) {
         if (list->items[i].once)
             continue;

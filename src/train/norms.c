@@ -5,15 +5,15 @@
 
 #include "ops/elementwise.h"
 
-enum { PIECE = 1024 }; /* floats that one work-item sums, at most */
+enum { CHUNK = 1024 }; /* floats that one work-item sums, at most */
 
 struct norms {
     convoy_context *ctx;
-    size_t variables, pieces, block, blocks;
-    rt_buffer *owner, *piece, *begin, *partial;
+    size_t variables, chunks, block, blocks;
+    rt_buffer *owner, *chunk, *begin, *partial;
 };
 
-static size_t pieces_of(size_t floats) { return (floats + PIECE - 1) / PIECE; }
+static size_t chunks_of(size_t floats) { return (floats + CHUNK - 1) / CHUNK; }
 
 static void measure(norms *n, const plan *p)
 {
@@ -21,19 +21,19 @@ static void measure(norms *n, const plan *p)
     n->block = rt_alignment(n->ctx) / sizeof(float);
     n->blocks = plan_trainable_floats(p) / n->block;
     for (size_t v = 0; v < n->variables; v++)
-        n->pieces += pieces_of(plan_variable(p, v).floats);
+        n->chunks += chunks_of(plan_variable(p, v).floats);
 }
 
 /* The three tables, on the host. */
-static void fill(const norms *n, const plan *p, int32_t *owner, int32_t *piece, int32_t *begin)
+static void fill(const norms *n, const plan *p, int32_t *owner, int32_t *chunk, int32_t *begin)
 {
     size_t at = 0;
     for (size_t v = 0; v < n->variables; v++) {
         plan_stretch s = plan_variable(p, v);
         begin[v] = (int32_t)at;
-        for (size_t done = 0; done < s.floats; done += PIECE, at++) {
-            piece[2 * at] = (int32_t)(s.first + done);
-            piece[2 * at + 1] = (int32_t)(s.floats - done < PIECE ? s.floats - done : PIECE);
+        for (size_t done = 0; done < s.floats; done += CHUNK, at++) {
+            chunk[2 * at] = (int32_t)(s.first + done);
+            chunk[2 * at + 1] = (int32_t)(s.floats - done < CHUNK ? s.floats - done : CHUNK);
         }
         for (size_t b = s.first / n->block; b * n->block < s.first + s.floats; b++)
             owner[b] = (int32_t)v;
@@ -52,18 +52,18 @@ static convoy_status setup(norms *n, const plan *p, convoy_error *err)
 {
     convoy_status status;
     measure(n, p);
-    int32_t *owner = calloc(n->blocks + 1, sizeof *owner), *piece = calloc(2 * n->pieces + 1, sizeof *piece);
+    int32_t *owner = calloc(n->blocks + 1, sizeof *owner), *chunk = calloc(2 * n->chunks + 1, sizeof *chunk);
     int32_t *begin = calloc(n->variables + 1, sizeof *begin);
-    if (owner == NULL || piece == NULL || begin == NULL)
+    if (owner == NULL || chunk == NULL || begin == NULL)
         TRY_GOTO(OUT_OF_MEMORY(err));
-    fill(n, p, owner, piece, begin);
+    fill(n, p, owner, chunk, begin);
     TRY_GOTO(send(n->ctx, "owners of blocks", owner, n->blocks, &n->owner, err));
-    TRY_GOTO(send(n->ctx, "pieces of variables", piece, 2 * n->pieces, &n->piece, err));
-    TRY_GOTO(send(n->ctx, "pieces of variables", begin, n->variables + 1, &n->begin, err));
-    status = rt_buffer_create(n->ctx, n->pieces * sizeof(float), "sums of squares", &n->partial, err);
+    TRY_GOTO(send(n->ctx, "chunks of variables", chunk, 2 * n->chunks, &n->chunk, err));
+    TRY_GOTO(send(n->ctx, "chunks of variables", begin, n->variables + 1, &n->begin, err));
+    status = rt_buffer_create(n->ctx, n->chunks * sizeof(float), "sums of squares", &n->partial, err);
 done:
     free(owner);
-    free(piece);
+    free(chunk);
     free(begin);
     return status;
 }
@@ -87,7 +87,7 @@ void norms_destroy(norms *n)
     if (n == NULL)
         return;
     rt_buffer_destroy(n->owner);
-    rt_buffer_destroy(n->piece);
+    rt_buffer_destroy(n->chunk);
     rt_buffer_destroy(n->begin);
     rt_buffer_destroy(n->partial);
     free(n);
@@ -109,14 +109,14 @@ convoy_status norms_add(const norms *n, rt_list *list, const rt_buffer *flat, co
                         convoy_error *err)
 {
     char options[128];
-    snprintf(options, sizeof options, "-DVW=%u -DPIECES=%zu -DVARIABLES=%zu -DSQUARED=%d", ops_width(n->ctx),
-             n->pieces, n->variables, all);
-    rt_launch pieces = launch_of(n, "norm_pieces", options, n->pieces);
-    rt_push(&pieces, RT_BUFFER(flat));
-    rt_push(&pieces, RT_BUFFER(n->piece));
-    rt_push(&pieces, RT_BUFFER(n->partial));
-    pieces.bytes = 4.0 * (double)(n->blocks * n->block);
-    TRY(rt_list_add(list, &pieces, err));
+    snprintf(options, sizeof options, "-DVW=%u -DCHUNKS=%zu -DVARIABLES=%zu -DSQUARED=%d", ops_width(n->ctx),
+             n->chunks, n->variables, all);
+    rt_launch chunks = launch_of(n, "norm_chunks", options, n->chunks);
+    rt_push(&chunks, RT_BUFFER(flat));
+    rt_push(&chunks, RT_BUFFER(n->chunk));
+    rt_push(&chunks, RT_BUFFER(n->partial));
+    chunks.bytes = 4.0 * (double)(n->blocks * n->block);
+    TRY(rt_list_add(list, &chunks, err));
     rt_launch variables = launch_of(n, "norm_variables", options, n->variables);
     rt_push(&variables, RT_BUFFER(n->partial));
     rt_push(&variables, RT_BUFFER(n->begin));
