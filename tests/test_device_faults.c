@@ -13,6 +13,7 @@ static bool refuse_release;          /* clReleaseKernel does its work, and says 
 static cl_int event_status;          /* CL_RUNNING: no event ends; negative: what was enqueued has failed */
 static double slow;                  /* seconds that clFinish takes */
 static int looks;                    /* questions about an event */
+static int finishes;                 /* calls of clFinish */
 
 #define REAL(name) (*(void **)&real = dlsym(RTLD_NEXT, #name))
 
@@ -53,6 +54,7 @@ CL_API_ENTRY cl_int CL_API_CALL clFinish(cl_command_queue queue)
 {
     static cl_int(CL_API_CALL *real)(cl_command_queue);
     REAL(clFinish);
+    finishes++;
     struct timespec pause = {.tv_sec = (time_t)slow, .tv_nsec = (long)(fmod(slow, 1.0) * 1e9)};
     nanosleep(&pause, NULL);
     return real(queue);
@@ -191,6 +193,20 @@ static void test_settle(void **state)
     assert_non_null(strstr(message, "CL_DEVICE_NOT_AVAILABLE (-2)"));
 }
 
+/* A context ends when its queues have: a process may end next, while a driver's threads still compile what was enqueued. */
+static void test_end_of_work(void **state)
+{
+    fixture f;
+    (void)state;
+    limit(30.0);
+    begin(&f);
+    OK(rt_list_play(f.list, 0, LAUNCHES, err));
+    end(&f);
+    finishes = 0;
+    unlimit();
+    assert_int_equal(finishes, 2); /* of launches, and of copies */
+}
+
 /* A long wait is told while it lasts, with what it is for; it is no error. */
 static void test_told(void **state)
 {
@@ -264,6 +280,7 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_arguments), TEST(test_one_call), TEST(test_failed_event), TEST(test_release), TEST(test_settle),
+                                       TEST(test_end_of_work),
                                        TEST(test_told), TEST(test_gives_up), TEST(test_fails_within_limit), TEST(test_limits)};
     return cmocka_run_group_tests(tests, open_device, close_device);
 }

@@ -189,6 +189,9 @@ void convoy_context_destroy(convoy_context *ctx)
 {
     if (ctx == NULL)
         return;
+    /* A driver's threads may still compile or run what was enqueued, as the process ends: PoCL 7 then crashes. */
+    if (ctx->queue != NULL && ctx->transfer != NULL)
+        rt_settle(ctx);
     gemm_forget(ctx);
     rt_programs_destroy(ctx);
     rt_records_destroy(ctx);
