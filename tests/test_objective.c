@@ -2,7 +2,6 @@
 #include "loss_help.h"
 
 #include "files/keras_file.h"
-#include "files/keras_legacy.h"
 
 /* ---- texts ---- */
 
