@@ -10,7 +10,7 @@
 // partial:  a pair for each chunk, C each: mean and sum of squared deviations, or the two sums of backward
 // VW divides C; a work-item takes VW channels of a chunk, or of BLOCK rows.
 #include "vector.clh"
-#include "activation.clh"
+#include "epilogue.clh"
 
 #ifndef CHUNK
 #define CHUNK 256 // rows a work-item sums
@@ -84,10 +84,9 @@ kernel void batch_norm_moments(global const float *partial, global float *saved,
     VSTORE((FV)1.0f / sqrt(variance + EPSILON), saved + 2 * C + c);
 }
 
-// y = act(normalised x + residual), the latter with RESIDUAL.
 kernel void batch_norm_forward(global const float *x, global const float *mean, global const float *spread,
-                               global const float *gamma, global const float *beta, global const float *residual, global float *y,
-                               int rows)
+                               global const float *gamma, global const float *beta, global float *y,
+                               int rows EPILOGUE_ARGS)
 {
     int c = get_global_id(0) * VW;
     int first = get_global_id(1) * BLOCK;
@@ -101,10 +100,7 @@ kernel void batch_norm_forward(global const float *x, global const float *mean, 
     FV shift = BETA(c);
     for (int r = first; r < min(first + BLOCK, rows); r++) {
         FV z = (VLOAD(x + r * C + c) - center) * scale + shift;
-#if RESIDUAL
-        z += VLOAD(residual + r * C + c);
-#endif
-        VSTORE(ACTIVATE(z), y + r * C + c);
+        VSTORE(FINISH(z, r * C + c), y + r * C + c);
     }
 }
 

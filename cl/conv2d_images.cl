@@ -3,14 +3,13 @@
 // lie at the same place in their images, so they meet the same taps: what the padding cuts off costs nothing, and no test or
 // address is needed within a tile. Formulas, shapes and compile-time names as in conv2d_plain.cl.
 //
-// The forward pass can pool: with windows of PH x PW and steps of PSH x PSW, y (n, POH, POW, OC) is the maximum over each window, and
-// rows of pixels are rows of windows; with PLACES `won` gets the place that each maximum has in its window.
+// The forward pass can pool (pooled.clh): y is (n, POH, POW, OC), and rows of pixels are rows of windows.
 //
 // Nothing is masked: the last tile of channels and the last block of images are moved back to end with the last one (OC or IC
 // >= VECTORS * VW). A batch of less than IMAGES computes on what lies behind it: tensors have room for IMAGES at least.
 // Dimension 0 counts rows of pixels, 1 tiles of channels, 2 blocks of images.
 #include "vector.clh"
-#include "activation.clh"
+#include "pooled.clh"
 
 #ifndef IMAGES
 #define IMAGES 6 // images in a register tile
@@ -24,20 +23,8 @@
 #define FIRST_IMAGE max(min((int)get_global_id(2) * IMAGES, batch - IMAGES), 0)
 
 #ifdef FORWARD
-#ifndef PH // no pooling is pooling of single pixels
-#define PH 1
-#define PW 1
-#define PSH 1
-#define PSW 1
-#define POH OH
-#define POW OW
-#endif
-
-#if PLACES
-#define PLACE uchar
-#define PLACE_CHANNELS OC
-#include "places.clh"
-#endif
+// Where the result for image j and vector v of a tile is.
+#define PLACE_OF(j, v) (first + (j) * (POH * POW * OC) + column * OC + (v) * VW)
 
 // The taps of an axis of N that are inside for a window that begins at `start`: [FIRST_TAP, LAST_TAP).
 #define FIRST_TAP(start, D) ((start) >= 0 ? 0 : (-(start) + (D) - 1) / (D))
@@ -46,10 +33,7 @@
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_forward_vec_images(global const float *restrict x, global const float *restrict w,
                                       global const float *restrict bias, global float *restrict y,
-#if PLACES
-                                      global PLACE *restrict won,
-#endif
-                                      int batch)
+                                      int batch EPILOGUE_ARGS)
 {
     int oc = TILE_START(OC);
     int row = get_global_id(0);
@@ -57,7 +41,6 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
     int first = FIRST_IMAGE * (POH * POW * OC) + row * POW * OC + oc;
     for (int column = 0; column < POW; column++) {
         FV best[IMAGES][VECTORS];
-#if PLACES
         IV best_place[IMAGES][VECTORS];
         UNROLLED for (int j = 0; j < IMAGES; j++)
             UNROLLED for (int v = 0; v < VECTORS; v++)
@@ -65,7 +48,6 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
                 best[j][v] = (FV)-INFINITY;
                 best_place[j][v] = (IV)0;
             }
-#endif
         for (int place = 0; place < PH * PW; place++) {
             int iy = (row * PSH + place / PW) * SH - PT;
             int ix = (column * PSW + place % PW) * SW - PL;
@@ -100,24 +82,19 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
             UNROLLED for (int j = 0; j < IMAGES; j++)
                 UNROLLED for (int v = 0; v < VECTORS; v++)
                 {
-                    FV value = ACTIVATE(acc[j][v]);
-#if PLACES
-                    IV wins = WINS(value, best[j][v]);
-                    best[j][v] = wins ? value : best[j][v];
-                    best_place[j][v] = wins ? (IV)place : best_place[j][v];
+                    FV value = FINISH(acc[j][v], PLACE_OF(j, v));
+#if POOLED
+                    TAKE(value, (IV)place, best[j][v], best_place[j][v])
 #else
-                    best[j][v] = place == 0 ? value : LARGER(value, best[j][v]);
+                    best[j][v] = value;
 #endif
                 }
         }
         UNROLLED for (int j = 0; j < IMAGES; j++)
             UNROLLED for (int v = 0; v < VECTORS; v++)
             {
-                int at = first + j * (POH * POW * OC) + column * OC + v * VW;
-                VSTORE(best[j][v], y + at);
-#if PLACES
-                store_places(best_place[j][v], won + at);
-#endif
+                VSTORE(best[j][v], y + PLACE_OF(j, v));
+                KEEP_PLACES(best_place[j][v], PLACE_OF(j, v));
             }
     }
 }
@@ -127,8 +104,7 @@ kernel void conv2d_forward_vec_images(global const float *restrict x, global con
 // wt is w with its last two axes swapped, (KH, KW, OC, IC).
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_data_vec_images(global const float *restrict dz, global const float *restrict wt,
-                                            global const float *restrict x, global const float *restrict addend,
-                                            global float *restrict dx, int batch)
+                                            global float *restrict dx, int batch EPILOGUE_ARGS)
 {
     int ic = TILE_START(IC);
     int iy = get_global_id(0);
@@ -155,15 +131,8 @@ kernel void conv2d_backward_data_vec_images(global const float *restrict dz, glo
         UNROLLED for (int j = 0; j < IMAGES; j++)
             UNROLLED for (int v = 0; v < VECTORS; v++)
             {
-                FV d = acc[j][v];
-#if ADDEND
-                d += VLOAD(addend + at + j * (H * W * IC) + v * VW);
-#endif
-#if INPUT_SLOPE
-                FV out = VLOAD(x + at + j * (H * W * IC) + v * VW);
-                d *= SLOPE(out, out);
-#endif
-                VSTORE(d, dx + at + j * (H * W * IC) + v * VW);
+                int to = at + j * (H * W * IC) + v * VW;
+                VSTORE(FINISH(acc[j][v], to), dx + to);
             }
     }
 }

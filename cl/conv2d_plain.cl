@@ -1,18 +1,17 @@
 // Direct 2D convolution, one value a work-item: right on every device and shape, and what the other variants are held to.
 //
-//   forward          y[n][oy][ox][oc] = act(bias[oc] + sum x[n][oy*SH+kh*DH-PT][ox*SW+kw*DW-PL][ic] * w[kh][kw][ic][oc])
+//   forward          y[n][oy][ox][oc] = bias[oc] + sum x[n][oy*SH+kh*DH-PT][ox*SW+kw*DW-PL][ic] * w[kh][kw][ic][oc]
 //   backward_data    dx[n][y][x][ic] = sum dz[n][(y+PT-kh*DH)/SH][(x+PL-kw*DW)/SW][oc] * w[kh][kw][ic][oc], exact quotients only
 //   backward_filter  dw[kh][kw][ic][oc] = sum x[n][oy*SH+kh*DH-PT][ox*SW+kw*DW-PL][ic] * dz[n][oy][ox][oc],  db = sum dz
 //
 // Shapes: x (n, H, W, IC), y and dz (n, OH, OW, OC), w (KH, KW, IC, OC). Padding reads as zero.
-// Compile-time: H W IC OH OW OC KH KW SH SW DH DW PT PL USE_BIAS ACTIVATE SLOPE, and for dx ADDEND (1: addend is
-// added), then INPUT_SLOPE (1: dx *= slope at input x).
+// Compile-time: H W IC OH OW OC KH KW SH SW DH DW PT PL USE_BIAS, and what epilogue.clh does to y or dx.
 #define VW 1
 #include "vector.clh"
-#include "activation.clh"
+#include "epilogue.clh"
 
 kernel void conv2d_forward_plain(global const float *x, global const float *w, global const float *bias,
-                                 global float *y, int count)
+                                 global float *y, int count EPILOGUE_ARGS)
 {
     int i = get_global_id(0);
     if (i >= count)
@@ -39,11 +38,11 @@ kernel void conv2d_forward_plain(global const float *x, global const float *w, g
 #if USE_BIAS
     sum += bias[oc];
 #endif
-    y[i] = ACTIVATE(sum);
+    y[i] = FINISH(sum, i);
 }
 
-kernel void conv2d_backward_data_plain(global const float *dz, global const float *w, global const float *x,
-                                       global const float *addend, global float *dx, int count)
+kernel void conv2d_backward_data_plain(global const float *dz, global const float *w, global float *dx,
+                                       int count EPILOGUE_ARGS)
 {
     int i = get_global_id(0);
     if (i >= count)
@@ -67,13 +66,7 @@ kernel void conv2d_backward_data_plain(global const float *dz, global const floa
                 sum += from[oc] * weight[oc];
         }
     }
-#if ADDEND
-    sum += addend[i];
-#endif
-#if INPUT_SLOPE
-    sum *= SLOPE(x[i], x[i]);
-#endif
-    dx[i] = sum;
+    dx[i] = FINISH(sum, i);
 }
 
 // Work-items KH*KW*IC*OC and above sum the bias.

@@ -7,7 +7,8 @@
 // Dimension 0 counts blocks of rows (each ITEMS work-items), 1 blocks of columns, 2 parts of the sum x phases (see below).
 #define VW 4
 #include "vector.clh"
-#include "activation.clh"
+#define EPILOGUE_LOAD(p) LOAD_CHANNELS(p)
+#include "epilogue.clh"
 #include "conv2d_tile.clh"
 
 #ifndef PADDED
@@ -183,25 +184,24 @@ inline void put_blocks(const AV a[A_LOADS], const BV b[B_LOADS], local float *a_
     }
 }
 
-// Four channels of the result, or what there is of them.
+// Four channels of the result from n on, or what there is of them.
 #if OUT_C % 4 == 0
-#define LOAD_CHANNELS(p, n) (*(global const FV *)((p) + (n)))
-#define STORE_CHANNELS(v, p, n) (*(global FV *)((p) + (n)) = (v))
+#define LOAD_CHANNELS(p) (*(global const FV *)(p))
+#define STORE_CHANNELS(v, p) (*(global FV *)(p) = (v))
 #else
-#define LOAD_CHANNELS(p, n) load_part((p) + (n), OUT_C - (n))
-#define STORE_CHANNELS(v, p, n) store_part((v), (p) + (n), OUT_C - (n))
+#define LOAD_CHANNELS(p) load_part((p), OUT_C - n)
+#define STORE_CHANNELS(v, p) store_part((v), (p), OUT_C - n)
 #endif
 
-// `also` is the bias or, for the slope, x. PARTIAL: `to` is one result after the other, and what is applied to a whole sum waits.
+// PARTIAL: `to` is one result after the other, and what is applied to a whole sum waits.
 #ifdef BACKWARD_DATA
 __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 kernel void conv2d_backward_data_tile(global const float *restrict from, global const float *restrict w,
-                                      global const float *restrict also, global const float *restrict addend,
-                                      global float *restrict to, int batch)
+                                      global float *restrict to, int batch EPILOGUE_ARGS)
 #else
 __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 kernel void conv2d_forward_tile(global const float *restrict from, global const float *restrict w,
-                                global const float *restrict also, global float *restrict to, int batch)
+                                global const float *restrict bias, global float *restrict to, int batch EPILOGUE_ARGS)
 #endif
 {
     local FV a_block[2 * A_BLOCK / 4], b_block[2 * B_BLOCK / 4];
@@ -256,19 +256,10 @@ kernel void conv2d_forward_tile(global const float *restrict from, global const 
             if (!there || n >= OUT_C)
                 continue;
             FV v = sum[i][j];
-#if !PARTIAL && defined(BACKWARD_DATA) && ADDEND
-            v += LOAD_CHANNELS(addend + at, n);
+#if USE_BIAS && !PARTIAL
+            v += LOAD_CHANNELS(bias + n);
 #endif
-#if !PARTIAL && defined(BACKWARD_DATA) && INPUT_SLOPE
-            FV out = LOAD_CHANNELS(also + at, n);
-            v *= SLOPE(out, out);
-#elif !PARTIAL && !defined(BACKWARD_DATA)
-#if USE_BIAS
-            v += LOAD_CHANNELS(also, n);
-#endif
-            v = ACTIVATE(v);
-#endif
-            STORE_CHANNELS(v, to + at, n);
+            STORE_CHANNELS(FINISH(v, at + n), to + at + n);
         }
     }
 }

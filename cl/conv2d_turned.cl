@@ -6,9 +6,8 @@
 //
 // Nothing is masked: the last tile of channels and the last rows are moved back to end with the last one (IC >= VECTORS * VW, OC >= 4).
 // A batch of less than IMAGES rows computes on what lies behind it: tensors have room for so many.
-// With ADDEND that is added, with INPUT_SLOPE dx is then multiplied by the slope at x.
 #include "vector.clh"
-#include "activation.clh"
+#include "epilogue.clh"
 #include "turn.clh"
 
 #ifndef IMAGES
@@ -21,9 +20,6 @@
 #define BLOCKS 8 // register tiles, one after another
 #endif
 #include "multiply_add.clh"
-#ifndef ADDEND
-#define ADDEND 0
-#endif
 #define TILE (VECTORS * VW)
 
 // to[oc][0 ... TILE] = w[ic ...][oc], four by four.
@@ -40,8 +36,7 @@ inline void turn(global const float *w, private float *to)
 // Dimension 0 counts tiles of channels, 1 IMAGES * BLOCKS rows.
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_data_vec_turned(global const float *restrict dz, global const float *restrict w,
-                                            global const float *restrict x, global const float *restrict addend,
-                                            global float *restrict dx, int rows)
+                                            global float *restrict dx, int rows EPILOGUE_ARGS)
 {
     private float turned[OC * TILE];
     int ic = min((int)get_global_id(0) * TILE, IC - TILE);
@@ -58,16 +53,6 @@ kernel void conv2d_backward_data_vec_turned(global const float *restrict dz, glo
         MULTIPLY_ADD(from, OC, turned, TILE, OC)
         UNROLLED for (int j = 0; j < IMAGES; j++)
             UNROLLED for (int v = 0; v < VECTORS; v++)
-            {
-                FV d = acc[j][v];
-#if ADDEND
-                d += VLOAD(addend + at + j * IC + v * VW);
-#endif
-#if INPUT_SLOPE
-                FV out = VLOAD(x + at + j * IC + v * VW);
-                d *= SLOPE(out, out);
-#endif
-                VSTORE(d, dx + at + j * IC + v * VW);
-            }
+                VSTORE(FINISH(acc[j][v], at + j * IC + v * VW), dx + at + j * IC + v * VW);
     }
 }

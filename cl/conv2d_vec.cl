@@ -6,7 +6,7 @@
 // Pixels are counted through the whole batch, so a tile may span rows and images. A work-item does TILES tiles, one after
 // another, so that small tiles outweigh the cost of a work-group.
 #include "vector.clh"
-#include "activation.clh"
+#include "epilogue.clh"
 
 #ifndef PIXELS
 #define PIXELS 6 // output pixels in a register tile
@@ -43,7 +43,7 @@
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_forward_vec(global const float *restrict x, global const float *restrict w,
                                global const float *restrict bias, global float *restrict y,
-                               global const float *restrict zeros, int pixels)
+                               global const float *restrict zeros, int pixels EPILOGUE_ARGS)
 {
     int oc = TILE_START(get_global_id(1), OC);
     for (int t = 0; t < TILES; t++) {
@@ -89,8 +89,8 @@ kernel void conv2d_forward_vec(global const float *restrict x, global const floa
         }
         UNROLLED for (int j = 0; j < PIXELS; j++)
         {
-            global float *to = y + min(first + j, pixels - 1) * OC + oc;
-            UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(ACTIVATE(acc[j][v]), to + v * VW);
+            int at = min(first + j, pixels - 1) * OC + oc;
+            UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(FINISH(acc[j][v], at + v * VW), y + at + v * VW);
         }
     }
 }
@@ -104,8 +104,7 @@ kernel void conv2d_forward_vec(global const float *restrict x, global const floa
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_backward_data_vec(global const float *restrict dz, global const float *restrict wt,
-                                     global const float *restrict x, global const float *restrict addend,
-                                     global float *restrict dx, global const float *restrict zeros, int pixels)
+                                     global float *restrict dx, global const float *restrict zeros, int pixels EPILOGUE_ARGS)
 {
     int ic = TILE_START(get_global_id(1), IC);
     int phase_y = get_global_id(2) / SW;
@@ -145,18 +144,7 @@ kernel void conv2d_backward_data_vec(global const float *restrict dz, global con
         {
             int at = ((image[j] * H + row[j]) * W + column[j]) * IC + ic;
             if (row[j] < H && column[j] < W) {
-                UNROLLED for (int v = 0; v < VECTORS; v++)
-                {
-                    FV d = acc[j][v];
-#if ADDEND
-                    d += VLOAD(addend + at + v * VW);
-#endif
-#if INPUT_SLOPE
-                    FV out = VLOAD(x + at + v * VW);
-                    d *= SLOPE(out, out);
-#endif
-                    VSTORE(d, dx + at + v * VW);
-                }
+                UNROLLED for (int v = 0; v < VECTORS; v++) VSTORE(FINISH(acc[j][v], at + v * VW), dx + at + v * VW);
             }
         }
     }

@@ -5,14 +5,8 @@
 // A work-item is a whole work-group and takes a row of windows of IMAGES images (a multiple of PH * PW), IMAGES / (PH * PW) at a time.
 // Dimension 0 counts rows of windows, 1 tiles of channels, 2 blocks of images; the last ones are moved back to end with the last one.
 #include "vector.clh"
-#include "activation.clh"
+#include "pooled.clh"
 #include "multiply_add.clh"
-
-#if PLACES
-#define PLACE uchar
-#define PLACE_CHANNELS OC
-#include "places.clh"
-#endif
 
 #define WINDOW (PH * PW)
 #define TILE_IMAGES (IMAGES / WINDOW)
@@ -22,19 +16,16 @@
 // The activation of each value, or, where that is the same, of the maximum.
 #if KEEPS_ORDER
 #define BEFORE(value) (value)
-#define AFTER(value) ACTIVATE(value)
+#define AFTER(value) FINISH(value, 0)
 #else
-#define BEFORE(value) ACTIVATE(value)
+#define BEFORE(value) FINISH(value, 0)
 #define AFTER(value) (value)
 #endif
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_forward_vec_windows(global const float *restrict x, global const float *restrict w,
                                        global const float *restrict bias, global float *restrict y,
-#if PLACES
-                                       global PLACE *restrict won,
-#endif
-                                       int batch)
+                                       int batch EPILOGUE_ARGS)
 {
     int row = get_global_id(0);
     int oc = min((int)get_global_id(1) * VECTORS * VW, OC - VECTORS * VW);
@@ -54,25 +45,15 @@ kernel void conv2d_forward_vec_windows(global const float *restrict x, global co
                 UNROLLED for (int v = 0; v < VECTORS; v++)
                 {
                     FV best = BEFORE(acc[i * WINDOW][v]);
-#if PLACES
                     IV best_place = (IV)0;
-#endif
                     UNROLLED for (int place = 1; place < WINDOW; place++)
                     {
                         FV value = BEFORE(acc[i * WINDOW + place][v]);
-#if PLACES
-                        IV wins = WINS(value, best);
-                        best = wins ? value : best;
-                        best_place = wins ? (IV)place : best_place;
-#else
-                        best = LARGER(value, best);
-#endif
+                        TAKE(value, (IV)place, best, best_place)
                     }
                     int at = (((image + i) * POH + row) * POW + column) * OC + oc + v * VW;
                     VSTORE(AFTER(best), y + at);
-#if PLACES
-                    store_places(best_place, won + at);
-#endif
+                    KEEP_PLACES(best_place, at);
                 }
         }
 }

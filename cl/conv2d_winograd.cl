@@ -4,16 +4,14 @@
 //   U = G g G' (winograd_weights.cl), V = B' d B for each patch d of the input, y = A' (sum over channels of U V, element by
 //   element) A; the matrices: winograd_points.clh
 //
-// The forward pass can pool: with windows of 2 x 2 pixels (PH is defined) y (n, POH, POW, OC) is the maximum over each of them;
-// with PLACES `won` gets the place that each maximum has in its window.
+// The forward pass can pool (pooled.clh), windows of 2 x 2 pixels: y is (n, POH, POW, OC) then.
 //
 // A work-item is a whole work-group and takes a row of patches of IMAGES images, TILES patches at a time, for all channels; or, where
 // there would be too few work-items, one of PARTS parts of these steps, which are patches times tiles of channels.
-// x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC); PT and PL zeros lead. The data gradient is the
-// same with dz as x, the kernel turned around and its channels swapped; with ADDEND that is added to y, with INPUT_SLOPE y is then
-// multiplied by the slope at `other`.
+// x (n, H, W, IC), y (n, OH, OW, OC), u (N N, IC, OC); PT and PL zeros lead. The data gradient is the same with dz as x, the kernel
+// turned around and its channels swapped.
 #include "vector.clh"
-#include "activation.clh"
+#include "pooled.clh"
 #include "winograd.clh"
 
 #ifndef IMAGES
@@ -54,28 +52,15 @@
     }
 #endif
 
-#if PLACES
-#define PLACE uchar
-#define PLACE_CHANNELS OC
-#include "places.clh"
-#endif
-
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void conv2d_winograd(global const float *restrict x, global const float *restrict u,
-                            global const float *restrict other, global const float *restrict addend, global float *restrict y,
-#if PLACES
-                            global PLACE *restrict won,
-#endif
-                            int batch)
+                            global const float *restrict bias, global float *restrict y, int batch EPILOGUE_ARGS)
 {
     private float v_in[NN * V_STEP];       // V: position, patch, image, channel
     private float v_out[NN * IMAGES * VECTORS * VW];    // U V: position, image, channel
     int oy = get_global_id(0) * M;
     int first = max(min((int)get_global_id(1) * IMAGES, batch - IMAGES), 0);
     x += first * (H * W * IC);
-#ifndef PH
-    y += first * (OH * OW * OC);
-#endif
     int begin = PART * STEPS / PARTS, end = (PART + 1) * STEPS / PARTS;
     for (int step = begin / CHANNEL_TILES * CHANNEL_TILES; step < end; step += CHANNEL_TILES) {
         int patch = min(step / CHANNEL_TILES * TILES, PATCHES - TILES);
@@ -109,56 +94,44 @@ kernel void conv2d_winograd(global const float *restrict x, global const float *
                             UNROLLED for (int i = 0; i < N; i++) m[i] = VLOAD(from + (i * N + q) * (IMAGES * VECTORS * VW));
                             TRANSFORM_OUT(s[q], m)
                         }
-#ifdef PH
+#if POOLED
                         FV above[M / 2]; // the upper half of each window
-#if PLACES
                         IV place_above[M / 2];
-#endif
 #endif
                         PATCH_LOOP for (int r = 0; r < M; r++)
                         {
                             FV row[N], out[M];
                             UNROLLED for (int q = 0; q < N; q++) row[q] = s[q][r];
                             TRANSFORM_OUT(out, row)
-#if !BACKWARD
-                            UNROLLED for (int q = 0; q < M; q++)
-                            {
 #if USE_BIAS
-                                out[q] += VLOAD(other + oc + v * VW);
+                            UNROLLED for (int q = 0; q < M; q++) out[q] += VLOAD(bias + oc + v * VW);
 #endif
-                                out[q] = ACTIVATE(out[q]);
-                            }
-#endif
-#ifdef PH
+#if POOLED
+                            UNROLLED for (int q = 0; q < M; q++) out[q] = FINISH(out[q], 0);
                             UNROLLED for (int q = 0; q < M / 2; q++)
                             {
-                                FV pair = LARGER(out[2 * q + 1], out[2 * q]);
+                                FV pair = out[2 * q];
+                                IV place = (IV)(r % 2 * PW);
+                                TAKE(out[2 * q + 1], (IV)(r % 2 * PW + 1), pair, place)
+                                FV best = above[q];
+                                IV best_place = place_above[q];
+                                TAKE(pair, place, best, best_place)
                                 int at = (((first + j) * POH + (oy + r) / 2) * POW + ox / 2 + q) * OC + oc + v * VW;
                                 bool whole = r % 2 == 1 && (oy + r) / 2 < POH && ox / 2 + q < POW;
-                                if (whole)
-                                    VSTORE(LARGER(pair, above[q]), y + at);
-#if PLACES
-                                IV place = WINS(out[2 * q + 1], out[2 * q]) ? (IV)(r % 2 * PW + 1) : (IV)(r % 2 * PW);
-                                if (whole)
-                                    store_places(WINS(pair, above[q]) ? place : place_above[q], won + at);
-                                place_above[q] = place;
-#endif
+                                if (whole) {
+                                    VSTORE(best, y + at);
+                                    KEEP_PLACES(best_place, at);
+                                }
                                 above[q] = pair;
+                                place_above[q] = place;
                             }
 #else
                             UNROLLED for (int q = 0; q < M; q++)
                             {
                                 if (oy + r >= OH || ox + q >= OW)
                                     continue;
-                                int at = ((j * OH + oy + r) * OW + ox + q) * OC + oc + v * VW;
-#if ADDEND
-                                out[q] += VLOAD(addend + first * (OH * OW * OC) + at);
-#endif
-#if INPUT_SLOPE
-                                FV there = VLOAD(other + first * (OH * OW * OC) + at);
-                                out[q] *= SLOPE(there, there);
-#endif
-                                VSTORE(out[q], y + at);
+                                int at = (((first + j) * OH + oy + r) * OW + ox + q) * OC + oc + v * VW;
+                                VSTORE(FINISH(out[q], at), y + at);
                             }
 #endif
                         }

@@ -6,11 +6,10 @@
 // Patches overlap, so their gradients are added. Its patches are as many as dz has pieces of M x M, which are fewer than the pieces
 // of dx where images are small: 4x4 pixels of dz are one patch, the 6x6 pixels of dx under them would be four.
 //
-// dz (n, OH, OW, OC), dx (n, H, W, IC), u (N N, OC, IC); with ADDEND that is added to dx, with
-// INPUT_SLOPE dx is then multiplied by the slope at x. A work-item is a whole work-group and takes IMAGES images and
-// one of PARTS parts of the input channels (a multiple of VECTORS * VW); the buffers hold a multiple of IMAGES, whatever the batch.
+// dz (n, OH, OW, OC), dx (n, H, W, IC), u (N N, OC, IC). A work-item is a whole work-group and takes IMAGES images and one of PARTS
+// parts of the input channels (a multiple of VECTORS * VW); the buffers hold a multiple of IMAGES, whatever the batch.
 #include "vector.clh"
-#include "activation.clh"
+#include "epilogue.clh"
 #include "winograd_points.clh"
 
 #ifndef IMAGES
@@ -20,9 +19,6 @@
 #define VECTORS 2 // vectors of input channels in a register tile
 #endif
 #include "multiply_add.clh"
-#ifndef ADDEND
-#define ADDEND 0
-#endif
 #ifndef PARTS
 #define PARTS 1
 #endif
@@ -98,9 +94,8 @@ inline void transform_piece(global const float *dz, int oy, int ox, private floa
     }
 }
 
-// The patch at (iy, ix) of dx: stored when it is the only one, else added. `x` is where the slope is taken.
-inline void put_patch(private const float *from, int step, int iy, int ix, global const float *x, global const float *addend,
-                      global float *dx)
+// The patch at (iy, ix) of dx, from index `first` on: stored when it is the only one, else added.
+inline void put_patch(private const float *from, int step, int iy, int ix, int first, global float *dx EPILOGUE_ARGS)
 {
     FV t[N][N]; // t[j] = B times column j
     PATCH_LOOP for (int j = 0; j < N; j++)
@@ -118,25 +113,15 @@ inline void put_patch(private const float *from, int step, int iy, int ix, globa
         {
             if (iy + i < 0 || iy + i >= H || ix + j < 0 || ix + j >= W)
                 continue;
-            int at = ((iy + i) * W + ix + j) * IC;
-#if !ALONE
-            out[j] += VLOAD(dx + at);
-#elif ADDEND
-            out[j] += VLOAD(addend + at);
-#endif
-#if ALONE && INPUT_SLOPE
-            FV there = VLOAD(x + at);
-            out[j] *= SLOPE(there, there);
-#endif
-            VSTORE(out[j], dx + at);
+            int at = first + ((iy + i) * W + ix + j) * IC;
+            VSTORE(ALONE ? FINISH(out[j], at) : out[j] + VLOAD(dx + at), dx + at);
         }
     }
 }
 
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void winograd_adjoint(global const float *restrict dz, global const float *restrict u,
-                             global const float *restrict x, global const float *restrict addend, global float *restrict dx,
-                             int batch)
+                             global float *restrict dx, int batch EPILOGUE_ARGS)
 {
     private float z[NN * Z_STEP];                   // position, image, channel
     private float s[NN * IMAGES * VECTORS * VW];    // position, image, channel
@@ -145,12 +130,10 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
     if (first >= batch)
         return;
     dz += first * (OH * OW * OC);
-    x += first * (H * W * IC);
-    addend += first * (H * W * IC);
-    dx += first * (H * W * IC);
+    int start = first * (H * W * IC);
 #if !ALONE
-    for (int i = 0; i < IMAGES * H * W * IC; i += IC)
-        for (int c = begin; c < end; c += VW) VSTORE(ADDEND ? VLOAD(addend + i + c) : (FV)0.0f, dx + i + c);
+    for (int at = start; at < start + IMAGES * H * W * IC; at += IC)
+        for (int c = begin; c < end; c += VW) VSTORE(FINISH_SUM((FV)0.0f, at + c), dx + at + c);
 #endif
     for (int tile = 0; tile < ROWS * COLUMNS; tile++) {
         int oy = tile / COLUMNS * M, ox = tile % COLUMNS * M;
@@ -169,15 +152,11 @@ kernel void winograd_adjoint(global const float *restrict dz, global const float
             for (int j = 0; j < IMAGES; j++)
                 for (int v = 0; v < VECTORS; v++)
                     put_patch(s + (j * VECTORS + v) * VW, IMAGES * VECTORS * VW, oy - PT, ox - PL,
-                              x + j * (H * W * IC) + c + v * VW, addend + j * (H * W * IC) + c + v * VW,
-                              dx + j * (H * W * IC) + c + v * VW);
+                              start + j * (H * W * IC) + c + v * VW, dx EPILOGUE_PASS);
         }
     }
-#if !ALONE && INPUT_SLOPE
-    for (int i = 0; i < IMAGES * H * W * IC; i += IC)
-        for (int c = begin; c < end; c += VW) {
-            FV there = VLOAD(x + i + c);
-            VSTORE(VLOAD(dx + i + c) * SLOPE(there, there), dx + i + c);
-        }
+#if !ALONE && ENDS
+    for (int at = start; at < start + IMAGES * H * W * IC; at += IC)
+        for (int c = begin; c < end; c += VW) VSTORE(FINISH_END(VLOAD(dx + at + c), at + c), dx + at + c);
 #endif
 }

@@ -4,13 +4,13 @@
 // _plain: one value a work-item. _vec: IG and OG are 1, and a work-item takes a row of pixels, all channels in vectors of VW.
 // The filter gradient is summed over a chunk of images, 0 where there are none left: dw[chunk * stride + ..] and
 // db[bias + chunk * stride + ..].
-// FORWARD, BACKWARD_DATA or BACKWARD_FILTER chooses the pass. INPUT_SLOPE (1): dx *= slope at input x.
+// FORWARD, BACKWARD_DATA or BACKWARD_FILTER chooses the pass.
 #define IG (IC / GROUPS)
 #define OG (OC / GROUPS)
 #define WEIGHTS (KH * KW * IG * OC)
 #define C IC
 #include "vector.clh"
-#include "activation.clh"
+#include "epilogue.clh"
 #include "channels.clh"
 
 // Where tap k of the kernel lands: the input row of output o; the output row that reads input i with it, -1 if none does.
@@ -24,7 +24,7 @@ inline int output_of(int i, int k, int stride, int dilation, int before, int out
 #if VW == 1
 #ifdef FORWARD
 kernel void group_conv2d_forward_plain(global const float *x, global const float *w, global const float *bias,
-                                       global float *y, int count)
+                                       global float *y, int count EPILOGUE_ARGS)
 {
     int i = get_global_id(0);
     if (i >= count)
@@ -48,13 +48,13 @@ kernel void group_conv2d_forward_plain(global const float *x, global const float
 #if USE_BIAS
     sum += bias[oc];
 #endif
-    y[i] = ACTIVATE(sum);
+    y[i] = FINISH(sum, i);
 }
 #endif
 
 #ifdef BACKWARD_DATA
-kernel void group_conv2d_backward_data_plain(global const float *dz, global const float *w, global const float *x,
-                                             global float *dx, int count)
+kernel void group_conv2d_backward_data_plain(global const float *dz, global const float *w, global float *dx,
+                                             int count EPILOGUE_ARGS)
 {
     int i = get_global_id(0);
     if (i >= count)
@@ -75,10 +75,7 @@ kernel void group_conv2d_backward_data_plain(global const float *dz, global cons
                 sum += from[oc] * weight[oc];
         }
     }
-#if INPUT_SLOPE
-    sum *= SLOPE(x[i], x[i]);
-#endif
-    dx[i] = sum;
+    dx[i] = FINISH(sum, i);
 }
 #endif
 
@@ -119,7 +116,7 @@ kernel void group_conv2d_backward_filter_plain(global const float *x, global con
 #ifdef FORWARD
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void group_conv2d_forward_vec(global const float *restrict x, global const float *restrict w,
-                                     global const float *restrict bias, global float *restrict y, int rows)
+                                     global const float *restrict bias, global float *restrict y, int rows EPILOGUE_ARGS)
 {
     int row = get_global_id(0);
     if (row >= rows)
@@ -141,7 +138,8 @@ kernel void group_conv2d_forward_vec(global const float *restrict x, global cons
 #if USE_BIAS
             sum += VLOAD(bias + CHANNEL(v));
 #endif
-            VSTORE(ACTIVATE(sum), y + (row * OW + ox) * C + CHANNEL(v));
+            int at = (row * OW + ox) * C + CHANNEL(v);
+            VSTORE(FINISH(sum, at), y + at);
         }
     }
 }
@@ -150,7 +148,7 @@ kernel void group_conv2d_forward_vec(global const float *restrict x, global cons
 #ifdef BACKWARD_DATA
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void group_conv2d_backward_data_vec(global const float *restrict dz, global const float *restrict w,
-                                           global const float *restrict x, global float *restrict dx, int rows)
+                                           global float *restrict dx, int rows EPILOGUE_ARGS)
 {
     int row = get_global_id(0);
     if (row >= rows)
@@ -170,11 +168,7 @@ kernel void group_conv2d_backward_data_vec(global const float *restrict dz, glob
                 if (oy >= 0 && ox >= 0)
                     sum += VLOAD(dz + ((n * OH + oy) * OW + ox) * C + CHANNEL(v)) * weight[k];
             }
-#if INPUT_SLOPE
-            FV output = VLOAD(x + at);
-            sum *= SLOPE(output, output);
-#endif
-            VSTORE(sum, dx + at);
+            VSTORE(FINISH(sum, at), dx + at);
         }
     }
 }

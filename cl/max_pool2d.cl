@@ -4,9 +4,9 @@
 //
 // _plain: one value a work-item, any shape. _vec: a work-item takes one row of windows and all channels in vectors of VW;
 // its backward needs windows that do not overlap and no padding (SH == PH, SW == PW, PT == PL == 0).
-// FORWARD chooses the pass, TRAINING (1) whether it writes `won`. INPUT_SLOPE (1): dx *= SLOPE of the activation whose output x is.
+// FORWARD chooses the pass, TRAINING (1) whether it writes `won`. On the way back it is dy that is finished (epilogue.clh): `outputs` is y.
 #include "vector.clh"
-#include "activation.clh"
+#include "epilogue.clh"
 
 // PLACE holds any place of a window.
 #if PH * PW <= 256
@@ -48,8 +48,7 @@ kernel void max_pool2d_forward_plain(global const float *x, global float *y, glo
 
 #elif VW == 1
 // Each input asks every window that covers it.
-kernel void max_pool2d_backward_plain(global const float *y, global const PLACE *won, global const float *dy, global float *dx,
-                                      int count)
+kernel void max_pool2d_backward_plain(global const PLACE *won, global const float *dy, global float *dx, int count EPILOGUE_ARGS)
 {
     int i = get_global_id(0);
     if (i >= count)
@@ -64,13 +63,8 @@ kernel void max_pool2d_backward_plain(global const float *y, global const PLACE 
     for (int oy = first_y; oy < OH && oy * SH <= iy; oy++)
         for (int ox = first_x; ox < OW && ox * SW <= ix; ox++) {
             int o = ((n * OH + oy) * OW + ox) * C + c;
-            if (won[o] != (iy - oy * SH) * PW + ix - ox * SW)
-                continue;
-#if INPUT_SLOPE
-            sum += dy[o] * SLOPE(y[o], y[o]);
-#else
-            sum += dy[o];
-#endif
+            if (won[o] == (iy - oy * SH) * PW + ix - ox * SW)
+                sum += FINISH(dy[o], o);
         }
     dx[i] = sum;
 }
@@ -119,8 +113,8 @@ kernel void max_pool2d_forward_vec(global const float *restrict x, global float 
 #else
 // A work-item owns input rows oy*SH .. oy*SH+PH-1; the last one of an image also clears what no window covers.
 __attribute__((reqd_work_group_size(1, 1, 1)))
-kernel void max_pool2d_backward_vec(global const float *restrict y, global const PLACE *restrict won,
-                                    global const float *restrict dy, global float *restrict dx, int rows)
+kernel void max_pool2d_backward_vec(global const PLACE *restrict won, global const float *restrict dy, global float *restrict dx,
+                                    int rows EPILOGUE_ARGS)
 {
     int row = get_global_id(0);
     if (row >= rows)
@@ -132,11 +126,7 @@ kernel void max_pool2d_backward_vec(global const float *restrict y, global const
             int at = (row * OW + ox) * C + CHANNEL(v);
             int corner = (oy * PH * W + ox * PW) * C + CHANNEL(v);
             IV place = load_places(won + at);
-            FV gradient = VLOAD(dy + at);
-#if INPUT_SLOPE
-            FV best = VLOAD(y + at);
-            gradient *= SLOPE(best, best);
-#endif
+            FV gradient = FINISH(VLOAD(dy + at), at);
             for (int k = 0; k < PH * PW; k++)
                 VSTORE(place == (IV)k ? gradient : (FV)0.0f, dx + corner + (k / PW * W + k % PW) * C);
         }

@@ -1,10 +1,11 @@
 // N tensors joined value by value, (batch, shape...) each, VW values a work-item:
-//   forward:  y = act(x0 OP x1 OP ...) (OP 0: +, 1: -, 2: *, 3: mean, 4: maximum, 5: minimum)
+//   forward:  y = x0 OP x1 OP ... (OP 0: +, 1: -, 2: *, 3: mean, 4: maximum, 5: minimum)
 //   backward: dx_K = dy * dy/dx_K; of equal maxima the first takes the gradient, and dx_K is summed over where x_K was repeated.
 // SAME: all shapes are equal. Else input j is repeated along its axes of length 1: D0 .. D3 is the output's shape, S<j><axis> the
 // step of input j along an axis (0: repeated), P<j> its values an image, E0 .. E3 the shape of input K, and VW is 1.
 #include "vector.clh"
-#include "activation.clh"
+#define EPILOGUE_LOAD(p) load_part((p), count - i)
+#include "epilogue.clh"
 #ifndef OP
 #define OP 0
 #endif
@@ -66,7 +67,7 @@
 #define ALL7(F) ALL6(F) F(6)
 #define ALL8(F) ALL7(F) F(7)
 
-kernel void merge_forward(INPUTS, global float *y, int count)
+kernel void merge_forward(INPUTS, global float *y, int count EPILOGUE_ARGS)
 {
     int i = get_global_id(0) * VW;
     if (i >= count)
@@ -80,7 +81,7 @@ kernel void merge_forward(INPUTS, global float *y, int count)
 #if OP == 3
     u /= (float)N;
 #endif
-    store_part(ACTIVATE(u), y + i, count - i);
+    store_part(FINISH(u, i), y + i, count - i);
 }
 
 // dy/dx_K at one place.

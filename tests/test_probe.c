@@ -152,7 +152,7 @@ static void damage(conv_probe *probe, size_t at, float by)
 
 static void probe_pass(convoy_context *ctx, const conv_shape *s, conv_pass pass, const activation *act)
 {
-    conv_job job = {.problem = {pass, s, BATCH}, .layer = "test", .act = act};
+    conv_job job = {.problem = {pass, s, BATCH}, .layer = "test", .end = {.act = act}};
     conv_probe *probe = NULL;
     conv_candidate c;
     conv_choice choice;
@@ -204,7 +204,7 @@ static void check_record(convoy_context *ctx, char *line, const char *file)
     if (!conv_problem_parse(line, &s, &p) || !conv_choice_parse(ctx, &p, value, &choice))
         fail_msg("%s: '%s' is no choice for '%s'", file, value, line);
     s.bias = true;
-    conv_job job = {.problem = p, .layer = "shipped", .act = p.pass == CONV_BACKWARD_FILTER ? NULL : activation_find("relu")};
+    conv_job job = {.problem = p, .layer = "shipped", .end = {.act = p.pass == CONV_BACKWARD_FILTER ? NULL : activation_find("relu")}};
     OK(conv_probe_create(ctx, &job, &probe, err));
     OK(conv_candidate_build(probe, &choice, &c, err));
     OK(conv_candidate_run(probe, &c, err));

@@ -263,8 +263,7 @@ static convoy_status add(tensors *t, conv_pass pass, convoy_error *err)
 {
     conv_buffers b = {.x = t->x, .w = t->w, .bias = t->bias, .y = t->y, .dz = t->dz, .dw = t->dw, .dbias = t->dbias,
                       .scratch = t->scratch};
-    conv_job job = {.problem = {pass, &t->s, IMAGES}, .layer = "L", .buffers = &b,
-                    .act = pass == CONV_FORWARD ? activation_find("linear") : NULL};
+    conv_job job = {.problem = {pass, &t->s, IMAGES}, .layer = "L", .buffers = &b};
     return conv_add(t->list, ctx, job, err);
 }
 

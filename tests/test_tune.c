@@ -203,7 +203,7 @@ static bool stop_at_once(void *user, const conv_tune_result *so_far)
 static conv_tune_result race(convoy_context *ctx, const conv_variant *const *rows, double seconds)
 {
     conv_tune_result result;
-    conv_job job = {.problem = {CONV_FORWARD, &race_shape, 16}, .layer = "race", .act = activation_find("relu")};
+    conv_job job = {.problem = {CONV_FORWARD, &race_shape, 16}, .layer = "race", .end = {.act = activation_find("relu")}};
     conv_tune_options o = {.until = clock_seconds() + seconds, .row_at = racing_at};
     racing = rows;
     rt_try_begin(ctx);
@@ -256,7 +256,7 @@ static void test_time_is_kept(void **state)
 {
     (void)state;
     convoy_context *ctx = open_context(NULL, "off");
-    conv_job job = {.problem = {CONV_FORWARD, &race_shape, 16}, .layer = "race", .act = activation_find("relu")};
+    conv_job job = {.problem = {CONV_FORWARD, &race_shape, 16}, .layer = "race", .end = {.act = activation_find("relu")}};
     int calls = 0;
     conv_tune_result r;
     conv_tune_options o = {.until = clock_seconds() - 1.0, .on_trial = stop_at_once, .user = &calls};

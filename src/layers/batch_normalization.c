@@ -87,6 +87,7 @@ static convoy_status build(layer *l, convoy_error *err)
     l->saved_by_training = n.moving ? 0 : ops_batch_norm_saved(&n);
     l->forward_scratch = l->backward_scratch = scratch;
     l->keeps_d_output = true;
+    l->takes = EPILOGUE_ADD | EPILOGUE_ACTIVATION;
     return CONVOY_OK;
 }
 
@@ -98,7 +99,7 @@ static batch_norm_buffers buffers_of(const layer *l, const layer_io *io)
         .dx = io->d_input[0], .mean = io->param[s->mean], .variance = io->param[s->variance], .bad = io->bad,
         .gamma = s->scale ? io->param[s->gamma] : NULL, .d_gamma = s->scale ? io->d_param[s->gamma] : NULL,
         .beta = s->center ? io->param[s->beta] : NULL, .d_beta = s->center ? io->d_param[s->beta] : NULL,
-        .residual = io->residual, .activation = io->activation,
+        .end = io->end,
     };
 }
 
@@ -253,8 +254,6 @@ const layer_class batch_normalization_class = {
     .snake = "batch_normalization",
     .state_size = sizeof(state),
     .options = options,
-    .applies_activation = true,
-    .applies_residual = true,
     .trains_apart = true,
     .samples = samples,
     .build = build,

@@ -34,7 +34,7 @@ typedef struct check {
     convoy_context *ctx;
     layer *layer;
     int max_batch, batch;
-    bool fused; /* with all that neighbours may ask for: layer_io's input_slope, addend, activation, residual, d_output_has_slope */
+    bool fused; /* with all that neighbours may ask for: layer_io's end and d_end */
     bool training; /* else forward alone is compared */
     uint64_t seed;
     pair pairs[P_COUNT];
@@ -67,8 +67,8 @@ static convoy_status make(check *c, int which, const char *name, size_t count, s
 static convoy_status make_neighbours(check *c, convoy_error *err)
 {
     const layer *l = c->layer;
-    size_t in = l->sums_gradients ? shape_count(&l->input[0]) : 0, most = (size_t)c->max_batch, batch = (size_t)c->batch;
-    size_t out = l->class->applies_residual ? shape_count(&l->output) : 0;
+    size_t in = l->d_takes & EPILOGUE_ADD ? shape_count(&l->input[0]) : 0, most = (size_t)c->max_batch, batch = (size_t)c->batch;
+    size_t out = l->takes & EPILOGUE_ADD ? shape_count(&l->output) : 0;
     TRY(make(c, P_ADDEND, "gradient to be added", c->fused ? in * most : 0, in * batch, err));
     return make(c, P_RESIDUAL, "residual", c->fused ? out * most : 0, out * batch, err);
 }
@@ -157,16 +157,17 @@ static convoy_status write_passes(void *user, rt_list *list, convoy_error *err)
 
 static convoy_status play(check *c, convoy_error *err)
 {
-    const layer_class *class = c->layer->class;
     layer_io *io = &c->forward, *back = &c->backward;
     *io = *back = io_of(c);
     back->scratch = c->pairs[P_SCRATCH_B].buffer;
+    io->end.act = back->end.act = c->layer->activation;
     if (c->fused) {
-        back->d_output_has_slope = c->layer->activation != NULL;
-        back->input_slope = class->applies_input_slope ? activation_find("relu") : NULL;
-        back->addend = c->pairs[P_ADDEND].buffer;
-        io->activation = class->applies_activation ? activation_find("relu") : NULL;
-        io->residual = c->pairs[P_RESIDUAL].buffer;
+        const activation *relu = activation_find("relu");
+        back->end.act = activation_fuses(c->layer->activation) ? NULL : c->layer->activation;
+        back->d_end = (epilogue){.addend = c->pairs[P_ADDEND].buffer, .act = c->layer->d_takes & EPILOGUE_SLOPE ? relu : NULL,
+                                 .outputs = c->pairs[P_INPUT].buffer};
+        io->end.act = c->layer->takes & EPILOGUE_ACTIVATION ? relu : io->end.act;
+        io->end.addend = c->pairs[P_RESIDUAL].buffer;
     }
     TRY(rt_list_create(c->ctx, c->max_batch, &c->list, err));
     TRY(rt_list_compile(c->list, write_passes, c, err));
@@ -196,7 +197,7 @@ static void end_output(check *c)
     const pair *y = &c->pairs[P_OUTPUT], *residual = &c->pairs[P_RESIDUAL];
     for (size_t i = 0; i < residual->count && i < y->played; i++)
         y->reference[i] += residual->reference[i];
-    if (c->fused && c->layer->class->applies_activation)
+    if (c->fused && (c->layer->takes & EPILOGUE_ACTIVATION))
         for (size_t i = 0; i < y->played; i++)
             y->reference[i] = fmax(y->reference[i], 0.0);
 }
@@ -217,13 +218,13 @@ static void run_reference(check *c)
         r.updated[k] = c->updated[k];
     }
     class->reference_forward(c->layer, &r);
-    if (c->fused && c->layer->activation)
+    if (c->fused && activation_fuses(c->layer->activation))
         mask_by_output(c);
     class->reference_backward(c->layer, &r);
     end_output(c);
     for (size_t i = 0; i < p[P_ADDEND].count; i++)
         p[P_D_INPUT].reference[i] += p[P_ADDEND].reference[i];
-    if (c->fused && class->applies_input_slope)
+    if (c->fused && c->layer->d_takes & EPILOGUE_SLOPE)
         for (size_t i = 0; i < p[P_D_INPUT].played; i++)
             if (p[P_INPUT].reference[i] <= 0.0)
                 p[P_D_INPUT].reference[i] = 0.0;

@@ -1,5 +1,7 @@
 #include "layers/conv.h"
 
+#include "ops/elementwise.h"
+
 convoy_status conv_build(const layer *l, const int kernel_size[2], const int strides[2], const int dilation_rate[2], bool same,
                          conv_shape *out, convoy_error *err)
 {
@@ -26,14 +28,39 @@ void conv_build_activation(layer *l, const activation *act)
 {
     l->backward_reads_output = act != activation_find("linear");
     l->keeps_d_output = !l->backward_reads_output;
-    l->activation = act->elementwise && act->from_output && l->backward_reads_output ? act : NULL;
+    l->activation = l->backward_reads_output ? act : NULL;
     l->last_activation = act;
     l->saved_per_image = act->from_output ? 0 : shape_count(&l->output);
 }
 
-const activation *conv_activation(const layer_io *io, const activation *own)
+const rt_buffer *conv_z(const layer_io *io)
 {
-    return io->leaves_activation ? activation_find("linear") : own;
+    return io->end.act && !io->end.act->from_output ? io->saved : io->output;
+}
+
+epilogue conv_end(const layer_io *io)
+{
+    epilogue end = io->end;
+    end.act = activation_fuses(end.act) ? end.act : NULL;
+    return end;
+}
+
+static int channels_of(const layer *l) { return l->output.dim[l->output.rank - 1]; }
+static int rows_of(const layer *l) { return (int)(shape_count(&l->output) / (size_t)channels_of(l)); }
+
+convoy_status conv_activate(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    if (io->end.act == NULL || activation_fuses(io->end.act))
+        return CONVOY_OK;
+    return ops_activation_forward(list, io->ctx, l->name, io->end.act, conv_z(io), io->output, rows_of(l), channels_of(l), err);
+}
+
+convoy_status conv_take_slope(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    if (io->end.act == NULL)
+        return CONVOY_OK;
+    return ops_activation_backward(list, io->ctx, l->name, io->end.act, conv_z(io), io->output, io->d_output, io->d_output,
+                                   rows_of(l), channels_of(l), err);
 }
 
 const int conv_onnx_order[4] = {3, 2, 0, 1};

@@ -13,8 +13,13 @@ convoy_status conv_build(const layer *l, const int kernel_size[2], const int str
  * slope does not follow from its output. */
 void conv_build_activation(layer *l, const activation *act);
 
-/* The activation that forward applies: the layer's own, or none. */
-const activation *conv_activation(const layer_io *io, const activation *own);
+/* Where forward writes what the layer's own activation is applied to. */
+const rt_buffer *conv_z(const layer_io *io);
+/* What the kernel that writes it can do of io->end; conv_activate appends what is left. */
+epilogue conv_end(const layer_io *io);
+convoy_status conv_activate(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
+/* d_output *= the slope of the layer's own activation, where backward is to take it. */
+convoy_status conv_take_slope(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
 
 /* ONNX's Conv, of l's input size and l's output size: x (N, C, H, W), the kernel (out, in / groups, height, width); bias 0: none. */
 onnx_value conv_onnx(onnx_graph *g, const layer *l, const conv_shape *c, int groups, onnx_value x, onnx_value kernel,

@@ -100,7 +100,8 @@ static convoy_status build(layer *l, convoy_error *err)
         layer_add_rules(l, &s->bias_rules);
     }
     l->backward_reads_input = true;
-    l->sums_gradients = s->groups == 1;
+    l->takes = s->groups == 1 && activation_fuses(s->act.act) ? EPILOGUE_POOL : 0;
+    l->d_takes = EPILOGUE_SLOPE | (s->groups == 1 ? EPILOGUE_ADD : 0);
     conv_build_activation(l, s->act.act);
     l->zeros_needed = s->groups == 1 ? ops_conv2d_zeros(c) : 0;
     l->forward_scratch = s->groups == 1 ? forward_scratch : NULL;
@@ -110,25 +111,22 @@ static convoy_status build(layer *l, convoy_error *err)
     return CONVOY_OK;
 }
 
-/* The activation is part of the convolution's kernel. */
-static bool is_fused(const activation *act) { return act->elementwise && act->from_output; }
-
-static bool pools(const layer *l, const convoy_context *ctx, int batch, const conv_pool *pool)
+static bool pools(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool)
 {
     const conv2d_state *s = l->state;
-    return s->groups == 1 && is_fused(s->act.act) && ops_conv2d_pools(ctx, &s->shape, batch, pool);
+    return s->groups == 1 && activation_fuses(s->act.act) && ops_conv2d_pools(ctx, &s->shape, batch, pool);
 }
 
 /* What backward computes with: only what the windows cover has a gradient. */
-static conv_shape covered_shape(const conv2d_state *s, const conv_pool *pool)
+static conv_shape covered_shape(const conv2d_state *s, const epilogue_pool *pool)
 {
     conv_shape shape = s->shape;
     if (pool != NULL)
-        conv_pool_covers(pool, &shape.out_height, &shape.out_width);
+        epilogue_pool_covers(pool, &shape.out_height, &shape.out_width);
     return shape;
 }
 
-static void pooled_scratch(const layer *l, const convoy_context *ctx, int batch, const conv_pool *pool, size_t *backward,
+static void pooled_scratch(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, size_t *backward,
                            size_t *filter)
 {
     conv_shape shape = covered_shape(l->state, pool);
@@ -147,37 +145,27 @@ static void formula(const layer *l, int axis, text *out)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    const activation *act = conv_activation(io, s->act.act);
-    bool fused = is_fused(act);
-    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
-                      .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay, .pool = io->pool,
-                      .places = io->places};
-    const activation *inside = fused ? act : activation_find("linear");
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = conv_z(io),
+                      .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay};
+    epilogue end = conv_end(io);
     if (s->groups > 1)
-        TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, inside, &b, err));
+        TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, &end, &b, err));
     else
-        TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, inside, &b, io->batch, err));
-    if (fused)
-        return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, act, z, io->output,
-                                  s->shape.out_height * s->shape.out_width, s->filters, err);
+        TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, &end, &b, io->batch, err));
+    return conv_activate(l, io, list, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const conv2d_state *s = l->state;
-    if (!io->d_output_has_slope && s->act.act != activation_find("linear"))
-        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
-                                    io->output, io->d_output, io->d_output,
-                                    s->shape.out_height * s->shape.out_width, s->filters, err));
+    TRY(conv_take_slope(l, io, list, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
-                      .dw = io->d_param[0], .dbias = io->d_param[1], .addend = io->addend, .scratch = io->scratch,
+                      .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch,
                       .filter_scratch = io->filter_scratch, .zeros = io->zeros};
     if (s->groups > 1)
-        return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, s->groups, io->input_slope, &b, io->batch, err);
-    conv_shape shape = covered_shape(s, io->pool);
-    return ops_conv2d_backward(list, io->ctx, l->name, &shape, io->input_slope, &b, io->batch, err);
+        return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, s->groups, &io->d_end, &b, io->batch, err);
+    conv_shape shape = covered_shape(s, io->end.pool);
+    return ops_conv2d_backward(list, io->ctx, l->name, &shape, &io->d_end, &b, io->batch, err);
 }
 
 static void reference_convolution(const layer *l, const layer_reference *r, double *z)
@@ -262,7 +250,6 @@ const layer_class conv2d_class = {
     .snake = "conv2d",
     .state_size = sizeof(conv2d_state),
     .options = options,
-    .applies_input_slope = true,
     .samples = samples,
     .build = build,
     .pools = pools,

@@ -174,26 +174,19 @@ static void formula(const layer *l, int axis, text *out)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const transpose_state *s = l->state;
-    const activation *linear = activation_find("linear"), *act = conv_activation(io, s->act.act);
-    bool fused = s->use_bias && act->elementwise && act->from_output;
-    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
-    conv_buffers b = {.w = io->param[0], .dz = io->input[0], .dx = z, .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, "forward", &s->shape, NULL, &b, io->batch, err));
+    epilogue end = conv_end(io);
+    conv_buffers b = {.w = io->param[0], .dz = io->input[0], .dx = conv_z(io), .scratch = io->scratch, .zeros = io->zeros};
+    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, "forward", &s->shape, s->use_bias ? NULL : &end, &b, io->batch,
+                      err));
     if (s->use_bias)
-        TRY(ops_bias_activation(list, io->ctx, l->name, fused ? act : linear, z, io->param[1], z, pixels_of(l),
-                                s->filters, err));
-    if (fused || act == linear)
-        return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, act, z, io->output, pixels_of(l), s->filters, err);
+        TRY(ops_add_bias(list, io->ctx, l->name, io->param[1], b.dx, &end, pixels_of(l), s->filters, err));
+    return conv_activate(l, io, list, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const transpose_state *s = l->state;
-    const activation *linear = activation_find("linear");
-    if (!io->d_output_has_slope && s->act.act != linear)
-        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
-                                    io->output, io->d_output, io->d_output, pixels_of(l), s->filters, err));
+    TRY(conv_take_slope(l, io, list, err));
     if (s->use_bias)
         TRY(ops_bias_gradient(list, io->ctx, l->name, io->d_output, io->d_param[1], io->scratch, pixels_of(l), s->filters,
                               io->batch, err));
@@ -201,7 +194,7 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
                       .scratch = io->scratch, .zeros = io->zeros};
     TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_FILTER, l->name, NULL, &s->shape, NULL, &b, io->batch, err));
     return io->d_input[0]
-               ? ops_conv_pass(list, io->ctx, CONV_FORWARD, l->name, "backward data", &s->shape, linear, &b, io->batch, err)
+               ? ops_conv_pass(list, io->ctx, CONV_FORWARD, l->name, "backward data", &s->shape, NULL, &b, io->batch, err)
                : CONVOY_OK;
 }
 

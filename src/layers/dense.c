@@ -65,7 +65,7 @@ static convoy_status build(layer *l, convoy_error *err)
         layer_add_rules(l, &s->bias_rules);
     }
     l->backward_reads_input = true;
-    l->sums_gradients = true;
+    l->d_takes = EPILOGUE_SLOPE | EPILOGUE_ADD;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
     l->forward_scratch = forward_scratch;
@@ -77,27 +77,21 @@ static convoy_status build(layer *l, convoy_error *err)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const dense_state *s = l->state;
-    const activation *act = conv_activation(io, s->act.act);
-    bool fused = act->elementwise && act->from_output;
-    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = z,
+    epilogue end = conv_end(io);
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = conv_z(io),
                       .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, fused ? act : activation_find("linear"), &b,
-                           io->batch, err));
-    return fused ? CONVOY_OK
-                 : ops_activation_forward(list, io->ctx, l->name, act, z, io->output, s->shape.width, s->units, err);
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, &end, &b, io->batch, err));
+    return conv_activate(l, io, list, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const dense_state *s = l->state;
-    if (!io->d_output_has_slope && s->act.act != activation_find("linear"))
-        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
-                                    io->output, io->d_output, io->d_output, s->shape.width, s->units, err));
+    TRY(conv_take_slope(l, io, list, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
-                      .dw = io->d_param[0], .dbias = io->d_param[1], .addend = io->addend, .scratch = io->scratch,
+                      .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch,
                       .filter_scratch = io->filter_scratch, .zeros = io->zeros};
-    return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, io->input_slope, &b, io->batch, err);
+    return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, &io->d_end, &b, io->batch, err);
 }
 
 /* Written out, not borrowed from the convolution: two specifications that must agree. */
@@ -181,7 +175,6 @@ const layer_class dense_class = {
     .snake = "dense",
     .state_size = sizeof(dense_state),
     .options = options,
-    .applies_input_slope = true,
     .samples = samples,
     .build = build,
     .forward = forward,

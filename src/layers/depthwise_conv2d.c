@@ -68,6 +68,7 @@ static convoy_status build(layer *l, convoy_error *err)
         layer_add_rules(l, &s->bias_rules);
     }
     l->backward_reads_input = true;
+    l->d_takes = EPILOGUE_SLOPE;
     conv_build_activation(l, s->act.act);
     l->backward_scratch = backward_scratch;
     return CONVOY_OK;
@@ -86,25 +87,19 @@ static void formula(const layer *l, int axis, text *out)
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const depthwise_state *s = l->state;
-    const activation *act = conv_activation(io, s->act.act);
-    bool fused = act->elementwise && act->from_output;
-    const rt_buffer *z = l->saved_per_image ? io->saved : io->output;
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = io->param[1], .y = z};
-    TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, channels_of(l), fused ? act : NULL, &b, err));
-    if (fused)
-        return CONVOY_OK;
-    return ops_activation_forward(list, io->ctx, l->name, act, z, io->output, pixels_of(l), s->shape.out, err);
+    epilogue end = conv_end(io);
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = io->param[1], .y = conv_z(io)};
+    TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, channels_of(l), &end, &b, err));
+    return conv_activate(l, io, list, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const depthwise_state *s = l->state;
-    if (!io->d_output_has_slope && s->act.act != activation_find("linear"))
-        TRY(ops_activation_backward(list, io->ctx, l->name, s->act.act, l->saved_per_image ? io->saved : io->output,
-                                    io->output, io->d_output, io->d_output, pixels_of(l), s->shape.out, err));
+    TRY(conv_take_slope(l, io, list, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0], .dw = io->d_param[0],
                       .dbias = io->d_param[1], .scratch = io->scratch};
-    return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, channels_of(l), io->input_slope, &b, io->batch, err);
+    return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, channels_of(l), &io->d_end, &b, io->batch, err);
 }
 
 static void reference_forward(const layer *l, const layer_reference *r)
@@ -165,7 +160,6 @@ const layer_class depthwise_conv2d_class = {
     .snake = "depthwise_conv2d",
     .state_size = sizeof(depthwise_state),
     .options = options,
-    .applies_input_slope = true,
     .samples = samples,
     .build = build,
     .formula = formula,

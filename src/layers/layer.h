@@ -11,7 +11,7 @@
 #include "base/shape.h"
 #include "base/text.h"
 #include "convoy/model.h"
-#include "runtime/runtime.h"
+#include "ops/epilogue.h"
 #include "words/option.h"
 #include "words/param.h"
 
@@ -19,7 +19,6 @@
 #define LAYER_MAX_PARAMS 4
 
 typedef struct layer layer;
-struct conv_pool; /* ops/conv2d.h */
 struct onnx_graph;
 
 /* ---- what a launch needs to know ---- */
@@ -43,25 +42,12 @@ typedef struct layer_io {
     const rt_buffer *zeros;                /* at least zeros_needed floats, all 0: what padding reads */
     uint64_t seed;                         /* of random numbers, and the layer's own stream of them */
     uint32_t stream;
-    const struct conv_pool *pool;          /* write the maxima of these windows instead of the output; see `pools`. The gradient of
-                                            * the convolution's output then holds only the rows and columns that they cover */
-    const rt_buffer *places;               /* forward, with such a pool that keeps places: `saved` of the layer that pools */
     const rt_buffer *bad;                  /* update only: an int; not 0: nothing may change any more */
-    /* d_output holds the gradient before the layer's own activation already: its consumer applied the slope. */
-    bool d_output_has_slope;
-    /* Forward leaves the layer's last_activation out; backward then is given d_output_has_slope. Layers that are only an activation
-     * don't get it: they are not run. */
-    bool leaves_activation;
-    /* Not NULL: backward multiplies d_input[0] by this activation's slope, taken from input[0], on behalf of the producer.
-     * Only classes with applies_input_slope get it. */
-    const struct activation *input_slope;
-    /* Not NULL: backward adds this to d_input[0], before the slope. Only layers that sum_gradients get it. */
-    const rt_buffer *addend;
-    /* Not NULL: forward applies this activation last; backward is given a gradient that has its slope. Only classes with
-     * applies_activation get it. */
-    const struct activation *activation;
-    /* Not NULL: forward adds this tensor to its output, before `activation`. Only classes with applies_residual get it. */
-    const rt_buffer *residual;
+    /* What follows the output in forward's launches: parts that the layer `takes`, and the activation that it ends in itself. Backward
+     * is given the latter only where it is to take the slope of that, and a pool where d_output holds only what the windows cover. */
+    epilogue end;
+    /* What follows d_input[0] in those of backward, of what the layer `d_takes`. A pool: d_input[0] holds only what that covers. */
+    epilogue d_end;
 } layer_io;
 
 /* The same for the reference, in double on the host. */
@@ -94,9 +80,6 @@ typedef struct layer_class {
     const option *options;        /* ends with a row whose name is NULL */
     bool alias;                   /* the output is the input's memory, reshaped: no launches */
     bool alias_in_inference;      /* the same outside of training plans */
-    bool applies_input_slope;     /* backward honours layer_io.input_slope */
-    bool applies_activation;      /* forward honours layer_io.activation */
-    bool applies_residual;        /* forward honours layer_io.residual */
     bool trains_apart;            /* inference has launches, others than training */
     bool keeps_range;             /* what it gives is of the range of what it reads: it moves, picks or varies values */
     bool merges;                  /* reads a list of one or more tensors; others read one, InputLayer none */
@@ -117,11 +100,11 @@ typedef struct layer_class {
     convoy_status (*backward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     /* The windows whose maximum the layer takes, where they are whole and inside the image; false: it is not such a layer, or its
      * windows are not. NULL: it is not. */
-    bool (*pooling)(const layer *l, struct conv_pool *out);
+    bool (*pooling)(const layer *l, epilogue_pool *out);
     /* Can forward pool its own output, in batches of this size on this device? NULL: no. */
-    bool (*pools)(const layer *l, const convoy_context *ctx, int batch, const struct conv_pool *pool);
+    bool (*pools)(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool);
     /* Of a layer that does: what its backward_scratch and filter_scratch then are. */
-    void (*pooled_scratch)(const layer *l, const convoy_context *ctx, int batch, const struct conv_pool *pool, size_t *backward,
+    void (*pooled_scratch)(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, size_t *backward,
                            size_t *filter);
     /* Writes what training changes besides the trained parameters, from `saved`, once the loss is known. May be NULL. */
     convoy_status (*update)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
@@ -148,9 +131,9 @@ struct layer {
     int param_count;
     layer_param param[LAYER_MAX_PARAMS];
     bool backward_reads_input, backward_reads_output;
-    const struct activation *activation;        /* applied last, or NULL; what a consumer may take the slope of */
+    int takes, d_takes;                         /* epilogue_parts: of forward, behind the output; of backward, behind d_input[0] */
+    const struct activation *activation;        /* what the layer ends in: forward applies it where layer_io.end has it; or NULL */
     const struct activation *is_activation;     /* the layer is this one and nothing else; its slope follows from the output */
-    bool sums_gradients;                        /* backward honours layer_io.addend */
     bool passes_gradient;                       /* the sum of its inputs: d_output is the gradient of each, which has its shape */
     bool keeps_d_output;                        /* backward doesn't overwrite it */
     const struct activation *last_activation;   /* what the output comes out of, linear too; NULL: something else */

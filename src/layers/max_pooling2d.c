@@ -16,6 +16,7 @@ static convoy_status build(layer *l, convoy_error *err)
     size_t place = pooling2d_reduction(l, 1) <= 256 ? 1 : sizeof(int32_t);
     l->saved_per_image = (shape_count(&l->output) * place + sizeof(float) - 1) / sizeof(float);
     l->backward_reads_output = true; /* for the slope */
+    l->d_takes = EPILOGUE_SLOPE;
     return CONVOY_OK;
 }
 
@@ -42,18 +43,15 @@ static unsigned width_for(const layer *l, const convoy_context *ctx, bool vec)
 static convoy_shape pooled_shape(const layer *l, const layer_io *io)
 {
     convoy_shape shape = l->input[0];
-    if (io->pool != NULL)
-        conv_pool_covers(io->pool, &shape.dim[0], &shape.dim[1]);
+    if (io->d_end.pool != NULL)
+        epilogue_pool_covers(io->d_end.pool, &shape.dim[0], &shape.dim[1]);
     return shape;
 }
 
-static void describe(const layer *l, const layer_io *io, bool vec, const activation *slope, char *out, size_t size)
+static void describe(const layer *l, const layer_io *io, bool vec, char *out, size_t size)
 {
     convoy_shape pooled = pooled_shape(l, io);
     pooling2d_describe(l, &pooled, width_for(l, io->ctx, vec), out, size);
-    size_t used = strlen(out);
-    snprintf(out + used, size - used, " -DINPUT_SLOPE=%d" ACTIVATION_OPTIONS, slope != NULL, slope ? slope->name : "linear",
-             slope ? slope->name : "linear");
 }
 
 static void set_range(rt_launch *launch, const layer *l, const layer_io *io, bool vec, size_t count)
@@ -71,7 +69,7 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
 {
     char text[320], label[160];
     bool vec = suits_vec(l, io->ctx, false);
-    describe(l, io, vec, NULL, text, sizeof text - 32);
+    describe(l, io, vec, text, sizeof text - 32);
     strcat(text, io->training ? " -DFORWARD -DTRAINING=1" : " -DFORWARD");
     snprintf(label, sizeof label, "%s forward", l->name);
     rt_launch launch = {.label = label, .source = "max_pool2d", .options = text,
@@ -90,25 +88,26 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     if (io->d_input[0] == NULL)
         return CONVOY_OK;
     bool vec = suits_vec(l, io->ctx, true);
-    describe(l, io, vec, io->input_slope, text, sizeof text);
+    describe(l, io, vec, text, sizeof text);
     snprintf(label, sizeof label, "%s backward", l->name);
     rt_launch launch = {.label = label, .source = "max_pool2d", .options = text,
                         .kernel = vec ? "max_pool2d_backward_vec" : "max_pool2d_backward_plain"};
-    rt_push(&launch, RT_BUFFER(io->output));
     rt_push(&launch, RT_BUFFER(io->saved));
     rt_push(&launch, RT_BUFFER(io->d_output));
     rt_push(&launch, RT_BUFFER(io->d_input[0]));
     convoy_shape pooled = pooled_shape(l, io);
     set_range(&launch, l, io, vec, shape_count(&pooled));
+    epilogue end = {.act = io->d_end.act, .outputs = io->output}; /* what the maxima are of */
+    epilogue_append(&end, &launch, text, sizeof text);
     launch.bytes_per_image = 4.0 * (double)(shape_count(&pooled) + 2 * shape_count(&l->output) + l->saved_per_image);
     return rt_list_add(list, &launch, err);
 }
 
-static bool pooling(const layer *l, conv_pool *out)
+static bool pooling(const layer *l, epilogue_pool *out)
 {
     const pooling2d *s = l->state;
     const int *in = l->input[0].dim, *o = l->output.dim;
-    *out = (conv_pool){.out_height = o[0], .out_width = o[1]};
+    *out = (epilogue_pool){.out_height = o[0], .out_width = o[1]};
     for (int d = 0; d < 2; d++) {
         out->size[d] = s->pool_size[d];
         out->step[d] = s->step[d];
@@ -171,7 +170,6 @@ const layer_class max_pooling2d_class = {
     .keeps_range = true,
     .state_size = sizeof(pooling2d),
     .options = options,
-    .applies_input_slope = true,
     .samples = samples,
     .build = build,
     .pooling = pooling,

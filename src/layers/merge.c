@@ -70,6 +70,7 @@ static convoy_status build(layer *l, convoy_error *err)
             s->step[k][i] = s->in_shape[k][i] == 1 ? 0 : step;
     l->passes_gradient = s->same && op == OP_ADD;
     l->keeps_d_output = true;
+    l->takes = EPILOGUE_ACTIVATION;
     l->backward_reads_input = op == OP_MULTIPLY || op == OP_MAXIMUM || op == OP_MINIMUM;
     return CONVOY_OK;
 }
@@ -100,8 +101,6 @@ static convoy_status add(const layer *l, const layer_io *io, int to, bool forwar
     unsigned width = s->same ? ops_width(io->ctx) : 1;
     size_t values = shape_count(forward ? &l->output : &l->input[to]);
     write_options(l, width, to, text, sizeof text);
-    if (forward && io->activation)
-        activation_append_options(io->activation, text, sizeof text);
     snprintf(label, sizeof label, "%s %s", l->name, forward ? "forward" : "backward");
     rt_launch launch = {.label = label, .source = "merge", .kernel = forward ? "merge_forward" : "merge_backward",
                         .options = text};
@@ -113,6 +112,8 @@ static convoy_status add(const layer *l, const layer_io *io, int to, bool forwar
     rt_push(&launch, RT_BATCH((int)values));
     ops_range(&launch, io->ctx, values, 0, width);
     launch.bytes_per_image = 4.0 * (launch.arg_count - 1) * (double)shape_count(&l->output);
+    if (forward)
+        epilogue_append(&io->end, &launch, text, sizeof text);
     launch.flops_per_image = (double)(l->input_count - 1) * (double)shape_count(&l->output);
     return rt_list_add(list, &launch, err);
 }
@@ -257,7 +258,6 @@ static const convoy_shape more_inputs[][LAYER_MAX_INPUTS - 1] = {
         .name = class_name,                                                                                            \
         .snake = snake_name,                                                                                           \
         .state_size = sizeof(merge_state),                                                                             \
-        .applies_activation = true,                                                                                    \
         .merges = true,                                                                                                \
         .samples = its_samples,                                                                                        \
         .more_inputs = more_inputs,                                                                                    \

@@ -99,6 +99,7 @@ static convoy_status build(layer *l, convoy_error *err)
         layer_add_rules(l, &s->bias_rules);
     }
     l->backward_reads_input = true;
+    l->d_takes = EPILOGUE_SLOPE;
     conv_build_activation(l, s->act.act);
     l->saved_per_image += middle_count(l);
     l->zeros_needed = ops_conv2d_zeros(p);
@@ -139,35 +140,21 @@ static convoy_status add_kept(const layer *l, const layer_io *io, const char *ke
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const separable_state *s = l->state;
-    const activation *act = conv_activation(io, s->act.act);
+    const activation *act = io->end.act;
+    epilogue end = conv_end(io), none = {0};
     char name[160];
     if (l->saved_per_image > (size_t)INT_MAX / (size_t)io->batch)
         return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': %zu values an image in batches of %d are too many; use a "
                          "smaller batch size", l->name, l->saved_per_image, io->batch);
     snprintf(name, sizeof name, "%s depthwise", l->name);
     conv_buffers d = {.x = io->input[0], .w = io->param[0], .y = io->saved};
-    TRY(ops_group_conv_forward(list, io->ctx, name, &s->depthwise, s->depthwise.in, NULL, &d, err));
+    TRY(ops_group_conv_forward(list, io->ctx, name, &s->depthwise, s->depthwise.in, &none, &d, err));
     snprintf(name, sizeof name, "%s pointwise", l->name);
     conv_buffers p = {.x = io->saved, .w = io->param[1], .bias = io->param[2], .y = io->output, .scratch = io->scratch,
                       .zeros = io->zeros};
-    bool fused = act->elementwise && act->from_output;
-    TRY(ops_conv2d_forward(list, io->ctx, name, &s->pointwise, fused ? act : activation_find("linear"), &p, io->batch, err));
-    if (fused)
-        return CONVOY_OK;
-    return act->from_output ? ops_activation_forward(list, io->ctx, l->name, act, io->output, io->output, pixels_of(l),
-                                                     s->filters, err)
-                            : add_kept(l, io, "activation_forward_keep", io->output, io->saved, list, err);
-}
-
-static convoy_status add_slope(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
-{
-    const separable_state *s = l->state;
-    if (io->d_output_has_slope || s->act.act == activation_find("linear"))
-        return CONVOY_OK;
-    if (!s->act.act->from_output)
-        return add_kept(l, io, "activation_backward_kept", io->saved, io->d_output, list, err);
-    return ops_activation_backward(list, io->ctx, l->name, s->act.act, io->output, io->output, io->d_output, io->d_output,
-                                   pixels_of(l), s->filters, err);
+    TRY(ops_conv2d_forward(list, io->ctx, name, &s->pointwise, &end, &p, io->batch, err));
+    return act && !act->from_output ? add_kept(l, io, "activation_forward_keep", io->output, io->saved, list, err)
+                                    : conv_activate(l, io, list, err);
 }
 
 /* The gradient of the middle takes the middle's place: the pointwise filter's gradient, which reads it, comes first. */
@@ -175,7 +162,10 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
 {
     const separable_state *s = l->state;
     char name[160];
-    TRY(add_slope(l, io, list, err));
+    if (io->end.act && !io->end.act->from_output)
+        TRY(add_kept(l, io, "activation_backward_kept", io->saved, io->d_output, list, err));
+    else
+        TRY(conv_take_slope(l, io, list, err));
     snprintf(name, sizeof name, "%s pointwise", l->name);
     conv_buffers p = {.x = io->saved, .w = io->param[1], .dz = io->d_output, .dx = io->saved, .dw = io->d_param[1],
                       .dbias = io->d_param[2], .scratch = io->scratch, .filter_scratch = io->filter_scratch,
@@ -184,7 +174,7 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     snprintf(name, sizeof name, "%s depthwise", l->name);
     conv_buffers d = {.x = io->input[0], .w = io->param[0], .dz = io->saved, .dx = io->d_input[0], .dw = io->d_param[0],
                       .scratch = io->scratch};
-    return ops_group_conv_backward(list, io->ctx, name, &s->depthwise, s->depthwise.in, io->input_slope, &d, io->batch, err);
+    return ops_group_conv_backward(list, io->ctx, name, &s->depthwise, s->depthwise.in, &io->d_end, &d, io->batch, err);
 }
 
 /* ---- the specification ---- */
@@ -308,7 +298,6 @@ const layer_class separable_conv2d_class = {
     .snake = "separable_conv2d",
     .state_size = sizeof(separable_state),
     .options = options,
-    .applies_input_slope = true,
     .samples = samples,
     .build = build,
     .formula = formula,

@@ -144,6 +144,8 @@ const activation *activation_find(const char *name)
     return NULL;
 }
 
+bool activation_fuses(const activation *act) { return act && act->elementwise && act->from_output; }
+
 void activation_with(const char *name, double argument, activation_choice *out)
 {
     const activation *row = activation_find(name);
@@ -156,13 +158,6 @@ void activation_with(const char *name, double argument, activation_choice *out)
     snprintf(out->own.text, sizeof out->own.text, "%s -D%s=%.9ef", row->name, row->macro, argument);
     out->own.name = out->own.text;
     out->act = &out->own;
-}
-
-void activation_append_options(const activation *act, char *options, size_t size)
-{
-    size_t used = strlen(options);
-    const char *name = act ? act->name : "linear";
-    snprintf(options + used, size - used, ACTIVATION_OPTIONS, name, name);
 }
 
 void activation_names(char *out, size_t size)

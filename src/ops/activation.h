@@ -26,8 +26,8 @@ typedef struct activation_choice {
 /* -D options that choose an activation in cl/activation.clh; printf takes the name twice. */
 #define ACTIVATION_OPTIONS " -DACTIVATE=act_%s -DSLOPE=slope_%s"
 
-/* Appends these to options; NULL: linear. */
-void activation_append_options(const activation *act, char *options, size_t size);
+/* Can it follow in a kernel, and its slope in another, from the output alone? NULL: no. */
+bool activation_fuses(const activation *act);
 
 /* NULL past the end. */
 const activation *activation_at(size_t i);

@@ -1,7 +1,6 @@
 #include "ops/batch_norm.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "ops/elementwise.h"
 
@@ -35,6 +34,7 @@ typedef struct pass {
     char label[160], options[448];
     size_t vectors;
     int block;
+    epilogue end; /* of add_rows */
 } pass;
 
 static void begin(pass *p, const convoy_context *ctx, const char *layer, const batch_norm *n, int batch, const char *what,
@@ -42,6 +42,7 @@ static void begin(pass *p, const convoy_context *ctx, const char *layer, const b
 {
     unsigned width = ops_channel_width(ctx, n->channels);
     p->block = rt_wants_vectors(ctx) ? 256 : 4;
+    p->end = (epilogue){0};
     p->vectors = (size_t)n->channels / width;
     snprintf(p->label, sizeof p->label, "%s %s", layer, what);
     snprintf(p->options, sizeof p->options,
@@ -63,6 +64,7 @@ static convoy_status add_rows(pass *p, rt_list *list, const convoy_context *ctx,
                               convoy_error *err)
 {
     rt_push(&p->launch, RT_BATCH(n->rows));
+    epilogue_append(&p->end, &p->launch, p->options, sizeof p->options);
     p->launch.global[0] = RT_FIXED(p->vectors);
     p->launch.global[1] = RT_PER_IMAGE((size_t)n->rows, (size_t)p->block);
     ops_local_2d(ctx, p->vectors, p->launch.local);
@@ -95,12 +97,10 @@ convoy_status ops_batch_norm_forward(rt_list *list, convoy_context *ctx, const c
         TRY(add_channels(&p, list, ctx, 0, err));
     }
     begin(&p, ctx, layer, n, batch, "forward", "batch_norm_forward");
-    if (b->residual)
-        strcat(p.options, " -DRESIDUAL=1");
-    activation_append_options(b->activation, p.options, sizeof p.options);
     push(&p, (const rt_buffer *[]){b->x, n->moving ? b->mean : b->saved, n->moving ? b->variance : b->saved, b->gamma,
-                                   b->beta, b->residual, b->y}, 7);
-    return add_rows(&p, list, ctx, n, b->residual ? 3 : 2, err);
+                                   b->beta, b->y}, 6);
+    p.end = b->end;
+    return add_rows(&p, list, ctx, n, b->end.addend ? 3 : 2, err);
 }
 
 static convoy_status backward_moving(rt_list *list, convoy_context *ctx, const char *layer, const batch_norm *n,

@@ -2,8 +2,7 @@
 #ifndef OPS_BATCH_NORM_H
 #define OPS_BATCH_NORM_H
 
-#include "ops/activation.h"
-#include "runtime/runtime.h"
+#include "ops/epilogue.h"
 
 typedef struct batch_norm {
     int rows, channels; /* rows: of one image */
@@ -18,8 +17,7 @@ typedef struct batch_norm_buffers {
     const rt_buffer *saved;                                  /* ops_batch_norm_saved floats */
     const rt_buffer *dy, *dx, *d_gamma, *d_beta;             /* dx may be NULL */
     const rt_buffer *scratch, *bad;
-    const rt_buffer *residual;    /* forward: added to y; or NULL */
-    const activation *activation; /* forward: applied to the sum; or NULL */
+    epilogue end;                                            /* forward: what follows y */
 } batch_norm_buffers;
 
 /* Floats that training keeps from forward until the update, and that each pass needs for itself. */

@@ -39,7 +39,8 @@ static void link_passes(plan *p)
 
 static const activation *activation_of(const plan_node *root)
 {
-    return root->ending ? root->ending : root->node->layer->activation;
+    const activation *act = root->ending ? root->ending : root->node->layer->activation;
+    return activation_fuses(act) ? act : NULL;
 }
 
 /* Two readers write, and nobody else, and the second one sums. */
@@ -47,7 +48,7 @@ static bool second_sums(const plan *p, const plan_node *from)
 {
     const model_node *last = p->nodes[from->last_writer].node;
     return !from->is_output && from->writer_count == 2 && from->first_writer != from->last_writer &&
-           last->layer->sums_gradients && last->input_count == 1;
+           (last->layer->d_takes & EPILOGUE_ADD) && last->input_count == 1;
 }
 
 static void choose_way(plan *p, size_t i, int k)
@@ -84,7 +85,7 @@ void plan_link_gradients(plan *p)
 const activation *plan_input_slope(const plan *p, size_t i)
 {
     const plan_node *n = &p->nodes[i];
-    if (!n->backward || n->node->input_count != 1 || !n->node->layer->class->applies_input_slope)
+    if (!n->backward || n->node->input_count != 1 || !(n->node->layer->d_takes & EPILOGUE_SLOPE))
         return NULL;
     const plan_node *from = &p->nodes[root_of(p, i, 0)];
     bool whole = n->way[0] == GRADIENT_SUMMED || (n->way[0] == GRADIENT_WHOLE && from->writer_count == 1);

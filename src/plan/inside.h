@@ -2,7 +2,6 @@
 #ifndef PLAN_INSIDE_H
 #define PLAN_INSIDE_H
 
-#include "ops/conv2d/conv2d.h"
 #include "plan/arena.h"
 #include "plan/plan.h"
 
@@ -51,7 +50,7 @@ typedef struct plan_node {
     bool is_output;              /* of the model */
     bool pools_for_reader;       /* its forward pass does its only reader's pooling too, `pool`, ... */
     bool is_pooled;              /* ... which then has no forward launches */
-    conv_pool pool;
+    epilogue_pool pool;
     /* Of a root: its gradient. */
     bool is_written;             /* somebody's backward pass, or the loss, writes it */
     size_t writer_count, first_writer, last_writer; /* backward passes: inputs of nodes; the nodes */

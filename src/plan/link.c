@@ -30,7 +30,7 @@ static bool join_activation(plan *p, size_t i)
         return false;
     const plan_node *from = &p->nodes[node->input[0]];
     plan_node *root = &p->nodes[from->root];
-    if (from->uses != 1 || from->is_alias || !root->node->layer->class->applies_activation || root->ending)
+    if (from->uses != 1 || from->is_alias || !(root->node->layer->takes & EPILOGUE_ACTIVATION) || root->ending)
         return false;
     root->ending = node->layer->is_activation;
     root->ending_node = i;
@@ -46,7 +46,7 @@ static bool join_sum(plan *p, size_t i, size_t *root)
     size_t later = node->input[node->input[1] > node->input[0]], other = node->input[node->input[1] < node->input[0]];
     plan_node *n = &p->nodes[later];
     const layer *l = n->node->layer;
-    if (later == other || n->root != later || n->uses != 1 || !l->class->applies_residual || !l->keeps_d_output ||
+    if (later == other || n->root != later || n->uses != 1 || !(l->takes & EPILOGUE_ADD) || !l->keeps_d_output ||
         (p->options.training && !n->needs_gradient))
         return false;
     n->has_residual = true;

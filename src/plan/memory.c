@@ -27,7 +27,7 @@ static size_t gradient_bytes(const plan *p, size_t i)
 {
     convoy_shape shape = p->nodes[i].node->layer->output;
     if (p->nodes[i].pools_for_reader)
-        conv_pool_covers(&p->nodes[i].pool, &shape.dim[0], &shape.dim[1]);
+        epilogue_pool_covers(&p->nodes[i].pool, &shape.dim[0], &shape.dim[1]);
     return shape_count(&shape) * (size_t)p->options.batch * sizeof(float);
 }
 

@@ -84,8 +84,6 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
     layer_io io = {.ctx = p->ctx, .batch = p->options.batch, .training = p->options.training,
                    .seed = p->options.seed, .stream = (uint32_t)i, .output = output_of(p, i),
                    .saved = n->tensor[T_SAVED], .zeros = p->zeros, .weights_stay = !p->options.training,
-                   .activation = n->ending, .leaves_activation = n->leaves_activation,
-                   .residual = n->has_residual ? output_of(p, n->residual) : NULL,
                    .scratch = n->tensor[backward ? T_BACKWARD_SCRATCH : T_FORWARD_SCRATCH],
                    .filter_scratch = n->tensor[T_FILTER_SCRATCH]};
     for (int k = 0; k < n->node->input_count; k++) {
@@ -96,21 +94,24 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
         io.param[k] = plan_owner(p, i)->param[k];
         io.d_param[k] = backward && n->adds_params ? n->tensor[T_D_PARAM + k] : plan_owner(p, i)->d_param[k];
     }
+    const activation *own = n->leaves_activation ? NULL : n->node->layer->activation;
+    io.end.act = backward ? (plan_slope_is_taken(p, n->root) ? NULL : own) : n->ending ? n->ending : own;
+    io.end.addend = n->has_residual && !backward ? output_of(p, n->residual) : NULL;
     if (n->pools_for_reader) {
-        io.pool = &n->pool;
+        io.end.pool = &n->pool;
         io.output = output_of(p, n->reader);
-        io.places = p->nodes[n->reader].tensor[T_SAVED];
-    } else if (n->is_pooled)
-        io.pool = &p->nodes[p->nodes[n->node->input[0]].root].pool;
+        io.end.places = p->nodes[n->reader].tensor[T_SAVED];
+    }
     if (p->zeros == NULL)
         io.zeros = plan_parameters((plan *)p);
     if (!backward)
         return io;
     io.d_output = d_output_of(p, i);
-    io.input_slope = plan_input_slope(p, i);
-    io.d_output_has_slope = n->leaves_activation || (n->node->layer->activation && plan_slope_is_taken(p, n->root));
+    io.d_end = (epilogue){.act = plan_input_slope(p, i), .outputs = io.input[0]};
+    if (n->is_pooled)
+        io.d_end.pool = &p->nodes[p->nodes[n->node->input[0]].root].pool;
     if (n->way[0] == GRADIENT_SUMMED)
-        io.addend = plan_tensor(p, p->nodes[p->nodes[n->node->input[0]].root].held);
+        io.d_end.addend = plan_tensor(p, p->nodes[p->nodes[n->node->input[0]].root].held);
     return io;
 }
 

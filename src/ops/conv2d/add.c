@@ -19,7 +19,7 @@ static bool retreat(convoy_context *ctx, const conv_job *job, const convoy_error
     const conv_problem *p = &job->problem;
     char key[192], from[160], to[160];
     conv_choice next = *choice;
-    if (job->buffers->pool != NULL) /* what is smaller may not pool */
+    if (job->end.pool != NULL) /* what is smaller may not pool */
         return false;
     bool device = failure->status == CONVOY_ERROR_DEVICE || failure->status == CONVOY_ERROR_DEVICE_MEMORY ||
                   failure->status == CONVOY_ERROR_BUILD;

@@ -45,7 +45,8 @@ void conv_launch_begin(conv_launch *l, const conv_job *job, const char *what, co
                        "-DH=%d -DW=%d -DIC=%d -DOH=%d -DOW=%d -DOC=%d -DKH=%d -DKW=%d -DSH=%d -DSW=%d -DDH=%d -DDW=%d "
                        "-DPT=%d -DPL=%d -DUSE_BIAS=%d",
                        s->height, s->width, s->in, s->out_height, s->out_width, s->out, s->kernel[0], s->kernel[1],
-                       s->stride[0], s->stride[1], s->dilation[0], s->dilation[1], s->pad[0], s->pad[1], s->bias);
+                       s->stride[0], s->stride[1], s->dilation[0], s->dilation[1], s->pad[0], s->pad[1],
+                       s->bias && job->problem.pass != CONV_BACKWARD_DATA);
     l->launch = (rt_launch){.label = l->label, .source = source, .kernel = kernel, .options = l->options,
                             .variant = job->variant_text};
     l->launch.flops_per_image = 2.0 * conv_products(s);
@@ -53,49 +54,16 @@ void conv_launch_begin(conv_launch *l, const conv_job *job, const char *what, co
     l->launch.bytes = 4.0 * (double)conv_weights(s);
 }
 
-void conv_launch_activation(conv_launch *l, const conv_job *job)
+void conv_launch_finish(conv_launch *l, const conv_job *job)
 {
-    if (job->buffers->addend)
-        conv_launch_option(l, " -DADDEND=1");
-    if (job->act == NULL)
-        return;
-    conv_launch_option(l, ACTIVATION_OPTIONS, job->act->name, job->act->name);
-    if (job->problem.pass != CONV_FORWARD)
-        conv_launch_option(l, " -DINPUT_SLOPE=1");
-}
-
-void conv_launch_push_neighbours(conv_launch *l, const conv_job *job)
-{
-    const conv_buffers *b = job->buffers;
-    rt_push(&l->launch, RT_BUFFER(job->act ? b->x : b->dz));
-    rt_push(&l->launch, RT_BUFFER(b->addend ? b->addend : b->dz));
-}
-
-void conv_pool_covers(const conv_pool *pool, int *height, int *width)
-{
-    *height = (pool->out_height - 1) * pool->step[0] + pool->size[0];
-    *width = (pool->out_width - 1) * pool->step[1] + pool->size[1];
-}
-
-void conv_launch_pool(conv_launch *l, const conv_job *job)
-{
-    const conv_pool *pool = job->buffers->pool;
+    const epilogue_pool *pool = job->end.pool;
     conv_shape covered = *job->problem.shape;
+    epilogue_append(&job->end, &l->launch, l->options, sizeof l->options);
     if (pool == NULL)
         return;
-    conv_pool_covers(pool, &covered.out_height, &covered.out_width);
-    conv_launch_option(l, " -DPH=%d -DPW=%d -DPSH=%d -DPSW=%d -DPOH=%d -DPOW=%d -DPLACES=%d", pool->size[0], pool->size[1],
-                       pool->step[0], pool->step[1], pool->out_height, pool->out_width, pool->keeps_places);
+    epilogue_pool_covers(pool, &covered.out_height, &covered.out_width);
     l->launch.flops_per_image = 2.0 * conv_products(&covered);
     l->launch.bytes_per_image = 4.0 * ((double)conv_inputs(&covered) + (double)pool->out_height * pool->out_width * covered.out);
-}
-
-void conv_launch_push_output(conv_launch *l, const conv_job *job)
-{
-    const conv_buffers *b = job->buffers;
-    rt_push(&l->launch, RT_BUFFER(b->y));
-    if (b->pool && b->pool->keeps_places)
-        rt_push(&l->launch, RT_BUFFER(b->places));
 }
 
 /* Rows that a work-item of transpose_blocks moves, and columns that it moves at once. */
@@ -146,21 +114,21 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 /* ---- the passes ---- */
 
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
-                                 const activation *act, const conv_buffers *b, int batch, convoy_error *err)
+                                 const epilogue *end, const conv_buffers *b, int batch, convoy_error *err)
 {
-    return ops_conv_pass(list, ctx, CONV_FORWARD, layer, NULL, s, act, b, batch, err);
+    return ops_conv_pass(list, ctx, CONV_FORWARD, layer, NULL, s, end, b, batch, err);
 }
 
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
-                                  const activation *slope, const conv_buffers *b, int batch, convoy_error *err)
+                                  const epilogue *end, const conv_buffers *b, int batch, convoy_error *err)
 {
     bool in_place = b->dx == b->x;
     if (b->dx && !in_place)
-        TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, slope, b, batch, err));
+        TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err));
     conv_buffers filter = *b;
     filter.scratch = b->filter_scratch;
     TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_FILTER, layer, NULL, s, NULL, &filter, batch, err));
-    return in_place ? ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, slope, b, batch, err) : CONVOY_OK;
+    return in_place ? ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err) : CONVOY_OK;
 }
 
 static conv_choice choice_for(const convoy_context *ctx, const conv_problem *problem)
@@ -177,7 +145,7 @@ static size_t scratch_of(const convoy_context *ctx, conv_pass pass, const conv_s
     return choice.variant->scratch ? choice.variant->scratch(ctx, &problem, choice.params) : 0;
 }
 
-bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const conv_pool *pool)
+bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const epilogue_pool *pool)
 {
     conv_problem problem = {CONV_FORWARD, s, batch};
     conv_choice choice = choice_for(ctx, &problem);

@@ -4,8 +4,7 @@
 
 #include <stdbool.h>
 
-#include "ops/activation.h"
-#include "runtime/runtime.h"
+#include "ops/epilogue.h"
 
 /* x (n, height, width, in), y (n, out_height, out_width, out), w (kernel[0], kernel[1], in, out). [0] is vertical. */
 typedef struct conv_shape {
@@ -19,37 +18,25 @@ typedef struct conv_shape {
  * smaller half leads; `valid`: out = (n-k)/s + 1, negative or 0 when the kernel does not fit. k is the dilated kernel. */
 void ops_window(int n, int k, int s, bool same, int *out, int *pad);
 
-/* A maximum over windows of y, whole ones inside the image: size and steps, and how many there are. */
-typedef struct conv_pool {
-    int size[2], step[2], out_height, out_width;
-    bool keeps_places; /* also which place of its window each maximum has: cl/places.clh, in bytes */
-} conv_pool;
-
-/* Rows and columns of y that the windows cover: nothing else of it has a gradient. */
-void conv_pool_covers(const conv_pool *pool, int *height, int *width);
-
 typedef struct conv_buffers {
     const rt_buffer *x, *w, *bias, *y;       /* forward */
     const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
-    const rt_buffer *addend;                 /* backward: dx gets this added, before the slope; NULL: nothing. Not dx itself */
     const rt_buffer *scratch;                /* ops_conv2d_forward_scratch or _backward_scratch floats */
     const rt_buffer *filter_scratch;         /* backward: ops_conv2d_filter_scratch floats */
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
     bool weights_stay;                       /* forward: the scratch is kept from play to play, and so are the weights */
-    const conv_pool *pool;                   /* forward: what y holds is the maximum over such windows; NULL: all of it */
-    const rt_buffer *places;                 /* forward, where the pool keeps them */
 } conv_buffers;
 
-/* y = act(conv(x, w) + bias); act is elementwise. */
+/* y = conv(x, w) + bias, and `end` behind it. */
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
-                                 const activation *act, const conv_buffers *b, int batch, convoy_error *err);
+                                 const epilogue *end, const conv_buffers *b, int batch, convoy_error *err);
 
-/* dx (plus b->addend, then times `slope`'s slope at x, unless NULL), dw and dbias from dz. dx may be x, if there is no slope. */
+/* dx, with `end` behind it, dw and dbias from dz. dx may be x, if nothing is behind it. */
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
-                                  const activation *slope, const conv_buffers *b, int batch, convoy_error *err);
+                                  const epilogue *end, const conv_buffers *b, int batch, convoy_error *err);
 
 /* May ops_conv2d_forward be given this pool? */
-bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const conv_pool *pool);
+bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const epilogue_pool *pool);
 
 size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
 /* Does that scratch follow from the weights alone, so that it may be kept: conv_buffers.weights_stay? */

@@ -5,9 +5,11 @@
 #include "ops/elementwise.h"
 
 convoy_status ops_conv_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const char *role, const conv_shape *s,
-                            const activation *act, const conv_buffers *b, int batch, convoy_error *err)
+                            const epilogue *end, const conv_buffers *b, int batch, convoy_error *err)
 {
-    conv_job job = {.problem = {pass, s, batch}, .layer = layer, .role = role, .act = act, .buffers = b};
+    conv_job job = {.problem = {pass, s, batch}, .layer = layer, .role = role, .buffers = b};
+    if (end)
+        job.end = *end;
     rt_list_tell(list, &job);
     return conv_add(list, ctx, job, err);
 }
@@ -20,18 +22,17 @@ size_t ops_conv_pass_scratch(const convoy_context *ctx, conv_pass pass, const co
     return choice.variant->scratch ? choice.variant->scratch(ctx, &problem, choice.params) : 0;
 }
 
-convoy_status ops_bias_activation(rt_list *list, convoy_context *ctx, const char *layer, const activation *act,
-                                  const rt_buffer *z, const rt_buffer *bias, const rt_buffer *y, int rows, int channels,
-                                  convoy_error *err)
+convoy_status ops_add_bias(rt_list *list, convoy_context *ctx, const char *layer, const rt_buffer *bias, const rt_buffer *y,
+                           const epilogue *end, int rows, int channels, convoy_error *err)
 {
     char options[256], label[160];
-    snprintf(options, sizeof options, "-DCHANNELS=%d" ACTIVATION_OPTIONS, channels, act->name, act->name);
+    snprintf(options, sizeof options, "-DCHANNELS=%d", channels);
     snprintf(label, sizeof label, "%s bias", layer);
-    rt_launch launch = {.label = label, .source = "bias", .kernel = "bias_activation", .options = options};
-    rt_push(&launch, RT_BUFFER(z));
+    rt_launch launch = {.label = label, .source = "bias", .kernel = "add_bias", .options = options};
     rt_push(&launch, RT_BUFFER(bias));
     rt_push(&launch, RT_BUFFER(y));
     rt_push(&launch, RT_BATCH(rows * channels));
+    epilogue_append(end, &launch, options, sizeof options);
     ops_range(&launch, ctx, (size_t)rows * (size_t)channels, 0, 1);
     launch.bytes_per_image = 8.0 * rows * channels;
     return rt_list_add(list, &launch, err);

@@ -1,7 +1,7 @@
 /* The gemm variants: dense layers of one row an image, by CLBlast. */
 #include <stdio.h>
 
-#include "ops/conv2d/variant.h"
+#include "ops/conv2d/conv_pass.h"
 #include "ops/elementwise.h"
 
 /* A 1x1 convolution of one pixel: y = x . w, CLBlast's batch being the images. */
@@ -13,21 +13,16 @@ static bool fits(const convoy_context *ctx, const conv_problem *p, const int *pa
     return s->height == 1 && s->width == 1 && s->kernel[0] == 1 && s->kernel[1] == 1;
 }
 
-static convoy_status add_bias(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
+/* What follows a product, by launches of its own. */
+static convoy_status finish(rt_list *list, convoy_context *ctx, const char *label, const epilogue *end, const rt_buffer *y, int channels,
+                            convoy_error *err)
 {
-    const conv_buffers *b = job->buffers;
-    int channels = job->problem.shape->out;
-    char options[96], label[160];
-    snprintf(options, sizeof options, "-DCHANNELS=%d" ACTIVATION_OPTIONS, channels, job->act->name, job->act->name);
-    snprintf(label, sizeof label, "%s bias", job->layer);
-    rt_launch launch = {.label = label, .source = "bias", .kernel = "bias_activation", .options = options};
-    rt_push(&launch, RT_BUFFER(b->y));
-    rt_push(&launch, RT_BUFFER(b->bias));
-    rt_push(&launch, RT_BUFFER(b->y));
-    rt_push(&launch, RT_BATCH(channels));
-    ops_range(&launch, ctx, (size_t)channels, 0, 1);
-    launch.bytes_per_image = 8.0 * channels;
-    return rt_list_add(list, &launch, err);
+    if (end->addend)
+        TRY(ops_accumulate(list, ctx, label, end->addend, y, (size_t)channels, 0, err));
+    if (end->act == NULL)
+        return CONVOY_OK;
+    return end->outputs ? ops_activation_backward(list, ctx, label, end->act, end->outputs, end->outputs, y, y, 1, channels, err)
+                        : ops_activation_forward(list, ctx, label, end->act, y, y, 1, channels, err);
 }
 
 /* y = x . w, then bias and activation in place. */
@@ -39,11 +34,8 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
     snprintf(label, sizeof label, "%s forward", job->layer);
     rt_gemm_launch gemm = {.label = label, .a = b->x, .b = b->w, .c = b->y, .m = -1, .n = s->out, .k = s->in};
     TRY(rt_list_add_gemm(list, &gemm, err));
-    if (s->bias)
-        return add_bias(list, ctx, job, err);
-    if (job->act == activation_find("linear"))
-        return CONVOY_OK;
-    return ops_activation_forward(list, ctx, job->layer, job->act, b->y, b->y, 1, s->out, err);
+    return s->bias ? ops_add_bias(list, ctx, job->layer, b->bias, b->y, &job->end, 1, s->out, err)
+                   : finish(list, ctx, job->layer, &job->end, b->y, s->out, err);
 }
 
 static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
@@ -55,10 +47,7 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     rt_gemm_launch gemm = {.label = label, .a = b->dz, .b = b->w, .c = b->dx, .transpose_b = true, .m = -1, .n = s->in,
                            .k = s->out};
     TRY(rt_list_add_gemm(list, &gemm, err));
-    if (b->addend)
-        TRY(ops_accumulate(list, ctx, label, b->addend, b->dx, (size_t)s->in, 0, err));
-    return job->act ? ops_activation_backward(list, ctx, label, job->act, b->x, b->x, b->dx, b->dx, 1, s->in, err)
-                    : CONVOY_OK;
+    return finish(list, ctx, label, &job->end, b->dx, s->in, err);
 }
 
 static convoy_status sum_bias(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)

@@ -1,7 +1,6 @@
 #include "ops/conv2d/group_conv.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "ops/elementwise.h"
 
@@ -23,15 +22,14 @@ typedef struct group_launch {
 } group_launch;
 
 static void begin(group_launch *g, const convoy_context *ctx, const char *layer, const conv_shape *s, int groups,
-                  const char *what, const char *pass, const char *defined, const activation *act)
+                  const char *what, const char *pass, const char *defined)
 {
-    const char *name = act ? act->name : "linear";
     g->width = width_for(ctx, s, groups);
     snprintf(g->options, sizeof g->options,
              "-DVW=%u -DH=%d -DW=%d -DIC=%d -DOH=%d -DOW=%d -DOC=%d -DKH=%d -DKW=%d -DSH=%d -DSW=%d -DDH=%d -DDW=%d -DPT=%d "
-             "-DPL=%d -DUSE_BIAS=%d -DGROUPS=%d -D%s" ACTIVATION_OPTIONS, g->width, s->height, s->width, s->in, s->out_height,
+             "-DPL=%d -DUSE_BIAS=%d -DGROUPS=%d -D%s", g->width, s->height, s->width, s->in, s->out_height,
              s->out_width, s->out, s->kernel[0], s->kernel[1], s->stride[0], s->stride[1], s->dilation[0], s->dilation[1],
-             s->pad[0], s->pad[1], s->bias, groups, defined, name, name);
+             s->pad[0], s->pad[1], s->bias, groups, defined);
     snprintf(g->label, sizeof g->label, "%s %s", layer, what);
     snprintf(g->kernel, sizeof g->kernel, "group_conv2d_%s_%s", pass, g->width > 1 ? "vec" : "plain");
     g->launch = (rt_launch){.label = g->label, .source = "group_conv2d", .kernel = g->kernel, .options = g->options};
@@ -42,15 +40,16 @@ static void begin(group_launch *g, const convoy_context *ctx, const char *layer,
 }
 
 convoy_status ops_group_conv_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s, int groups,
-                                     const activation *act, const conv_buffers *b, convoy_error *err)
+                                     const epilogue *end, const conv_buffers *b, convoy_error *err)
 {
     group_launch g;
-    begin(&g, ctx, layer, s, groups, "forward", "forward", "FORWARD", act);
+    begin(&g, ctx, layer, s, groups, "forward", "forward", "FORWARD");
     rt_push(&g.launch, RT_BUFFER(b->x));
     rt_push(&g.launch, RT_BUFFER(b->w));
     rt_push(&g.launch, RT_BUFFER(s->bias ? b->bias : b->w)); /* never read without a bias */
     rt_push(&g.launch, RT_BUFFER(b->y));
     ops_row_range(&g.launch, ctx, g.width, s->out_height, s->out_width * s->out);
+    epilogue_append(end, &g.launch, g.options, sizeof g.options);
     return rt_list_add(list, &g.launch, err);
 }
 
@@ -76,7 +75,7 @@ static convoy_status add_filter(rt_list *list, convoy_context *ctx, const char *
     group_launch g;
     int images = chunk_images(ctx, s, groups, batch), chunks = (batch + images - 1) / images;
     int weights = (int)weights_of(s, groups), stride = weights + s->out;
-    begin(&g, ctx, layer, s, groups, "backward filter", "backward_filter", "BACKWARD_FILTER", NULL);
+    begin(&g, ctx, layer, s, groups, "backward filter", "backward_filter", "BACKWARD_FILTER");
     rt_push(&g.launch, RT_BUFFER(b->x));
     rt_push(&g.launch, RT_BUFFER(b->dz));
     rt_push(&g.launch, RT_BUFFER(chunks > 1 ? b->scratch : b->dw));
@@ -102,20 +101,18 @@ static convoy_status add_filter(rt_list *list, convoy_context *ctx, const char *
 }
 
 convoy_status ops_group_conv_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s, int groups,
-                                      const activation *slope, const conv_buffers *b, int batch, convoy_error *err)
+                                      const epilogue *end, const conv_buffers *b, int batch, convoy_error *err)
 {
     group_launch g;
     TRY(add_filter(list, ctx, layer, s, groups, b, batch, err));
     if (b->dx == NULL)
         return CONVOY_OK;
-    begin(&g, ctx, layer, s, groups, "backward data", "backward_data", "BACKWARD_DATA", slope);
-    if (slope)
-        strcat(g.options, " -DINPUT_SLOPE=1");
+    begin(&g, ctx, layer, s, groups, "backward data", "backward_data", "BACKWARD_DATA");
     rt_push(&g.launch, RT_BUFFER(b->dz));
     rt_push(&g.launch, RT_BUFFER(b->w));
-    rt_push(&g.launch, RT_BUFFER(slope ? b->x : b->dz)); /* only read for the slope */
     rt_push(&g.launch, RT_BUFFER(b->dx));
     ops_row_range(&g.launch, ctx, g.width, s->height, s->width * s->in);
+    epilogue_append(end, &g.launch, g.options, sizeof g.options);
     return rt_list_add(list, &g.launch, err);
 }
 

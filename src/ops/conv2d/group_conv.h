@@ -7,11 +7,11 @@
 
 /* As ops/conv2d.h has them, but for w, (kernel[0], kernel[1], in/groups, out). b->zeros is not used. */
 convoy_status ops_group_conv_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s, int groups,
-                                     const activation *act, const conv_buffers *b, convoy_error *err);
+                                     const epilogue *end, const conv_buffers *b, convoy_error *err);
 
-/* dx (times `slope`'s slope at x, unless NULL; not at all where b->dx is NULL), dw and dbias from dz. */
+/* dx (not at all where b->dx is NULL), with `end` behind it, dw and dbias from dz. */
 convoy_status ops_group_conv_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s, int groups,
-                                      const activation *slope, const conv_buffers *b, int batch, convoy_error *err);
+                                      const epilogue *end, const conv_buffers *b, int batch, convoy_error *err);
 
 /* Floats that b->scratch must have backward. */
 size_t ops_group_conv_scratch(const convoy_context *ctx, const conv_shape *s, int groups, int batch);

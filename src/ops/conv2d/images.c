@@ -24,6 +24,7 @@ static void set_range(conv_launch *l, const conv_job *job, int rows)
 {
     int channels = job->params[VW] * job->params[VECTORS];
     rt_push(&l->launch, RT_BATCH(1));
+    conv_launch_finish(l, job);
     l->launch.global[0] = RT_FIXED((size_t)rows);
     l->launch.global[1] = RT_FIXED((size_t)(tile_channels(&job->problem) + channels - 1) / channels);
     l->launch.global[2] = RT_PER_IMAGE(1, (size_t)job->params[IMAGES]);
@@ -32,7 +33,6 @@ static void set_range(conv_launch *l, const conv_job *job, int rows)
 
 static void add_options(conv_launch *l, const conv_job *job, const char *pass)
 {
-    conv_launch_activation(l, job);
     conv_launch_option(l, " -D%s -DPADDED=%d" TILE_OPTIONS " -DIMAGES=%d", pass, conv_padded(job->problem.shape),
                        job->params[VW], job->params[VECTORS], job->params[IMAGES]);
 }
@@ -40,7 +40,7 @@ static void add_options(conv_launch *l, const conv_job *job, const char *pass)
 /* Whole windows in a register tile: none meets padding, and the taps of a row of the kernel lie behind each other. */
 static bool takes_windows(const conv_job *job)
 {
-    const conv_pool *pool = job->buffers->pool;
+    const epilogue_pool *pool = job->end.pool;
     const conv_shape *s = job->problem.shape;
     return pool && !conv_padded(s) && s->dilation[1] == 1 && job->params[IMAGES] % (pool->size[0] * pool->size[1]) == 0;
 }
@@ -51,20 +51,19 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
     const conv_buffers *b = job->buffers;
     (void)ctx;
     bool windows = takes_windows(job);
-    conv_launch_begin(&l, job, b->pool ? "forward and pooling" : "forward", windows ? "conv2d_windows" : "conv2d_images",
+    conv_launch_begin(&l, job, job->end.pool ? "forward and pooling" : "forward", windows ? "conv2d_windows" : "conv2d_images",
                       windows ? "conv2d_forward_vec_windows" : "conv2d_forward_vec_images");
     add_options(&l, job, "FORWARD");
-    conv_launch_pool(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->w));
     rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
-    conv_launch_push_output(&l, job);
-    set_range(&l, job, b->pool ? b->pool->out_height : job->problem.shape->out_height);
+    rt_push(&l.launch, RT_BUFFER(b->y));
+    set_range(&l, job, job->end.pool ? job->end.pool->out_height : job->problem.shape->out_height);
     return rt_list_add(list, &l.launch, err);
 }
 
 /* Where windows overlap, a pixel would be computed more than once. */
-static bool pools(const conv_problem *p, const int *params, const conv_pool *pool)
+static bool pools(const conv_problem *p, const int *params, const epilogue_pool *pool)
 {
     (void)p;
     return pool->step[0] >= pool->size[0] && pool->step[1] >= pool->size[1] && tile_keeps_places(pool, params[VW]);
@@ -79,7 +78,6 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     add_options(&l, job, "BACKWARD_DATA");
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     set_range(&l, job, job->problem.shape->height);
     return rt_list_add(list, &l.launch, err);

@@ -7,12 +7,12 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
     conv_launch l;
     const conv_buffers *b = job->buffers;
     conv_launch_begin(&l, job, "forward", "conv2d_plain", "conv2d_forward_plain");
-    conv_launch_activation(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->w));
     rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
     rt_push(&l.launch, RT_BUFFER(b->y));
     rt_push(&l.launch, RT_BATCH((int)conv_outputs(job->problem.shape)));
+    conv_launch_finish(&l, job);
     ops_range(&l.launch, ctx, conv_outputs(job->problem.shape), 0, 1);
     return rt_list_add(list, &l.launch, err);
 }
@@ -22,12 +22,11 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     conv_launch l;
     const conv_buffers *b = job->buffers;
     conv_launch_begin(&l, job, "backward data", "conv2d_plain", "conv2d_backward_data_plain");
-    conv_launch_activation(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     rt_push(&l.launch, RT_BATCH((int)conv_inputs(job->problem.shape)));
+    conv_launch_finish(&l, job);
     ops_range(&l.launch, ctx, conv_inputs(job->problem.shape), 0, 1);
     return rt_list_add(list, &l.launch, err);
 }

@@ -70,7 +70,7 @@ static convoy_status make_tensors(conv_probe *p, convoy_error *err)
     size_t inputs = conv_inputs(s) * batch, outputs = conv_outputs(s) * batch;
     TRY(make(p, ZEROS, ops_conv2d_zeros(s), "zeros", err));
     TRY(rt_buffer_fill(p->device[ZEROS], 0.0f, err));
-    if (pass != CONV_BACKWARD_DATA || p->job.act)
+    if (pass != CONV_BACKWARD_DATA || p->job.end.act)
         TRY(make_read(p, X, inputs, "input", err));
     if (pass != CONV_BACKWARD_FILTER)
         TRY(make_read(p, W, conv_weights(s), "kernel", err));
@@ -87,6 +87,7 @@ static convoy_status make_tensors(conv_probe *p, convoy_error *err)
                                 .y = pass == CONV_FORWARD ? d[RESULT] : NULL,
                                 .dx = pass == CONV_BACKWARD_DATA ? d[RESULT] : NULL,
                                 .dw = pass == CONV_BACKWARD_FILTER ? d[RESULT] : NULL};
+    p->job.end = (epilogue){.act = p->job.end.act, .outputs = pass == CONV_BACKWARD_DATA ? d[X] : NULL};
     return CONVOY_OK;
 }
 
@@ -205,7 +206,7 @@ static convoy_status set_up(conv_probe *p, convoy_error *err)
         return OUT_OF_MEMORY(err);
     p->samples = conv_sample_places(problem, 5, p->places, samples);
     for (size_t i = 0; i < p->samples; i++) {
-        p->expected[i] = conv_sample_value(problem, p->job.act, &t, p->places[i]);
+        p->expected[i] = conv_sample_value(problem, p->job.end.act, &t, p->places[i]);
         largest = fmax(largest, fabs(p->expected[i]));
     }
     p->tolerance = 0x1p-23 * (32.0 + 2.0 * sqrt(length)) * largest; /* as in layers/check.c */

@@ -47,46 +47,23 @@ static rt_extent pixel_blocks(const conv_job *job)
 static const rt_buffer *bias_of(const conv_buffers *b) { return b->bias ? b->bias : b->w; }
 
 /* Adds the parts of a split sum, and does to it what an unsplit one has behind it. */
-static convoy_status add_finish(rt_list *list, convoy_context *ctx, const conv_job *job, const char *kernel,
-                                const rt_buffer *to, convoy_error *err)
+static convoy_status add_finish(rt_list *list, convoy_context *ctx, const conv_job *job, const rt_buffer *to, convoy_error *err)
 {
     conv_launch l;
-    const conv_buffers *b = job->buffers;
     size_t values = values_per_image(&job->problem);
     conv_launch_begin(&l, job, job->problem.pass == CONV_FORWARD ? "forward sum" : "backward data sum", "conv2d_finish",
-                      kernel);
-    conv_launch_activation(&l, job);
-    rt_push(&l.launch, RT_BUFFER(b->scratch));
-    if (job->problem.pass == CONV_FORWARD)
-        rt_push(&l.launch, RT_BUFFER(bias_of(b)));
-    else
-        conv_launch_push_neighbours(&l, job);
+                      "conv2d_finish");
+    rt_push(&l.launch, RT_BUFFER(job->buffers->scratch));
+    rt_push(&l.launch, RT_BUFFER(bias_of(job->buffers)));
     rt_push(&l.launch, RT_BUFFER(to));
     rt_push(&l.launch, RT_INT(job->params[SPLITS]));
     rt_push(&l.launch, RT_BATCH((int)values));
+    conv_launch_finish(&l, job);
     ops_range(&l.launch, ctx, values, 0, 1);
     l.launch.flops_per_image = (double)values * job->params[SPLITS];
     l.launch.bytes_per_image = 4.0 * (double)values * (job->params[SPLITS] + 1);
     l.launch.bytes = 0;
     return rt_list_add(list, &l.launch, err);
-}
-
-static convoy_status add_forward_by(rt_list *list, convoy_context *ctx, const conv_job *job, bool by_images,
-                                    convoy_error *err)
-{
-    conv_launch l;
-    const conv_buffers *b = job->buffers;
-    bool split = job->params[SPLITS] > 1;
-    conv_launch_begin(&l, job, "forward", "conv2d_tile", "conv2d_forward_tile");
-    conv_launch_activation(&l, job);
-    conv_launch_option(&l, " -DBY_IMAGES=%d", by_images);
-    rt_push(&l.launch, RT_BUFFER(b->x));
-    rt_push(&l.launch, RT_BUFFER(b->w));
-    rt_push(&l.launch, RT_BUFFER(bias_of(b)));
-    rt_push(&l.launch, RT_BUFFER(split ? b->scratch : b->y));
-    set_block(&l, job, conv_padded(job->problem.shape), pixel_blocks(job));
-    TRY(rt_list_add(list, &l.launch, err));
-    return split ? add_finish(list, ctx, job, "finish_forward", b->y, err) : CONVOY_OK;
 }
 
 /* Every tap of every pixel of dx meets a pixel of dz: only where there is one tap. */
@@ -95,42 +72,35 @@ static bool data_padded(const conv_shape *s)
     return s->kernel[0] != 1 || s->kernel[1] != 1 || s->stride[0] != 1 || s->stride[1] != 1 || conv_padded(s);
 }
 
-static convoy_status add_data_by(rt_list *list, convoy_context *ctx, const conv_job *job, bool by_images,
-                                 convoy_error *err)
+static convoy_status add_pixels_by(rt_list *list, convoy_context *ctx, const conv_job *job, bool by_images, convoy_error *err)
 {
     conv_launch l;
     const conv_buffers *b = job->buffers;
-    bool split = job->params[SPLITS] > 1;
-    conv_launch_begin(&l, job, "backward data", "conv2d_tile", "conv2d_backward_data_tile");
-    conv_launch_activation(&l, job);
-    conv_launch_option(&l, " -DBACKWARD_DATA -DBY_IMAGES=%d", by_images);
-    rt_push(&l.launch, RT_BUFFER(b->dz));
+    bool split = job->params[SPLITS] > 1, forward = job->problem.pass == CONV_FORWARD;
+    const rt_buffer *to = forward ? b->y : b->dx;
+    conv_launch_begin(&l, job, forward ? "forward" : "backward data", "conv2d_tile",
+                      forward ? "conv2d_forward_tile" : "conv2d_backward_data_tile");
+    conv_launch_option(&l, "%s -DBY_IMAGES=%d", forward ? "" : " -DBACKWARD_DATA", by_images);
+    rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    conv_launch_push_neighbours(&l, job);
-    rt_push(&l.launch, RT_BUFFER(split ? b->scratch : b->dx));
-    set_block(&l, job, data_padded(job->problem.shape), pixel_blocks(job));
+    if (forward)
+        rt_push(&l.launch, RT_BUFFER(bias_of(b)));
+    rt_push(&l.launch, RT_BUFFER(split ? b->scratch : to));
+    set_block(&l, job, forward ? conv_padded(job->problem.shape) : data_padded(job->problem.shape), pixel_blocks(job));
+    if (!split)
+        conv_launch_finish(&l, job);
     TRY(rt_list_add(list, &l.launch, err));
-    return split ? add_finish(list, ctx, job, "finish_backward_data", b->dx, err) : CONVOY_OK;
+    return split ? add_finish(list, ctx, job, to, err) : CONVOY_OK;
 }
 
-static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
+static convoy_status add_pixels(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
 {
-    return add_forward_by(list, ctx, job, false, err);
+    return add_pixels_by(list, ctx, job, false, err);
 }
 
-static convoy_status add_forward_images(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
+static convoy_status add_images(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
 {
-    return add_forward_by(list, ctx, job, true, err);
-}
-
-static convoy_status add_data(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
-{
-    return add_data_by(list, ctx, job, false, err);
-}
-
-static convoy_status add_data_images(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
-{
-    return add_data_by(list, ctx, job, true, err);
+    return add_pixels_by(list, ctx, job, true, err);
 }
 
 /* ---- filter gradient ---- */
@@ -169,13 +139,13 @@ static convoy_status add_filter(rt_list *list, convoy_context *ctx, const conv_j
 
 const conv_variant conv_tile_variants[] = {
     {.name = "tile_images", .family = "tile", .pass = CONV_FORWARD, .params = PIXEL_PARAMS, .fits = tile_fits,
-     .defaults = tile_images_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_forward_images},
+     .defaults = tile_images_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_images},
     {.name = "tile_images", .family = "tile", .pass = CONV_BACKWARD_DATA, .params = PIXEL_PARAMS, .fits = tile_fits,
-     .defaults = tile_images_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_data_images},
+     .defaults = tile_images_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_images},
     {.name = "tile", .family = "tile", .pass = CONV_FORWARD, .params = PIXEL_PARAMS, .fits = tile_fits,
-     .defaults = tile_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_forward},
+     .defaults = tile_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_pixels},
     {.name = "tile", .family = "tile", .pass = CONV_BACKWARD_DATA, .params = PIXEL_PARAMS, .fits = tile_fits,
-     .defaults = tile_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_data},
+     .defaults = tile_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_pixels},
     {.name = "tile", .family = "tile", .pass = CONV_BACKWARD_FILTER, .params = FILTER_PARAMS, .fits = tile_fits,
      .defaults = tile_defaults, .smaller = tile_smaller, .scratch = filter_scratch, .add = add_filter},
     {0},

@@ -47,7 +47,7 @@ int tile_parts(const convoy_context *ctx, int items, int most)
     return wanted < most ? wanted : most;
 }
 
-bool tile_keeps_places(const conv_pool *pool, int width)
+bool tile_keeps_places(const epilogue_pool *pool, int width)
 {
     return !pool->keeps_places || (width >= 4 && pool->size[0] * pool->size[1] <= 256);
 }

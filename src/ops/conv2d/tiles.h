@@ -22,7 +22,7 @@ int tile_images(int batch, int width, int vectors);
 /* Into how many parts, at most so many, each of `items` pieces of work is cut so that no compute unit waits long for the last one. */
 int tile_parts(const convoy_context *ctx, int items, int most);
 /* Can a kernel with such vectors keep the places of maxima, if the pool wants them? */
-bool tile_keeps_places(const conv_pool *pool, int width);
+bool tile_keeps_places(const epilogue_pool *pool, int width);
 /* Winograd's minimal filtering: 3x3, stride and dilation 1. */
 bool tile_suits_winograd(const conv_shape *s);
 /* The sizes of what one patch gives: M of cl/winograd.clh. */

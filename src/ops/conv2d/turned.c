@@ -48,13 +48,12 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     size_t pixels = (size_t)s->height * (size_t)s->width, tile = (size_t)v[VW] * (size_t)v[VECTORS];
     (void)ctx;
     conv_launch_begin(&l, job, "backward data", "conv2d_turned", "conv2d_backward_data_vec_turned");
-    conv_launch_activation(&l, job);
     conv_launch_option(&l, TILE_OPTIONS " -DIMAGES=%d -DBLOCKS=%d", v[VW], v[VECTORS], v[IMAGES], v[BLOCKS]);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     rt_push(&l.launch, RT_BATCH((int)pixels));
+    conv_launch_finish(&l, job);
     l.launch.global[0] = RT_FIXED(((size_t)s->in + tile - 1) / tile);
     l.launch.global[1] = RT_PER_IMAGE(pixels, (size_t)(v[IMAGES] * v[BLOCKS]));
     l.launch.local[0] = l.launch.local[1] = 1;

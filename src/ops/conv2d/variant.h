@@ -27,7 +27,7 @@ typedef struct conv_job {
     conv_problem problem;
     const char *layer;        /* for labels */
     const char *role;         /* the layer's pass that this is, a literal; NULL: the same */
-    const activation *act;    /* forward: applied to y, elementwise. backward data: dx is multiplied by its slope at x, or NULL */
+    epilogue end;             /* what follows y or dx */
     const conv_buffers *buffers;
     const int *params;
     const char *variant_text; /* for rt_launch.variant */
@@ -49,8 +49,8 @@ typedef struct conv_variant {
     /* Forward: does it follow from the weights alone? Then `add` heeds conv_buffers.weights_stay. */
     bool scratch_of_weights;
     convoy_status (*add)(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err);
-    /* Forward: does `add` heed conv_buffers.pool when it is this one? NULL: never. */
-    bool (*pools)(const conv_problem *p, const int *params, const conv_pool *pool);
+    /* Forward: can it end in this pool? NULL: never. */
+    bool (*pools)(const conv_problem *p, const int *params, const epilogue_pool *pool);
     /* Untuned, only where nothing else fits (say, because its rounding differs): the tuner and tests may still choose it. */
     bool only_tuned;
 } conv_variant;
@@ -101,13 +101,8 @@ typedef struct conv_launch {
 void conv_launch_begin(conv_launch *l, const conv_job *job, const char *what, const char *source, const char *kernel);
 /* Appends " -D..." text. */
 void conv_launch_option(conv_launch *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Data gradient: pushes x, read for the slope, and the addend; dz where they are not read. */
-void conv_launch_push_neighbours(conv_launch *l, const conv_job *job);
-/* Forward: -DPH ... -DPLACES and the work that is left, where the job has a pool; pushes y, and the places where they are kept. */
-void conv_launch_pool(conv_launch *l, const conv_job *job);
-void conv_launch_push_output(conv_launch *l, const conv_job *job);
-/* -DACTIVATE and -DSLOPE, and for a backward pass -DINPUT_SLOPE=1 where it has an activation, -DADDEND=1 where it has an addend. */
-void conv_launch_activation(conv_launch *l, const conv_job *job);
+/* The job's epilogue, and the work that its pool leaves; behind all arguments of the kernel's own. */
+void conv_launch_finish(conv_launch *l, const conv_job *job);
 
 size_t conv_weights(const conv_shape *s);       /* values of w */
 size_t conv_inputs(const conv_shape *s);        /* values of x in an image */

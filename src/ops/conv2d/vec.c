@@ -40,6 +40,7 @@ static void push_pixels(conv_launch *l, const conv_job *job)
     int pixels = pixels_per_image(&job->problem), channels = v[VECTORS] * v[VW];
     rt_push(&l->launch, RT_BUFFER(job->buffers->zeros));
     rt_push(&l->launch, RT_BATCH(pixels));
+    conv_launch_finish(l, job);
     l->launch.global[0] = RT_PER_IMAGE((size_t)pixels, (size_t)v[PIXELS] * v[TILES]);
     l->launch.global[1] = RT_FIXED((size_t)(tile_channels(&job->problem) + channels - 1) / channels);
     l->launch.local[0] = l->launch.local[1] = 1;
@@ -51,7 +52,6 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
     const conv_buffers *b = job->buffers;
     (void)ctx;
     conv_launch_begin(&l, job, "forward", "conv2d_vec", "conv2d_forward_vec");
-    conv_launch_activation(&l, job);
     conv_launch_option(&l, " -DFORWARD" TILE_OPTIONS " -DPIXELS=%d -DTILES=%d", job->params[VW], job->params[VECTORS],
                        job->params[PIXELS], job->params[TILES]);
     rt_push(&l.launch, RT_BUFFER(b->x));
@@ -69,12 +69,10 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     const conv_shape *s = job->problem.shape;
     TRY(conv_add_transpose(list, ctx, job, err));
     conv_launch_begin(&l, job, "backward data", "conv2d_vec", "conv2d_backward_data_vec");
-    conv_launch_activation(&l, job);
     conv_launch_option(&l, " -DBACKWARD_DATA" TILE_OPTIONS " -DPIXELS=%d -DTILES=%d", job->params[VW],
                        job->params[VECTORS], job->params[PIXELS], job->params[TILES]);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     push_pixels(&l, job);
     l.launch.global[2] = RT_FIXED((size_t)s->stride[0] * s->stride[1]);

@@ -78,7 +78,7 @@ convoy_status winograd_add_weights(rt_list *list, const conv_job *job, winograd_
 /* Pixels beyond the last window of 2 are not computed. */
 static int patches_of(int pixels, int windows, int m) { return tile_patches(windows ? 2 * windows : pixels, m); }
 
-static bool pools(const conv_problem *p, const int *params, const conv_pool *pool)
+static bool pools(const conv_problem *p, const int *params, const epilogue_pool *pool)
 {
     (void)p;
     return pool->size[0] == 2 && pool->size[1] == 2 && pool->step[0] == 2 && pool->step[1] == 2 &&
@@ -98,34 +98,30 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     conv_launch l;
     conv_job turned = *job;
     const conv_buffers *b = job->buffers;
+    const epilogue_pool *pool = job->end.pool;
     conv_shape c = computed_shape(&job->problem);
     bool forward = job->problem.pass == CONV_FORWARD;
     TRY(winograd_add_weights(list, job, (winograd_weights){.in = c.in, .out = c.out, .width = job->params[VW], .m = job->params[M],
                                                            .flip = !forward}, err));
     turned.problem.shape = &c;
-    conv_launch_begin(&l, &turned, b->pool ? "forward and pooling" : forward ? "forward" : "backward data", "conv2d_winograd",
+    conv_launch_begin(&l, &turned, job->end.pool ? "forward and pooling" : forward ? "forward" : "backward data", "conv2d_winograd",
                       "conv2d_winograd");
     l.launch.flops_per_image = 2.0 * conv_products(job->problem.shape); /* as the definition counts them */
-    conv_launch_activation(&l, job);
     int input_width = job->params[VW], m = job->params[M];
-    int rows = patches_of(c.out_height, b->pool ? b->pool->out_height : 0, m);
-    int patches = patches_of(c.out_width, b->pool ? b->pool->out_width : 0, m);
+    int rows = patches_of(c.out_height, pool ? pool->out_height : 0, m);
+    int patches = patches_of(c.out_width, pool ? pool->out_width : 0, m);
     int parts = parts_of(ctx, &job->problem, job->params, rows, patches, c.out);
     while (input_width > c.in)
         input_width /= 2;
-    conv_launch_option(&l, " -DBACKWARD=%d" TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DTILES=%d -DPATCHES=%d -DPARTS=%d -DM=%d", !forward,
-                       job->params[VW], job->params[VECTORS], input_width, job->params[IMAGES], job->params[TILES],
+    conv_launch_option(&l, TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DTILES=%d -DPATCHES=%d -DPARTS=%d -DM=%d", job->params[VW],
+                       job->params[VECTORS], input_width, job->params[IMAGES], job->params[TILES],
                        patches, parts, m);
-    conv_launch_pool(&l, job);
     rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    rt_push(&l.launch, RT_BUFFER(forward ? (b->bias ? b->bias : b->w) : job->act ? b->x : b->dz)); /* only read for bias or slope */
-    rt_push(&l.launch, RT_BUFFER(b->addend ? b->addend : b->scratch));
-    if (forward)
-        conv_launch_push_output(&l, job);
-    else
-        rt_push(&l.launch, RT_BUFFER(b->dx));
+    rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
+    rt_push(&l.launch, RT_BUFFER(forward ? b->y : b->dx));
     rt_push(&l.launch, RT_BATCH(1));
+    conv_launch_finish(&l, job);
     l.launch.global[0] = RT_FIXED((size_t)rows);
     l.launch.global[1] = RT_PER_IMAGE(1, (size_t)job->params[IMAGES]);
     l.launch.global[2] = RT_FIXED((size_t)parts);

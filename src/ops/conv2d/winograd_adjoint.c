@@ -44,14 +44,13 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     int parts = tile_parts(ctx, (job->problem.batch + v[IMAGES] - 1) / v[IMAGES], s->in / (v[VECTORS] * v[VW]));
     TRY(winograd_add_weights(list, job, (winograd_weights){.in = s->out, .out = s->in, .width = v[VW], .m = v[M]}, err));
     conv_launch_begin(&l, job, "backward data", "conv2d_winograd_adjoint", "winograd_adjoint");
-    conv_launch_activation(&l, job);
     conv_launch_option(&l, TILE_OPTIONS " -DIVW=%d -DIMAGES=%d -DPARTS=%d -DM=%d", v[VW], v[VECTORS], output_width, v[IMAGES],
                        parts, v[M]);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    conv_launch_push_neighbours(&l, job);
     rt_push(&l.launch, RT_BUFFER(b->dx));
     rt_push(&l.launch, RT_BATCH(1));
+    conv_launch_finish(&l, job);
     l.launch.global[0] = RT_PER_IMAGE(1, (size_t)v[IMAGES]);
     l.launch.global[1] = RT_FIXED((size_t)parts);
     l.launch.local[0] = l.launch.local[1] = 1;
