@@ -48,8 +48,8 @@ static void test_joined(void **state)
     size_t found[GRADIENT_PASSED + 1] = {0}, sums = 0, endings = 0;
     ASSERT_OK(plan_create(ctx, m, &(plan_options){.batch = 2, .training = true}, &p, &err));
     for (size_t i = 0; i < p->count; i++) {
-        sums += p->nodes[i].is_sum;
-        endings += p->nodes[i].ending != NULL;
+        sums += p->nodes[i].joined == EPILOGUE_ADD;
+        endings += p->nodes[i].joined == EPILOGUE_ACTIVATION;
         for (int k = 0; k < p->nodes[i].node->input_count; k++)
             found[p->nodes[i].way[k]]++;
     }
@@ -116,7 +116,7 @@ static void check_lifetimes(convoy_model *m)
         for (int k = 0; k < p->nodes[i].node->input_count; k++) {
             size_t root = p->nodes[p->nodes[i].node->input[k]].root;
             const arena_tensor *value = &p->tensors[root * T_KINDS + T_OUTPUT];
-            size_t now = p->nodes[i].is_sum ? p->nodes[i].root : i;
+            size_t now = p->nodes[i].joined == EPILOGUE_ADD ? p->nodes[i].root : i;
             assert_true(value->first <= (int)root && value->last >= (int)now);
             if (p->nodes[i].backward && p->nodes[i].node->layer->backward_reads_input)
                 assert_true(value->last >= 2 * end - (int)i);

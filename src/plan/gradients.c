@@ -37,12 +37,6 @@ static void link_passes(plan *p)
     }
 }
 
-static const activation *activation_of(const plan_node *root)
-{
-    const activation *act = root->ending ? root->ending : root->node->layer->activation;
-    return activation_fuses(act) ? act : NULL;
-}
-
 /* Two readers write, and nobody else, and the second one sums. */
 static bool second_sums(const plan *p, const plan_node *from)
 {
@@ -60,7 +54,7 @@ static void choose_way(plan *p, size_t i, int k)
         return;
     }
     /* What is passed on has several readers: nobody may change it. */
-    bool only_read = from->writer_count == 1 && from->node->layer->keeps_d_output && from->ending == NULL;
+    bool only_read = from->writer_count == 1 && from->node->layer->keeps_d_output && from->end.act == NULL;
     if (n->node->layer->passes_gradient && (sums || only_read))
         n->way[k] = GRADIENT_PASSED;
     else if (sums)
@@ -89,7 +83,7 @@ const activation *plan_input_slope(const plan *p, size_t i)
         return NULL;
     const plan_node *from = &p->nodes[root_of(p, i, 0)];
     bool whole = n->way[0] == GRADIENT_SUMMED || (n->way[0] == GRADIENT_WHOLE && from->writer_count == 1);
-    return whole ? activation_of(from) : NULL;
+    return whole && activation_fuses(from->end.act) ? from->end.act : NULL;
 }
 
 bool plan_slope_is_taken(const plan *p, size_t root)

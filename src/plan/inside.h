@@ -31,26 +31,20 @@ typedef enum gradient_way {
 
 typedef struct plan_node {
     const model_node *node;
-    size_t root;          /* the node whose memory holds the output (itself, unless this one is an alias or a joined sum) */
+    size_t root;          /* the node whose memory holds the output (itself, unless this one is an alias or a joined sum or activation) */
     size_t uses;          /* inputs of nodes, and outputs of the model, that are this node's output */
     bool is_alias;        /* no launches, forward or backward, but for the slope where it is a joined activation */
-    bool leaves_activation; /* the layer's last activation is not applied: plan_options.logits */
-    bool is_sum;          /* an Add that its root, one of its two inputs, does in its own forward pass */
+    epilogue_part joined; /* what it is of the epilogue behind one of its inputs: that one's launches do its forward pass; 0: nothing */
     bool needs_gradient;  /* it, or something before it, has trainable parameters */
     bool backward;        /* its backward pass is run: the gradient is needed, and the loss depends on it */
     gradient_way way[LAYER_MAX_INPUTS];
     bool adds_params;     /* another use of the layer writes the parameters' gradients before */
-    /* Of a root: what it does for nodes that are joined to it. */
-    const activation *ending;    /* an activation, that of node `ending_node`; or NULL */
-    size_t ending_node;
-    bool has_residual;           /* the output of node `residual` is added, before the activation */
-    size_t residual;
-    /* Of a root: who reads its memory, aliases left out. */
-    size_t reader_count, reader; /* inputs of nodes; the node, where there is one */
-    bool is_output;              /* of the model */
-    bool pools_for_reader;       /* its forward pass does its only reader's pooling too, `pool`, ... */
-    bool is_pooled;              /* ... which then has no forward launches */
+    /* Of a root: what follows its operation. The tensors are still nodes: */
+    epilogue end;                /* its own activation, or that of a joined node; `pool` */
+    int parts;                   /* epilogue_parts */
+    size_t addend, act, pooler;  /* the node whose output is added, those (itself, maybe) whose activation and pooling it does */
     epilogue_pool pool;
+    bool is_output;              /* of the model */
     /* Of a root: its gradient. */
     bool is_written;             /* somebody's backward pass, or the loss, writes it */
     size_t writer_count, first_writer, last_writer; /* backward passes: inputs of nodes; the nodes */

@@ -22,54 +22,72 @@ static bool is_class_alias(const plan *p, const model_node *node)
            (class->forward == NULL && node->input_count > 0);
 }
 
-/* An activation that alone reads the output of a layer that can apply it: that one does. */
-static bool join_activation(plan *p, size_t i)
+/* Of two, the one that is computed last. */
+static size_t later_input(const model_node *node)
 {
-    const model_node *node = p->nodes[i].node;
-    if (p->options.keep_outputs || node->layer->is_activation == NULL)
-        return false;
-    const plan_node *from = &p->nodes[node->input[0]];
-    plan_node *root = &p->nodes[from->root];
-    if (from->uses != 1 || from->is_alias || !(root->node->layer->takes & EPILOGUE_ACTIVATION) || root->ending)
-        return false;
-    root->ending = node->layer->is_activation;
-    root->ending_node = i;
-    return true;
+    return (size_t)node->input[node->input_count == 2 && node->input[1] > node->input[0]];
 }
 
-/* A sum of two whose later input is read by nobody else and can add the other one to its output: that one does. */
-static bool join_sum(plan *p, size_t i, size_t *root)
+/* The part of an epilogue that a layer can be; 0: none. */
+static epilogue_part part_of(const layer *l)
 {
-    const model_node *node = p->nodes[i].node;
-    if (p->options.keep_outputs || !node->layer->passes_gradient || node->input_count != 2)
+    return l->passes_gradient ? EPILOGUE_ADD : l->is_activation ? EPILOGUE_ACTIVATION : l->class->pooling ? EPILOGUE_POOL : 0;
+}
+
+/* Nobody else reads the output of node i, nor what it is an alias of. */
+static bool is_read_once(const plan *p, size_t i)
+{
+    while (p->nodes[i].uses == 1 && p->nodes[i].is_alias && !p->nodes[i].joined)
+        i = p->nodes[i].node->input[0];
+    return p->nodes[i].uses == 1;
+}
+
+/* A sum of two, the other of which is there before, and whose gradient is that of both. */
+static bool can_add(const plan *p, size_t i, const plan_node *root)
+{
+    const model_node *node = &p->model->nodes[i];
+    return node->input_count == 2 && node->input[0] != node->input[1] && &p->nodes[later_input(node)] == root &&
+           root->node->layer->keeps_d_output && (!p->options.training || root->needs_gradient);
+}
+
+/* What is pooled is not kept: so nothing may be needed of it on the way back but its slope, which the pooling takes from the maxima. */
+static bool can_pool(const plan *p, size_t i, plan_node *root)
+{
+    const layer *l = p->model->nodes[i].layer, *from = root->node->layer;
+    bool takes_slope = activation_fuses(root->end.act) && (l->d_takes & EPILOGUE_SLOPE);
+    bool is_done_with = !p->options.training || !root->needs_gradient || (root->end.act ? takes_slope : from->keeps_d_output);
+    if (!is_done_with || (root->parts & EPILOGUE_ADD) || !shape_equal(&l->input[0], &from->output) || !l->class->pooling(l, &root->pool))
         return false;
-    size_t later = node->input[node->input[1] > node->input[0]], other = node->input[node->input[1] < node->input[0]];
-    plan_node *n = &p->nodes[later];
-    const layer *l = n->node->layer;
-    if (later == other || n->root != later || n->uses != 1 || !(l->takes & EPILOGUE_ADD) || !l->keeps_d_output ||
-        (p->options.training && !n->needs_gradient))
-        return false;
-    n->has_residual = true;
-    n->residual = other;
-    *root = later;
-    return true;
+    root->pool.keeps_places = p->options.training;
+    return from->class->pools(from, p->ctx, p->options.batch, &root->pool);
+}
+
+/* Node i becomes a part of the epilogue behind its input, the last one that is computed, where that one takes such a part, nobody else
+ * reads it, and it has no later part yet. */
+static epilogue_part join(plan *p, size_t i)
+{
+    const model_node *node = &p->model->nodes[i];
+    epilogue_part part = part_of(node->layer);
+    if (p->options.keep_outputs || part == 0)
+        return 0;
+    size_t from = later_input(node);
+    plan_node *root = &p->nodes[p->nodes[from].root];
+    if (!(root->node->layer->takes & part) || root->parts >= (int)part || !is_read_once(p, from) ||
+        (part == EPILOGUE_ADD && !can_add(p, i, root)) || (part == EPILOGUE_POOL && !can_pool(p, i, root)))
+        return 0;
+    if (part == EPILOGUE_ADD)
+        root->addend = (size_t)node->input[from == (size_t)node->input[0]];
+    else if (part == EPILOGUE_ACTIVATION)
+        root->act = i;
+    else
+        root->pooler = i;
+    root->end.act = part == EPILOGUE_ACTIVATION ? node->layer->is_activation : root->end.act;
+    root->end.pool = part == EPILOGUE_POOL ? &root->pool : NULL;
+    root->parts |= (int)part;
+    return part;
 }
 
 /* ---- the graph ---- */
-
-static void link_inputs(plan *p, size_t i)
-{
-    plan_node *n = &p->nodes[i];
-    for (int k = 0; k < n->node->input_count; k++) {
-        size_t root = p->nodes[n->node->input[k]].root;
-        plan_node *from = &p->nodes[root];
-        n->needs_gradient |= from->needs_gradient;
-        if (n->is_alias || root == n->root)
-            continue;
-        from->reader_count++;
-        from->reader = i;
-    }
-}
 
 static bool leaves_activation(const plan *p, size_t i)
 {
@@ -82,13 +100,20 @@ static convoy_status link_node(plan *p, size_t i, convoy_error *err)
     plan_node *n = &p->nodes[i];
     n->node = &p->model->nodes[i];
     const layer *l = n->node->layer;
-    n->leaves_activation = leaves_activation(p, i);
-    n->is_alias = (n->leaves_activation && l->is_only_activation) || is_class_alias(p, n->node) || join_activation(p, i);
-    n->root = n->is_alias ? p->nodes[n->node->input[0]].root : i;
-    n->is_sum = join_sum(p, i, &n->root);
+    bool leaves = leaves_activation(p, i);
+    n->is_alias = (leaves && l->is_only_activation) || is_class_alias(p, n->node);
+    n->joined = n->is_alias ? 0 : join(p, i);
+    n->is_alias |= n->joined == EPILOGUE_ACTIVATION;
+    n->root = n->is_alias || n->joined == EPILOGUE_ADD ? p->nodes[later_input(n->node)].root : i;
+    if (l->activation && !leaves) {
+        n->end.act = l->activation;
+        n->act = i;
+        n->parts = EPILOGUE_ACTIVATION;
+    }
     for (int k = 0; k < l->param_count; k++)
         n->needs_gradient |= l->trainable && l->param[k].trainable;
-    link_inputs(p, i);
+    for (int k = 0; k < n->node->input_count; k++)
+        n->needs_gradient |= p->nodes[p->nodes[n->node->input[k]].root].needs_gradient;
     if (shape_count(&l->output) > (size_t)INT_MAX / (size_t)p->options.batch)
         return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': %zu values an image in batches of %d are too many; use a "
                          "smaller batch size", l->name, shape_count(&l->output), p->options.batch);
@@ -111,27 +136,6 @@ static convoy_status link_outputs(plan *p, convoy_error *err)
     return CONVOY_OK;
 }
 
-/* Nothing but its slope is needed of the node's output for the way back, and its reader takes that from the maxima. */
-static bool is_done_with(const plan *p, size_t i)
-{
-    const layer *l = p->nodes[i].node->layer;
-    return !p->options.training || !p->nodes[i].needs_gradient || l->keeps_d_output || (l->activation && plan_slope_is_taken(p, i));
-}
-
-/* Nobody needs more of a convolution's output than the maxima that a pooling behind it takes, and in training their places. */
-static void link_pooling(plan *p)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        plan_node *n = &p->nodes[i], *reader = &p->nodes[n->reader];
-        const layer *l = n->node->layer;
-        if (n->root != i || l->class->pools == NULL || n->reader_count != 1 || n->is_output || !is_done_with(p, i) ||
-            reader->node->layer->class->pooling == NULL || !reader->node->layer->class->pooling(reader->node->layer, &n->pool))
-            continue;
-        n->pool.keeps_places = p->options.training;
-        n->pools_for_reader = reader->is_pooled = l->class->pools(l, p->ctx, p->options.batch, &n->pool);
-    }
-}
-
 convoy_status plan_link(plan *p, convoy_error *err)
 {
     count_uses(p);
@@ -140,7 +144,5 @@ convoy_status plan_link(plan *p, convoy_error *err)
     TRY(link_outputs(p, err));
     if (p->options.training)
         plan_link_gradients(p);
-    if (!p->options.keep_outputs)
-        link_pooling(p);
     return CONVOY_OK;
 }

@@ -26,7 +26,7 @@ static size_t output_bytes(const plan *p, size_t i)
 static size_t gradient_bytes(const plan *p, size_t i)
 {
     convoy_shape shape = p->nodes[i].node->layer->output;
-    if (p->nodes[i].pools_for_reader)
+    if (p->nodes[i].end.pool)
         epilogue_pool_covers(&p->nodes[i].pool, &shape.dim[0], &shape.dim[1]);
     return shape_count(&shape) * (size_t)p->options.batch * sizeof(float);
 }
@@ -35,17 +35,17 @@ static void want_forward(plan *p, size_t i)
 {
     const plan_node *n = &p->nodes[i];
     const layer *l = n->node->layer;
-    int now = n->is_sum ? (int)n->root : (int)i, end = (int)p->count, batch = p->options.batch;
+    int now = n->joined == EPILOGUE_ADD ? (int)n->root : (int)i, end = (int)p->count, batch = p->options.batch;
     int back = n->backward ? 2 * end - (int)i : now;
-    int made = n->node->input_count == 0 ? 0 : n->is_pooled ? (int)p->nodes[n->node->input[0]].root : now;
-    if (n->root == i && !n->pools_for_reader)
+    int made = n->node->input_count == 0 ? 0 : n->joined == EPILOGUE_POOL ? (int)p->nodes[n->node->input[0]].root : now;
+    if (n->root == i && n->end.pool == NULL)
         want(p, i, T_OUTPUT, output_bytes(p, i), made, n->is_output || p->options.keep_outputs ? end : now);
     for (int k = 0; k < n->node->input_count; k++)
         prolong(p, p->nodes[n->node->input[k]].root, T_OUTPUT, l->backward_reads_input ? back : now);
     if (l->backward_reads_output)
         prolong(p, n->root, T_OUTPUT, back);
     size_t saved = l->saved_per_image * (size_t)batch + (p->options.training ? l->saved_by_training : 0);
-    if (saved && (!n->is_pooled || p->options.training))
+    if (saved && (n->joined != EPILOGUE_POOL || p->options.training))
         want(p, i, T_SAVED, saved * sizeof(float), made, back);
     if (saved && p->options.training && l->class->update)
         prolong(p, i, T_SAVED, 2 * end + 1);
@@ -90,7 +90,7 @@ static void want_scratch(plan *p, size_t i, int now)
     int batch = p->options.batch;
     size_t backward = l->backward_scratch ? l->backward_scratch(l, p->ctx, batch) : 0;
     size_t filter = l->filter_scratch ? l->filter_scratch(l, p->ctx, batch) : 0;
-    if (n->pools_for_reader)
+    if (n->end.pool)
         l->class->pooled_scratch(l, p->ctx, batch, &n->pool, &backward, &filter);
     want(p, i, T_BACKWARD_SCRATCH, backward * sizeof(float), now, now);
     want(p, i, T_FILTER_SCRATCH, filter * sizeof(float), now, now);
@@ -101,8 +101,8 @@ static void want_backward(plan *p, size_t i)
     const plan_node *n = &p->nodes[i];
     const layer *l = n->node->layer;
     int now = 2 * (int)p->count - (int)i;
-    if (n->ending && !plan_slope_is_taken(p, i))
-        prolong(p, i, T_OUTPUT, 2 * (int)p->count - (int)n->ending_node);
+    if (n->end.act && n->act != i && !plan_slope_is_taken(p, i))
+        prolong(p, i, T_OUTPUT, 2 * (int)p->count - (int)n->act);
     if (!n->backward)
         return;
     want_scratch(p, i, now);

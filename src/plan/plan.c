@@ -94,13 +94,14 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
         io.param[k] = plan_owner(p, i)->param[k];
         io.d_param[k] = backward && n->adds_params ? n->tensor[T_D_PARAM + k] : plan_owner(p, i)->d_param[k];
     }
-    const activation *own = n->leaves_activation ? NULL : n->node->layer->activation;
-    io.end.act = backward ? (plan_slope_is_taken(p, n->root) ? NULL : own) : n->ending ? n->ending : own;
-    io.end.addend = n->has_residual && !backward ? output_of(p, n->residual) : NULL;
-    if (n->pools_for_reader) {
-        io.end.pool = &n->pool;
-        io.output = output_of(p, n->reader);
-        io.end.places = p->nodes[n->reader].tensor[T_SAVED];
+    io.end = n->end;
+    if (backward && (n->act != i || plan_slope_is_taken(p, i)))
+        io.end.act = NULL;
+    if (n->parts & EPILOGUE_ADD)
+        io.end.addend = output_of(p, n->addend);
+    if (n->parts & EPILOGUE_POOL) {
+        io.output = output_of(p, n->pooler);
+        io.end.places = p->nodes[n->pooler].tensor[T_SAVED];
     }
     if (p->zeros == NULL)
         io.zeros = plan_parameters((plan *)p);
@@ -108,7 +109,7 @@ static layer_io io_of(const plan *p, size_t i, bool backward)
         return io;
     io.d_output = d_output_of(p, i);
     io.d_end = (epilogue){.act = plan_input_slope(p, i), .outputs = io.input[0]};
-    if (n->is_pooled)
+    if (n->joined == EPILOGUE_POOL)
         io.d_end.pool = &p->nodes[p->nodes[n->node->input[0]].root].pool;
     if (n->way[0] == GRADIENT_SUMMED)
         io.d_end.addend = plan_tensor(p, p->nodes[p->nodes[n->node->input[0]].root].held);
@@ -120,7 +121,7 @@ convoy_status plan_add_forward(plan *p, convoy_error *err)
     for (size_t i = 0; i < p->count; i++) {
         const layer *l = p->nodes[i].node->layer;
         p->nodes[i].first = rt_list_length(p->list);
-        if (l->class->forward && p->nodes[i].root == i && !p->nodes[i].is_pooled) {
+        if (l->class->forward && p->nodes[i].root == i && !p->nodes[i].joined) {
             layer_io io = io_of(p, i, false);
             TRY(l->class->forward(l, &io, p->list, err));
         }
@@ -155,10 +156,10 @@ static convoy_status add_slope(plan *p, size_t i, convoy_error *err)
 {
     const plan_node *root = &p->nodes[p->nodes[i].root];
     const layer *l = p->nodes[i].node->layer;
-    if (root->ending == NULL || root->ending_node != i || !root->is_written || !root->needs_gradient ||
+    if (root->end.act == NULL || root->act != i || p->nodes[i].root == i || !root->is_written || !root->needs_gradient ||
         plan_slope_is_taken(p, p->nodes[i].root))
         return CONVOY_OK;
-    return ops_activation_backward(p->list, p->ctx, l->name, root->ending, output_of(p, i), output_of(p, i), d_output_of(p, i),
+    return ops_activation_backward(p->list, p->ctx, l->name, root->end.act, output_of(p, i), output_of(p, i), d_output_of(p, i),
                                    d_output_of(p, i), 1, (int)shape_count(&l->output), err);
 }
 
@@ -202,7 +203,7 @@ const rt_buffer *plan_node_output(const plan *p, size_t node) { return output_of
 size_t plan_node_writer(const plan *p, size_t node)
 {
     const plan_node *n = &p->nodes[node];
-    return n->is_pooled ? p->nodes[n->node->input[0]].root : node;
+    return n->joined == EPILOGUE_POOL ? p->nodes[n->node->input[0]].root : node;
 }
 rt_buffer *plan_parameters(plan *p) { return p->options.share ? p->options.share->parameters : p->parameters; }
 rt_buffer *plan_gradients(plan *p) { return p->gradients; }
