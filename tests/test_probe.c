@@ -37,6 +37,10 @@ static const conv_shape shapes[] = {
      .dilation = {1, 1}, .pad = {1, 0}, .bias = true},
     {.height = 9, .width = 9, .in = 2, .out_height = 9, .out_width = 5, .out = 3, .kernel = {3, 3}, .stride = {1, 1},
      .dilation = {2, 2}, .pad = {2, 0}},
+    {.height = 5, .width = 6, .in = 6, .out_height = 3, .out_width = 6, .out = 9, .kernel = {3, 1}, .stride = {1, 1},
+     .dilation = {1, 1}, .bias = true, .groups = 3},
+    {.height = 7, .width = 5, .in = 8, .out_height = 4, .out_width = 3, .out = 8, .kernel = {3, 3}, .stride = {2, 2},
+     .dilation = {1, 1}, .pad = {1, 1}, .bias = true, .groups = 8},
     {.height = 1, .width = 1, .in = 17, .out_height = 1, .out_width = 1, .out = 6, .kernel = {1, 1}, .stride = {1, 1},
      .dilation = {1, 1}, .bias = true},
 };

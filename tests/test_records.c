@@ -428,14 +428,17 @@ static void test_problem_keys(void **state)
     (void)state;
     conv_shape s = {.height = 9, .width = 8, .in = 7, .out_height = 6, .out_width = 5, .out = 4, .kernel = {3, 2},
                     .stride = {1, 2}, .dilation = {2, 1}, .pad = {1, 0}}, read;
-    for (int pass = 0; pass < CONV_PASSES; pass++) {
+    for (int i = 0; i < 2 * CONV_PASSES; i++) {
+        int pass = i % CONV_PASSES;
         conv_problem p = {(conv_pass)pass, &s, 64}, q;
+        s.groups = i < CONV_PASSES ? 0 : 7;
         char key[192], again[192];
         conv_problem_key(&p, key, sizeof key);
         assert_true(conv_problem_parse(key, &read, &q));
         conv_problem_key(&q, again, sizeof again);
         assert_string_equal(key, again);
         assert_int_equal(q.pass, pass);
+        assert_int_equal(read.groups, s.groups);
         strcat(key, "0 ");
         assert_false(conv_problem_parse(key, &read, &q));
     }

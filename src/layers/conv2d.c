@@ -2,7 +2,6 @@
  * cl/group_conv2d.cl. */
 #include "layers/conv.h"
 #include "layers/formula.h"
-#include "ops/conv2d/group_conv.h"
 #include "ops/elementwise.h"
 
 typedef struct conv2d_state {
@@ -43,7 +42,7 @@ static const option options[] = {
 
 static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_conv2d_forward_scratch(ctx, &((const conv2d_state *)l->state)->shape, batch);
+    return ops_conv2d_scratch(ctx, CONV_FORWARD, &((const conv2d_state *)l->state)->shape, batch);
 }
 
 static bool keeps_scratch(const layer *l, const convoy_context *ctx, int batch)
@@ -53,15 +52,12 @@ static bool keeps_scratch(const layer *l, const convoy_context *ctx, int batch)
 
 static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    const conv2d_state *s = l->state;
-    return s->groups == 1 ? ops_conv2d_backward_scratch(ctx, &s->shape, batch)
-                          : ops_group_conv_scratch(ctx, &s->shape, s->groups, batch);
+    return ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &((const conv2d_state *)l->state)->shape, batch);
 }
 
 static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    const conv2d_state *s = l->state;
-    return s->groups == 1 ? ops_conv2d_filter_scratch(ctx, &s->shape, batch) : 0;
+    return ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &((const conv2d_state *)l->state)->shape, batch);
 }
 
 static convoy_status check(const layer *l, convoy_error *err)
@@ -89,6 +85,7 @@ static convoy_status build(layer *l, convoy_error *err)
     TRY(conv_build(l, s->kernel_size, s->strides, s->dilation_rate, s->padding == 1, c, err));
     c->out = s->filters;
     c->bias = s->use_bias;
+    c->groups = s->groups;
     TRY(check(l, err));
     l->output = (convoy_shape){3, {c->out_height, c->out_width, s->filters}};
     int taps = s->kernel_size[0] * s->kernel_size[1], in = c->in / s->groups;
@@ -100,12 +97,12 @@ static convoy_status build(layer *l, convoy_error *err)
         layer_add_rules(l, &s->bias_rules);
     }
     l->backward_reads_input = true;
-    l->takes = s->groups == 1 && activation_fuses(s->act.act) ? EPILOGUE_POOL : 0;
+    l->takes = activation_fuses(s->act.act) ? EPILOGUE_POOL : 0;
     l->d_takes = EPILOGUE_SLOPE | (s->groups == 1 ? EPILOGUE_ADD : 0);
     conv_build_activation(l, s->act.act);
-    l->zeros_needed = s->groups == 1 ? ops_conv2d_zeros(c) : 0;
-    l->forward_scratch = s->groups == 1 ? forward_scratch : NULL;
-    l->keeps_scratch = s->groups == 1 ? keeps_scratch : NULL;
+    l->zeros_needed = ops_conv2d_zeros(c);
+    l->forward_scratch = forward_scratch;
+    l->keeps_scratch = keeps_scratch;
     l->backward_scratch = backward_scratch;
     l->filter_scratch = filter_scratch;
     return CONVOY_OK;
@@ -113,8 +110,7 @@ static convoy_status build(layer *l, convoy_error *err)
 
 static bool pools(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool)
 {
-    const conv2d_state *s = l->state;
-    return s->groups == 1 && activation_fuses(s->act.act) && ops_conv2d_pools(ctx, &s->shape, batch, pool);
+    return ops_conv2d_pools(ctx, &((const conv2d_state *)l->state)->shape, batch, pool);
 }
 
 /* What backward computes with: only what the windows cover has a gradient. */
@@ -130,8 +126,8 @@ static void pooled_scratch(const layer *l, const convoy_context *ctx, int batch,
                            size_t *filter)
 {
     conv_shape shape = covered_shape(l->state, pool);
-    *backward = ops_conv2d_backward_scratch(ctx, &shape, batch);
-    *filter = ops_conv2d_filter_scratch(ctx, &shape, batch);
+    *backward = ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &shape, batch);
+    *filter = ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &shape, batch);
 }
 
 static void formula(const layer *l, int axis, text *out)
@@ -148,10 +144,7 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = conv_z(io),
                       .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay};
     epilogue end = conv_end(io);
-    if (s->groups > 1)
-        TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, s->groups, &end, &b, err));
-    else
-        TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, &end, &b, io->batch, err));
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, &end, &b, io->batch, err));
     return conv_activate(l, io, list, err);
 }
 
@@ -162,25 +155,14 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
                       .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch,
                       .filter_scratch = io->filter_scratch, .zeros = io->zeros};
-    if (s->groups > 1)
-        return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, s->groups, &io->d_end, &b, io->batch, err);
     conv_shape shape = covered_shape(s, io->end.pool);
     return ops_conv2d_backward(list, io->ctx, l->name, &shape, &io->d_end, &b, io->batch, err);
-}
-
-static void reference_convolution(const layer *l, const layer_reference *r, double *z)
-{
-    const conv2d_state *s = l->state;
-    if (s->groups > 1)
-        ops_group_conv_reference(&s->shape, s->groups, r->batch, r->input[0], r->param[0], r->param[1], z);
-    else
-        ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
 }
 
 static void reference_forward(const layer *l, const layer_reference *r)
 {
     const conv2d_state *s = l->state;
-    reference_convolution(l, r, r->output);
+    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], r->output);
     size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
     ops_activation_reference(s->act.act, r->output, r->output, rows, (size_t)s->filters);
 }
@@ -191,15 +173,10 @@ static void reference_backward(const layer *l, const layer_reference *r)
     size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
     size_t count = rows * (size_t)s->filters;
     double *z = r->scratch, *y = z + count, *dz = y + count;
-    reference_convolution(l, r, z);
+    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
     ops_activation_reference(s->act.act, z, y, rows, (size_t)s->filters);
     ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, (size_t)s->filters);
-    if (s->groups > 1)
-        ops_group_conv_reference_backward(&s->shape, s->groups, r->batch, r->input[0], r->param[0], dz, r->d_input[0],
-                                          r->d_param[0], r->d_param[1]);
-    else
-        ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0],
-                                      r->d_param[1]);
+    ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0], r->d_param[1]);
 }
 
 static size_t reduction(const layer *l, int batch)

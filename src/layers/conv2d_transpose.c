@@ -4,7 +4,7 @@
 
 #include "layers/conv.h"
 #include "layers/formula.h"
-#include "ops/conv2d/conv_pass.h"
+#include "ops/bias.h"
 #include "ops/elementwise.h"
 
 typedef struct transpose_state {
@@ -49,14 +49,14 @@ static int pixels_of(const layer *l) { return l->output.dim[0] * l->output.dim[1
 
 static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_conv_pass_scratch(ctx, CONV_BACKWARD_DATA, &((const transpose_state *)l->state)->shape, batch);
+    return ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &((const transpose_state *)l->state)->shape, batch);
 }
 
 static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
     const transpose_state *s = l->state;
-    size_t sizes[] = {ops_conv_pass_scratch(ctx, CONV_FORWARD, &s->shape, batch),
-                      ops_conv_pass_scratch(ctx, CONV_BACKWARD_FILTER, &s->shape, batch),
+    size_t sizes[] = {ops_conv2d_scratch(ctx, CONV_FORWARD, &s->shape, batch),
+                      ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &s->shape, batch),
                       ops_bias_gradient_scratch(ctx, s->filters, batch)};
     size_t most = sizes[0];
     for (int i = 1; i < 3; i++)
@@ -176,7 +176,7 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
     const transpose_state *s = l->state;
     epilogue end = conv_end(io);
     conv_buffers b = {.w = io->param[0], .dz = io->input[0], .dx = conv_z(io), .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, "forward", &s->shape, s->use_bias ? NULL : &end, &b, io->batch,
+    TRY(ops_conv2d_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, "forward", &s->shape, s->use_bias ? NULL : &end, &b, io->batch,
                       err));
     if (s->use_bias)
         TRY(ops_add_bias(list, io->ctx, l->name, io->param[1], b.dx, &end, pixels_of(l), s->filters, err));
@@ -192,9 +192,9 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
                               io->batch, err));
     conv_buffers b = {.x = io->d_output, .w = io->param[0], .y = io->d_input[0], .dz = io->input[0], .dw = io->d_param[0],
                       .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv_pass(list, io->ctx, CONV_BACKWARD_FILTER, l->name, NULL, &s->shape, NULL, &b, io->batch, err));
+    TRY(ops_conv2d_pass(list, io->ctx, CONV_BACKWARD_FILTER, l->name, NULL, &s->shape, NULL, &b, io->batch, err));
     return io->d_input[0]
-               ? ops_conv_pass(list, io->ctx, CONV_FORWARD, l->name, "backward data", &s->shape, NULL, &b, io->batch, err)
+               ? ops_conv2d_pass(list, io->ctx, CONV_FORWARD, l->name, "backward data", &s->shape, NULL, &b, io->batch, err)
                : CONVOY_OK;
 }
 

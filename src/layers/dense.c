@@ -33,17 +33,17 @@ static const option options[] = {
 
 static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_conv2d_forward_scratch(ctx, &((const dense_state *)l->state)->shape, batch);
+    return ops_conv2d_scratch(ctx, CONV_FORWARD, &((const dense_state *)l->state)->shape, batch);
 }
 
 static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_conv2d_backward_scratch(ctx, &((const dense_state *)l->state)->shape, batch);
+    return ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &((const dense_state *)l->state)->shape, batch);
 }
 
 static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_conv2d_filter_scratch(ctx, &((const dense_state *)l->state)->shape, batch);
+    return ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &((const dense_state *)l->state)->shape, batch);
 }
 
 static convoy_status build(layer *l, convoy_error *err)

@@ -2,7 +2,6 @@
  * cl/group_conv2d.cl, with a group for each channel. */
 #include "layers/conv.h"
 #include "layers/formula.h"
-#include "ops/conv2d/group_conv.h"
 #include "ops/elementwise.h"
 
 typedef struct depthwise_state {
@@ -43,9 +42,19 @@ static const option options[] = {
 static int channels_of(const layer *l) { return l->input[0].dim[2]; }
 static int pixels_of(const layer *l) { return l->output.dim[0] * l->output.dim[1]; }
 
+static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_conv2d_scratch(ctx, CONV_FORWARD, &((const depthwise_state *)l->state)->shape, batch);
+}
+
 static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_group_conv_scratch(ctx, &((const depthwise_state *)l->state)->shape, channels_of(l), batch);
+    return ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &((const depthwise_state *)l->state)->shape, batch);
+}
+
+static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
+{
+    return ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &((const depthwise_state *)l->state)->shape, batch);
 }
 
 static convoy_status build(layer *l, convoy_error *err)
@@ -59,6 +68,7 @@ static convoy_status build(layer *l, convoy_error *err)
                          s->kernel_size[0], s->kernel_size[1], s->shape.in, s->depth_multiplier);
     s->shape.out = (int)filters;
     s->shape.bias = s->use_bias;
+    s->shape.groups = s->shape.in;
     l->output = (convoy_shape){3, {s->shape.out_height, s->shape.out_width, s->shape.out}};
     layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], s->shape.in, s->depth_multiplier}},
                     s->depthwise_initializer, taps * s->shape.in, taps * s->depth_multiplier);
@@ -70,7 +80,10 @@ static convoy_status build(layer *l, convoy_error *err)
     l->backward_reads_input = true;
     l->d_takes = EPILOGUE_SLOPE;
     conv_build_activation(l, s->act.act);
+    l->zeros_needed = ops_conv2d_zeros(&s->shape);
+    l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;
+    l->filter_scratch = filter_scratch;
     return CONVOY_OK;
 }
 
@@ -88,8 +101,9 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
 {
     const depthwise_state *s = l->state;
     epilogue end = conv_end(io);
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = io->param[1], .y = conv_z(io)};
-    TRY(ops_group_conv_forward(list, io->ctx, l->name, &s->shape, channels_of(l), &end, &b, err));
+    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = io->param[1], .y = conv_z(io),
+                      .scratch = io->scratch, .zeros = io->zeros};
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, &end, &b, io->batch, err));
     return conv_activate(l, io, list, err);
 }
 
@@ -98,14 +112,15 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     const depthwise_state *s = l->state;
     TRY(conv_take_slope(l, io, list, err));
     conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0], .dw = io->d_param[0],
-                      .dbias = io->d_param[1], .scratch = io->scratch};
-    return ops_group_conv_backward(list, io->ctx, l->name, &s->shape, channels_of(l), &io->d_end, &b, io->batch, err);
+                      .dbias = io->d_param[1], .scratch = io->scratch, .filter_scratch = io->filter_scratch,
+                      .zeros = io->zeros};
+    return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, &io->d_end, &b, io->batch, err);
 }
 
 static void reference_forward(const layer *l, const layer_reference *r)
 {
     const depthwise_state *s = l->state;
-    ops_group_conv_reference(&s->shape, channels_of(l), r->batch, r->input[0], r->param[0], r->param[1], r->output);
+    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], r->output);
     ops_activation_reference(s->act.act, r->output, r->output, (size_t)r->batch * pixels_of(l), (size_t)s->shape.out);
 }
 
@@ -114,11 +129,10 @@ static void reference_backward(const layer *l, const layer_reference *r)
     const depthwise_state *s = l->state;
     size_t rows = (size_t)r->batch * pixels_of(l), out = (size_t)s->shape.out;
     double *z = r->scratch, *y = z + rows * out, *dz = y + rows * out;
-    ops_group_conv_reference(&s->shape, channels_of(l), r->batch, r->input[0], r->param[0], r->param[1], z);
+    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
     ops_activation_reference(s->act.act, z, y, rows, out);
     ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, out);
-    ops_group_conv_reference_backward(&s->shape, channels_of(l), r->batch, r->input[0], r->param[0], dz, r->d_input[0],
-                                      r->d_param[0], r->d_param[1]);
+    ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0], r->d_param[1]);
 }
 
 static size_t reduction(const layer *l, int batch)

@@ -6,7 +6,6 @@
 
 #include "layers/conv.h"
 #include "layers/formula.h"
-#include "ops/conv2d/group_conv.h"
 #include "ops/elementwise.h"
 
 typedef struct separable_state {
@@ -54,22 +53,25 @@ static size_t middle_count(const layer *l)
     return (size_t)pixels_of(l) * (size_t)((const separable_state *)l->state)->depthwise.out;
 }
 
-static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
+/* For both convolutions, one after the other. */
+static size_t scratch_of(const layer *l, const convoy_context *ctx, conv_pass pass, int batch)
 {
-    return ops_conv2d_forward_scratch(ctx, &((const separable_state *)l->state)->pointwise, batch);
+    const separable_state *s = l->state;
+    size_t pointwise = ops_conv2d_scratch(ctx, pass, &s->pointwise, batch);
+    size_t depthwise = ops_conv2d_scratch(ctx, pass, &s->depthwise, batch);
+    return pointwise > depthwise ? pointwise : depthwise;
 }
+
+static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch) { return scratch_of(l, ctx, CONV_FORWARD, batch); }
 
 static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    const separable_state *s = l->state;
-    size_t pointwise = ops_conv2d_backward_scratch(ctx, &s->pointwise, batch);
-    size_t depthwise = ops_group_conv_scratch(ctx, &s->depthwise, s->depthwise.in, batch);
-    return pointwise > depthwise ? pointwise : depthwise;
+    return scratch_of(l, ctx, CONV_BACKWARD_DATA, batch);
 }
 
 static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
 {
-    return ops_conv2d_filter_scratch(ctx, &((const separable_state *)l->state)->pointwise, batch);
+    return scratch_of(l, ctx, CONV_BACKWARD_FILTER, batch);
 }
 
 static convoy_status build(layer *l, convoy_error *err)
@@ -83,6 +85,7 @@ static convoy_status build(layer *l, convoy_error *err)
         return base_fail(err, CONVOY_ERROR_MODEL, "a %d x %d kernel over %d channels with depth_multiplier %d and %d filters "
                          "is too large", s->kernel_size[0], s->kernel_size[1], d->in, s->depth_multiplier, s->filters);
     d->out = (int)middle;
+    d->groups = d->in;
     *p = (conv_shape){.height = d->out_height, .width = d->out_width, .in = d->out, .out_height = d->out_height,
                       .out_width = d->out_width, .out = s->filters, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1},
                       .bias = s->use_bias};
@@ -102,7 +105,7 @@ static convoy_status build(layer *l, convoy_error *err)
     l->d_takes = EPILOGUE_SLOPE;
     conv_build_activation(l, s->act.act);
     l->saved_per_image += middle_count(l);
-    l->zeros_needed = ops_conv2d_zeros(p);
+    l->zeros_needed = ops_conv2d_zeros(p); /* at least those of the middle */
     l->forward_scratch = forward_scratch;
     l->backward_scratch = backward_scratch;
     l->filter_scratch = filter_scratch;
@@ -141,14 +144,14 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
 {
     const separable_state *s = l->state;
     const activation *act = io->end.act;
-    epilogue end = conv_end(io), none = {0};
+    epilogue end = conv_end(io);
     char name[160];
     if (l->saved_per_image > (size_t)INT_MAX / (size_t)io->batch)
         return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': %zu values an image in batches of %d are too many; use a "
                          "smaller batch size", l->name, l->saved_per_image, io->batch);
     snprintf(name, sizeof name, "%s depthwise", l->name);
-    conv_buffers d = {.x = io->input[0], .w = io->param[0], .y = io->saved};
-    TRY(ops_group_conv_forward(list, io->ctx, name, &s->depthwise, s->depthwise.in, &none, &d, err));
+    conv_buffers d = {.x = io->input[0], .w = io->param[0], .y = io->saved, .scratch = io->scratch, .zeros = io->zeros};
+    TRY(ops_conv2d_forward(list, io->ctx, name, &s->depthwise, NULL, &d, io->batch, err));
     snprintf(name, sizeof name, "%s pointwise", l->name);
     conv_buffers p = {.x = io->saved, .w = io->param[1], .bias = io->param[2], .y = io->output, .scratch = io->scratch,
                       .zeros = io->zeros};
@@ -173,8 +176,8 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     TRY(ops_conv2d_backward(list, io->ctx, name, &s->pointwise, NULL, &p, io->batch, err));
     snprintf(name, sizeof name, "%s depthwise", l->name);
     conv_buffers d = {.x = io->input[0], .w = io->param[0], .dz = io->saved, .dx = io->d_input[0], .dw = io->d_param[0],
-                      .scratch = io->scratch};
-    return ops_group_conv_backward(list, io->ctx, name, &s->depthwise, s->depthwise.in, &io->d_end, &d, io->batch, err);
+                      .scratch = io->scratch, .filter_scratch = io->filter_scratch, .zeros = io->zeros};
+    return ops_conv2d_backward(list, io->ctx, name, &s->depthwise, &io->d_end, &d, io->batch, err);
 }
 
 /* ---- the specification ---- */

@@ -4,15 +4,15 @@
 
 #include "ops/conv2d/variant.h"
 
-static const conv_variant *plain_of(conv_pass pass)
+static const conv_variant *plain_of(const conv_problem *p)
 {
-    const conv_variant *v = conv_plain_variants;
-    while (v->pass != pass)
+    const conv_variant *v = p->shape->groups > 1 ? conv_groups_variants : conv_plain_variants;
+    while (v->pass != p->pass || strcmp(v->family, "plain") != 0)
         v++;
     return v;
 }
 
-/* After `add` failed: *choice becomes the next smaller one, in the end _plain, and the problem's record in this context. False where
+/* After `add` failed: *choice becomes the next smaller one, in the end the plain one, and the problem's record in this context. False where
  * there is none, or where the failure is of a kind that a smaller one would share. */
 static bool retreat(convoy_context *ctx, const conv_job *job, const convoy_error *failure, conv_choice *choice)
 {
@@ -27,7 +27,7 @@ static bool retreat(convoy_context *ctx, const conv_job *job, const convoy_error
     if (!device || strcmp(choice->variant->family, "plain") == 0 || strcmp(choice->variant->family, "gemm") == 0)
         return false;
     if (next.variant->smaller == NULL || !next.variant->smaller(ctx, p, next.params))
-        next = (conv_choice){.variant = plain_of(p->pass)};
+        next = (conv_choice){.variant = plain_of(p)};
     conv_problem_key(p, key, sizeof key);
     conv_choice_text(choice, from, sizeof from);
     conv_choice_text(&next, to, sizeof to);

@@ -8,7 +8,7 @@
 static const conv_variant *const tables[] = {conv_gemm_variants, conv_turned_variants, conv_images_variants, conv_vec_variants,
                                              conv_vec_filter_variants, conv_winograd_variants,
                                              conv_winograd_adjoint_variants, conv_winograd_filter_variants,
-                                             conv_tile_variants, conv_plain_variants};
+                                             conv_tile_variants, conv_groups_variants, conv_plain_variants};
 
 const conv_variant *conv_variant_at(size_t i)
 {
@@ -22,7 +22,8 @@ const conv_variant *conv_variant_at(size_t i)
 bool conv_choice_fits(const convoy_context *ctx, const conv_problem *p, const conv_choice *choice)
 {
     const conv_variant *v = choice->variant;
-    return v->pass == p->pass && rt_family_allowed(ctx, v->family) && (v->fits == NULL || v->fits(ctx, p, choice->params));
+    return v->pass == p->pass && v->grouped == (p->shape->groups > 1) &&
+           rt_family_allowed(ctx, v->family) && (v->fits == NULL || v->fits(ctx, p, choice->params));
 }
 
 bool conv_choice_defaults(const convoy_context *ctx, const conv_problem *p, const conv_variant *v, conv_choice *out)
@@ -40,7 +41,7 @@ void conv_choose_untuned(const convoy_context *ctx, const conv_problem *p, conv_
     const conv_variant *v;
     for (size_t i = 0; (v = conv_variant_at(i)) != NULL; i++)
         if (!v->only_tuned && rt_family_preferred(ctx, v->family) && conv_choice_defaults(ctx, p, v, out))
-            return; /* _plain always fits */
+            return; /* the plain ones always fit */
 }
 
 typedef struct taken {
@@ -76,22 +77,29 @@ const char *conv_pass_key(conv_pass pass)
 void conv_problem_key(const conv_problem *p, char *out, size_t size)
 {
     const conv_shape *s = p->shape;
-    snprintf(out, size, "%s %dx%dx%d %dx%dx%d stride %dx%d dilation %dx%d pad %dx%d out %dx%d batch %d",
-             conv_pass_key(p->pass), s->height, s->width, s->in, s->kernel[0], s->kernel[1], s->out, s->stride[0], s->stride[1],
-             s->dilation[0], s->dilation[1], s->pad[0], s->pad[1], s->out_height, s->out_width, p->batch);
+    int used = snprintf(out, size, "%s %dx%dx%d %dx%dx%d stride %dx%d dilation %dx%d pad %dx%d out %dx%d", conv_pass_key(p->pass),
+                        s->height, s->width, s->in, s->kernel[0], s->kernel[1], s->out, s->stride[0], s->stride[1], s->dilation[0],
+                        s->dilation[1], s->pad[0], s->pad[1], s->out_height, s->out_width);
+    if (s->groups > 1)
+        used += snprintf(out + used, size - (size_t)used, " groups %d", s->groups);
+    snprintf(out + used, size - (size_t)used, " batch %d", p->batch);
 }
 
 bool conv_problem_parse(const char *key, conv_shape *shape, conv_problem *out)
 {
-    conv_shape s = {0};
-    int used = 0;
     for (int pass = 0; pass < CONV_PASSES; pass++) {
-        size_t length = strlen(conv_pass_key((conv_pass)pass));
-        if (strncmp(key, conv_pass_key((conv_pass)pass), length) != 0 ||
-            sscanf(key + length, " %dx%dx%d %dx%dx%d stride %dx%d dilation %dx%d pad %dx%d out %dx%d batch %d%n", &s.height,
-                   &s.width, &s.in, &s.kernel[0], &s.kernel[1], &s.out, &s.stride[0], &s.stride[1], &s.dilation[0],
-                   &s.dilation[1], &s.pad[0], &s.pad[1], &s.out_height, &s.out_width, &out->batch, &used) != 15 ||
-            key[length + (size_t)used] != '\0')
+        conv_shape s = {0};
+        int used = 0;
+        const char *name = conv_pass_key((conv_pass)pass), *at = key + strlen(name);
+        if (strncmp(key, name, strlen(name)) != 0 ||
+            sscanf(at, " %dx%dx%d %dx%dx%d stride %dx%d dilation %dx%d pad %dx%d out %dx%d%n", &s.height, &s.width, &s.in,
+                   &s.kernel[0], &s.kernel[1], &s.out, &s.stride[0], &s.stride[1], &s.dilation[0], &s.dilation[1], &s.pad[0],
+                   &s.pad[1], &s.out_height, &s.out_width, &used) != 14)
+            continue;
+        at += used;
+        if (sscanf(at, " groups %d%n", &s.groups, &used) == 1)
+            at += used;
+        if (sscanf(at, " batch %d%n", &out->batch, &used) != 1 || at[used] != '\0')
             continue;
         *shape = s;
         out->pass = (conv_pass)pass;

@@ -5,17 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/conv2d/conv_pass.h"
+#include "ops/conv2d/variant.h"
 #include "ops/elementwise.h"
 
 /* ---- numbers of a shape ---- */
 
 double conv_products(const conv_shape *s)
 {
-    return (double)s->out_height * s->out_width * s->out * s->in * s->kernel[0] * s->kernel[1];
+    return (double)s->out_height * s->out_width * s->out * conv_group_inputs(s) * s->kernel[0] * s->kernel[1];
 }
 
-size_t conv_weights(const conv_shape *s) { return (size_t)s->kernel[0] * s->kernel[1] * s->in * s->out; }
+int conv_group_inputs(const conv_shape *s) { return s->groups > 1 ? s->in / s->groups : s->in; }
+int conv_group_outputs(const conv_shape *s) { return s->groups > 1 ? s->out / s->groups : s->out; }
+size_t conv_weights(const conv_shape *s) { return (size_t)s->kernel[0] * s->kernel[1] * conv_group_inputs(s) * s->out; }
 size_t conv_inputs(const conv_shape *s) { return (size_t)s->height * s->width * s->in; }
 size_t conv_outputs(const conv_shape *s) { return (size_t)s->out_height * s->out_width * s->out; }
 
@@ -113,10 +115,20 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 
 /* ---- the passes ---- */
 
+convoy_status ops_conv2d_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const char *role,
+                              const conv_shape *s, const epilogue *end, const conv_buffers *b, int batch, convoy_error *err)
+{
+    conv_job job = {.problem = {pass, s, batch}, .layer = layer, .role = role, .buffers = b};
+    if (end)
+        job.end = *end;
+    rt_list_tell(list, &job);
+    return conv_add(list, ctx, job, err);
+}
+
 convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                  const epilogue *end, const conv_buffers *b, int batch, convoy_error *err)
 {
-    return ops_conv_pass(list, ctx, CONV_FORWARD, layer, NULL, s, end, b, batch, err);
+    return ops_conv2d_pass(list, ctx, CONV_FORWARD, layer, NULL, s, end, b, batch, err);
 }
 
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
@@ -124,11 +136,11 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
 {
     bool in_place = b->dx == b->x;
     if (b->dx && !in_place)
-        TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err));
+        TRY(ops_conv2d_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err));
     conv_buffers filter = *b;
     filter.scratch = b->filter_scratch;
-    TRY(ops_conv_pass(list, ctx, CONV_BACKWARD_FILTER, layer, NULL, s, NULL, &filter, batch, err));
-    return in_place ? ops_conv_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err) : CONVOY_OK;
+    TRY(ops_conv2d_pass(list, ctx, CONV_BACKWARD_FILTER, layer, NULL, s, NULL, &filter, batch, err));
+    return in_place ? ops_conv2d_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err) : CONVOY_OK;
 }
 
 static conv_choice choice_for(const convoy_context *ctx, const conv_problem *problem)
@@ -138,7 +150,7 @@ static conv_choice choice_for(const convoy_context *ctx, const conv_problem *pro
     return choice;
 }
 
-static size_t scratch_of(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch)
+size_t ops_conv2d_scratch(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch)
 {
     conv_problem problem = {pass, s, batch};
     conv_choice choice = choice_for(ctx, &problem);
@@ -152,24 +164,12 @@ bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch,
     return choice.variant->pools && choice.variant->pools(&problem, choice.params, pool);
 }
 
-size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s, int batch)
-{
-    return scratch_of(ctx, CONV_FORWARD, s, batch);
-}
-
 bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch)
 {
     return choice_for(ctx, &(conv_problem){CONV_FORWARD, s, batch}).variant->scratch_of_weights;
 }
 
-size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch)
+size_t ops_conv2d_zeros(const conv_shape *s)
 {
-    return scratch_of(ctx, CONV_BACKWARD_DATA, s, batch);
+    return s->groups > 1 ? 0 : (size_t)(s->in > s->out ? s->in : s->out);
 }
-
-size_t ops_conv2d_filter_scratch(const convoy_context *ctx, const conv_shape *s, int batch)
-{
-    return scratch_of(ctx, CONV_BACKWARD_FILTER, s, batch);
-}
-
-size_t ops_conv2d_zeros(const conv_shape *s) { return (size_t)(s->in > s->out ? s->in : s->out); }

@@ -6,12 +6,17 @@
 
 #include "ops/epilogue.h"
 
-/* x (n, height, width, in), y (n, out_height, out_width, out), w (kernel[0], kernel[1], in, out). [0] is vertical. */
+typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_FILTER, CONV_PASSES } conv_pass;
+
+/* x (n, height, width, in), y (n, out_height, out_width, out), w (kernel[0], kernel[1], in, out). [0] is vertical. In several groups, w is
+ * (kernel[0], kernel[1], in/groups, out), and each group of out/groups filters reads in/groups channels of its own: with a group for
+ * each channel it is Keras's depthwise convolution. */
 typedef struct conv_shape {
     int height, width, in, out_height, out_width, out;
     int kernel[2], stride[2], dilation[2];
     int pad[2]; /* zeros above and to the left; below and to the right follow from the sizes */
     bool bias;
+    int groups; /* 0 or 1: all is one */
 } conv_shape;
 
 /* Keras's output size and leading padding of one axis. `same`: out = ceil(n/s), total = max((out-1)*s + k - n, 0), the
@@ -21,8 +26,8 @@ void ops_window(int n, int k, int s, bool same, int *out, int *pad);
 typedef struct conv_buffers {
     const rt_buffer *x, *w, *bias, *y;       /* forward */
     const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
-    const rt_buffer *scratch;                /* ops_conv2d_forward_scratch or _backward_scratch floats */
-    const rt_buffer *filter_scratch;         /* backward: ops_conv2d_filter_scratch floats */
+    const rt_buffer *scratch;                /* ops_conv2d_scratch floats, of CONV_FORWARD or CONV_BACKWARD_DATA */
+    const rt_buffer *filter_scratch;         /* backward: of CONV_BACKWARD_FILTER */
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
     bool weights_stay;                       /* forward: the scratch is kept from play to play, and so are the weights */
 } conv_buffers;
@@ -35,17 +40,20 @@ convoy_status ops_conv2d_forward(rt_list *list, convoy_context *ctx, const char 
 convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char *layer, const conv_shape *s,
                                   const epilogue *end, const conv_buffers *b, int batch, convoy_error *err);
 
+/* One pass alone, for who uses it in another role: a transposed convolution is the data gradient of an ordinary one. `role`: "forward",
+ * "backward data" or "backward filter", which the pass is for the layer; NULL: its own. `end` may be NULL. b->scratch is the pass's. */
+convoy_status ops_conv2d_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const char *role,
+                              const conv_shape *s, const epilogue *end, const conv_buffers *b, int batch, convoy_error *err);
+
 /* May ops_conv2d_forward be given this pool? */
 bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const epilogue_pool *pool);
 
-size_t ops_conv2d_forward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
-/* Does that scratch follow from the weights alone, so that it may be kept: conv_buffers.weights_stay? */
+size_t ops_conv2d_scratch(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch);
+/* Does that of CONV_FORWARD follow from the weights alone, so that it may be kept: conv_buffers.weights_stay? */
 bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch);
-size_t ops_conv2d_backward_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
-size_t ops_conv2d_filter_scratch(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_zeros(const conv_shape *s);
 
-/* Plain loops in double. */
+/* Plain loops in double. bias, dx and dbias may be NULL. */
 void ops_conv2d_reference(const conv_shape *s, int batch, const double *x, const double *w, const double *bias,
                           double *z);
 void ops_conv2d_reference_backward(const conv_shape *s, int batch, const double *x, const double *w, const double *dz,

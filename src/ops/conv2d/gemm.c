@@ -1,7 +1,8 @@
 /* The gemm variants: dense layers of one row an image, by CLBlast. */
 #include <stdio.h>
 
-#include "ops/conv2d/conv_pass.h"
+#include "ops/bias.h"
+#include "ops/conv2d/variant.h"
 #include "ops/elementwise.h"
 
 /* A 1x1 convolution of one pixel: y = x . w, CLBlast's batch being the images. */

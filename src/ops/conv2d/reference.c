@@ -1,5 +1,5 @@
 /* The specification of the convolution: plain loops in double. */
-#include "ops/conv2d/conv2d.h"
+#include "ops/conv2d/variant.h"
 
 void ops_window(int n, int k, int s, bool same, int *out, int *pad)
 {
@@ -18,6 +18,7 @@ typedef void product_fn(void *state, size_t x, size_t w, size_t y);
 
 static void for_taps(const conv_shape *s, int n, int oy, int ox, product_fn *fn, void *state)
 {
+    int in = conv_group_inputs(s), out = conv_group_outputs(s);
     for (int kh = 0; kh < s->kernel[0]; kh++)
         for (int kw = 0; kw < s->kernel[1]; kw++) {
             int iy = oy * s->stride[0] + kh * s->dilation[0] - s->pad[0];
@@ -25,11 +26,11 @@ static void for_taps(const conv_shape *s, int n, int oy, int ox, product_fn *fn,
             if (iy < 0 || iy >= s->height || ix < 0 || ix >= s->width)
                 continue;
             size_t x = (((size_t)n * s->height + iy) * s->width + ix) * s->in;
-            size_t w = ((size_t)kh * s->kernel[1] + kw) * s->in * s->out;
+            size_t w = ((size_t)kh * s->kernel[1] + kw) * in * s->out;
             size_t y = (((size_t)n * s->out_height + oy) * s->out_width + ox) * s->out;
-            for (int ic = 0; ic < s->in; ic++)
+            for (int ic = 0; ic < in; ic++)
                 for (int oc = 0; oc < s->out; oc++)
-                    fn(state, x + ic, w + (size_t)ic * s->out + oc, y + oc);
+                    fn(state, x + (size_t)(oc / out * in + ic), w + (size_t)ic * s->out + oc, y + oc);
         }
 }
 

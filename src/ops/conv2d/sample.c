@@ -17,8 +17,8 @@ double conv_sample_length(const conv_problem *p)
     const conv_shape *s = p->shape;
     double taps = (double)s->kernel[0] * s->kernel[1];
     switch (p->pass) {
-    case CONV_FORWARD: return taps * s->in;
-    case CONV_BACKWARD_DATA: return taps * s->out;
+    case CONV_FORWARD: return taps * conv_group_inputs(s);
+    case CONV_BACKWARD_DATA: return taps * conv_group_outputs(s);
     default: return (double)p->batch * s->out_height * s->out_width;
     }
 }
@@ -42,14 +42,15 @@ static double forward(const conv_shape *s, const activation *act, const conv_ten
 {
     int oc = (int)(i % s->out), ox = (int)(i / s->out % s->out_width);
     int oy = (int)(i / s->out / s->out_width % s->out_height), n = (int)(i / conv_outputs(s));
+    int in = conv_group_inputs(s), group = oc / conv_group_outputs(s);
     double sum = s->bias ? t->bias[oc] : 0.0;
     for (int kh = 0; kh < s->kernel[0]; kh++)
         for (int kw = 0; kw < s->kernel[1]; kw++) {
             const float *x = input_pixel(s, t->x, n, oy * s->stride[0] + kh * s->dilation[0] - s->pad[0],
                                          ox * s->stride[1] + kw * s->dilation[1] - s->pad[1]);
-            const float *w = t->w + ((size_t)kh * s->kernel[1] + kw) * s->in * s->out + oc;
-            for (int ic = 0; x != NULL && ic < s->in; ic++)
-                sum += (double)x[ic] * w[(size_t)ic * s->out];
+            const float *w = t->w + ((size_t)kh * s->kernel[1] + kw) * in * s->out + oc;
+            for (int ic = 0; x != NULL && ic < in; ic++)
+                sum += (double)x[group * in + ic] * w[(size_t)ic * s->out];
         }
     return act ? act->value(sum, act->argument) : sum;
 }
@@ -65,6 +66,7 @@ static double backward_data(const conv_shape *s, const activation *act, const co
 {
     int ic = (int)(i % s->in), ix = (int)(i / s->in % s->width);
     int iy = (int)(i / s->in / s->width % s->height), n = (int)(i / conv_inputs(s));
+    int in = conv_group_inputs(s), out = conv_group_outputs(s), group = ic / in;
     double sum = 0.0;
     for (int kh = 0; kh < s->kernel[0]; kh++)
         for (int kw = 0; kw < s->kernel[1]; kw++) {
@@ -72,9 +74,9 @@ static double backward_data(const conv_shape *s, const activation *act, const co
             int ox = reader(ix, kw, s->pad[1], s->dilation[1], s->stride[1], s->out_width);
             if (oy < 0 || ox < 0)
                 continue;
-            const float *dz = output_pixel(s, t->dz, n, oy, ox);
-            const float *w = t->w + (((size_t)kh * s->kernel[1] + kw) * s->in + ic) * s->out;
-            for (int oc = 0; oc < s->out; oc++)
+            const float *dz = output_pixel(s, t->dz, n, oy, ox) + group * out;
+            const float *w = t->w + (((size_t)kh * s->kernel[1] + kw) * in + ic % in) * s->out + group * out;
+            for (int oc = 0; oc < out; oc++)
                 sum += (double)dz[oc] * w[oc];
         }
     return act ? sum * act->slope(t->x[i], t->x[i], act->argument) : sum;
@@ -85,8 +87,9 @@ static double backward_filter(const conv_problem *p, const conv_tensors *t, size
 {
     const conv_shape *s = p->shape;
     bool bias = i >= conv_weights(s);
-    int oc = (int)((bias ? i - conv_weights(s) : i) % s->out), ic = (int)(i / s->out % s->in);
-    int kw = (int)(i / s->out / s->in % s->kernel[1]), kh = (int)(i / s->out / s->in / s->kernel[1]);
+    int oc = (int)((bias ? i - conv_weights(s) : i) % s->out), in = conv_group_inputs(s);
+    int ic = (int)(i / s->out % in) + oc / conv_group_outputs(s) * in;
+    int kw = (int)(i / s->out / in % s->kernel[1]), kh = (int)(i / s->out / in / s->kernel[1]);
     double sum = 0.0;
     for (int n = 0; n < p->batch; n++)
         for (int oy = 0; oy < s->out_height; oy++)
@@ -137,7 +140,7 @@ size_t conv_sample_places(const conv_problem *p, uint64_t seed, size_t *out, siz
     add(&l, 0);
     add(&l, l.end - 1);
     if (p->pass == CONV_BACKWARD_FILTER) {
-        add_block(&l, 0, s->kernel[0], s->kernel[1], s->in * s->out);
+        add_block(&l, 0, s->kernel[0], s->kernel[1], conv_group_inputs(s) * s->out);
         add(&l, conv_weights(s)); /* the first bias */
     } else {
         bool forward = p->pass == CONV_FORWARD;

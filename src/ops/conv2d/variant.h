@@ -5,8 +5,6 @@
 
 #include "ops/conv2d/conv2d.h"
 
-typedef enum conv_pass { CONV_FORWARD, CONV_BACKWARD_DATA, CONV_BACKWARD_FILTER, CONV_PASSES } conv_pass;
-
 enum { CONV_MAX_PARAMS = 6, CONV_MAX_VALUES = 12 };
 
 /* A tuning parameter: a macro of the kernel, or a number that only the launch needs. */
@@ -37,6 +35,7 @@ typedef struct conv_variant {
     const char *name;    /* "vec_images": unique within a pass */
     const char *family;  /* "vec", "tile", "plain" or "gemm": see rt_variant and rt_gemm */
     conv_pass pass;
+    bool grouped;        /* is it for shapes of several groups, which the others are not for? */
     conv_param params[CONV_MAX_PARAMS]; /* ends with a NULL name where there are fewer */
     /* Does it compute this problem on this device with these parameters? NULL: always. */
     bool (*fits)(const convoy_context *ctx, const conv_problem *p, const int *params);
@@ -75,7 +74,7 @@ bool conv_choice_fits(const convoy_context *ctx, const conv_problem *p, const co
 bool conv_choice_defaults(const convoy_context *ctx, const conv_problem *p, const conv_variant *v, conv_choice *out);
 
 /* Appends what conv_choose takes; the job's params and variant_text are filled in. Where that fails because the kernel does not build
- * or needs more than the device has, takes the variant's next smaller parameters, in the end _plain: the user is told, and for this
+ * or needs more than the device has, takes the variant's next smaller parameters, in the end the plain one: the user is told, and for this
  * context it is then the problem's record. A failure leaves the list as it was. */
 convoy_status conv_add(rt_list *list, convoy_context *ctx, conv_job job, convoy_error *err);
 
@@ -107,6 +106,8 @@ void conv_launch_finish(conv_launch *l, const conv_job *job);
 size_t conv_weights(const conv_shape *s);       /* values of w */
 size_t conv_inputs(const conv_shape *s);        /* values of x in an image */
 size_t conv_outputs(const conv_shape *s);       /* values of y in an image */
+int conv_group_inputs(const conv_shape *s);     /* channels of x in a group */
+int conv_group_outputs(const conv_shape *s);    /* channels of y in it */
 double conv_products(const conv_shape *s);      /* multiplications for an image, as the definition has them */
 bool conv_padded(const conv_shape *s);          /* some window reaches outside the image */
 
@@ -118,6 +119,6 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 /* The rows, by file. Each array ends with a row whose name is NULL. */
 extern const conv_variant conv_gemm_variants[], conv_vec_variants[], conv_vec_filter_variants[], conv_images_variants[],
     conv_turned_variants[], conv_winograd_variants[], conv_winograd_adjoint_variants[], conv_winograd_filter_variants[],
-    conv_tile_variants[], conv_plain_variants[];
+    conv_tile_variants[], conv_groups_variants[], conv_plain_variants[];
 
 #endif

@@ -1,26 +1,8 @@
-#include "ops/conv2d/conv_pass.h"
+#include "ops/bias.h"
 
 #include <stdio.h>
 
 #include "ops/elementwise.h"
-
-convoy_status ops_conv_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const char *role, const conv_shape *s,
-                            const epilogue *end, const conv_buffers *b, int batch, convoy_error *err)
-{
-    conv_job job = {.problem = {pass, s, batch}, .layer = layer, .role = role, .buffers = b};
-    if (end)
-        job.end = *end;
-    rt_list_tell(list, &job);
-    return conv_add(list, ctx, job, err);
-}
-
-size_t ops_conv_pass_scratch(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch)
-{
-    conv_choice choice;
-    conv_problem problem = {pass, s, batch};
-    conv_choose(ctx, &problem, &choice);
-    return choice.variant->scratch ? choice.variant->scratch(ctx, &problem, choice.params) : 0;
-}
 
 convoy_status ops_add_bias(rt_list *list, convoy_context *ctx, const char *layer, const rt_buffer *bias, const rt_buffer *y,
                            const epilogue *end, int rows, int channels, convoy_error *err)
