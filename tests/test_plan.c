@@ -39,6 +39,46 @@ static convoy_model *joined(void)
     return m;
 }
 
+/* Convolutions and dense layers that do the sums and activations behind them. */
+static convoy_model *joined_products(void)
+{
+    convoy_model *m = empty();
+    connect(m, "InputLayer", "shape=(1, 3, 2), name=a", NULL);
+    connect(m, "InputLayer", "shape=(6,), name=b", NULL);
+    connect(m, "Conv2D", "filters=4, kernel_size=1, name=c1", "a");
+    connect(m, "Activation", "activation=tanh, name=t1", "c1");
+    connect(m, "DepthwiseConv2D", "kernel_size=(1, 3), padding=same, name=c2", "t1");
+    connect(m, "Add", "name=s1", "c2, t1");
+    connect(m, "Activation", "activation=sigmoid, name=t2", "s1");
+    connect(m, "SeparableConv2D", "filters=4, kernel_size=(1, 2), padding=same, name=c3", "t2");
+    connect(m, "Conv2DTranspose", "filters=4, kernel_size=1, name=c4", "t2");
+    connect(m, "Add", "name=s2", "c3, c4");
+    connect(m, "Dense", "units=4, name=d1", "b");
+    connect(m, "Activation", "activation=tanh, name=t3", "d1");
+    ASSERT_OK(convoy_model_set_outputs(m, "s2, t3", &err));
+    ASSERT_OK(convoy_model_initialize(m, SEED, &err));
+    return m;
+}
+
+static void test_joined_products(void **state)
+{
+    (void)state;
+    plan *p = NULL;
+    convoy_model *m = joined_products();
+    size_t sums = 0, endings = 0, summed = 0;
+    ASSERT_OK(plan_create(ctx, m, &(plan_options){.batch = 2, .training = true}, &p, &err));
+    for (size_t i = 0; i < p->count; i++) {
+        sums += p->nodes[i].joined == EPILOGUE_ADD;
+        endings += p->nodes[i].joined == EPILOGUE_ACTIVATION;
+        summed += p->nodes[i].way[0] == GRADIENT_SUMMED;
+    }
+    assert_int_equal(sums, 2);
+    assert_int_equal(endings, 3);
+    assert_int_equal(summed, 2); /* c2, which adds what s1 passes on to t1, and c3, which adds what c4 left for t2 */
+    plan_destroy(p);
+    convoy_model_destroy(m);
+}
+
 /* What was meant to be joined, summed and passed on is. */
 static void test_joined(void **state)
 {
@@ -128,7 +168,7 @@ static void check_lifetimes(convoy_model *m)
 static void test_arena(void **state)
 {
     (void)state;
-    convoy_model *models[] = {residual(), shared(), joined(), two_outputs()};
+    convoy_model *models[] = {residual(), shared(), joined(), joined_products(), two_outputs()};
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         check_arena(models[i], true);
         check_arena(models[i], false);
@@ -214,12 +254,14 @@ static void test_gradients_of_several_outputs(void **state)
     check_gradients(two_outputs());
     check_gradients(siamese());
     check_gradients(joined());
+    check_gradients(joined_products());
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joined),
+        cmocka_unit_test(test_joined_products),
         cmocka_unit_test(test_arena),
         cmocka_unit_test(test_gradients_of_several_outputs),
     };

@@ -28,6 +28,7 @@ void conv_build_activation(layer *l, const activation *act)
 {
     l->backward_reads_output = act != activation_find("linear");
     l->keeps_d_output = !l->backward_reads_output;
+    l->takes |= l->keeps_d_output ? EPILOGUE_ADD | EPILOGUE_ACTIVATION : 0; /* of other layers, where there is none of its own */
     l->activation = l->backward_reads_output ? act : NULL;
     l->last_activation = act;
     l->saved_per_image = act->from_output ? 0 : shape_count(&l->output);

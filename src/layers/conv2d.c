@@ -98,7 +98,7 @@ static convoy_status build(layer *l, convoy_error *err)
     }
     l->backward_reads_input = true;
     l->takes = activation_fuses(s->act.act) ? EPILOGUE_POOL : 0;
-    l->d_takes = EPILOGUE_SLOPE | (s->groups == 1 ? EPILOGUE_ADD : 0);
+    l->d_takes = EPILOGUE_SLOPE | EPILOGUE_ADD;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(c);
     l->forward_scratch = forward_scratch;

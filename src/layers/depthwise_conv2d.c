@@ -78,7 +78,7 @@ static convoy_status build(layer *l, convoy_error *err)
         layer_add_rules(l, &s->bias_rules);
     }
     l->backward_reads_input = true;
-    l->d_takes = EPILOGUE_SLOPE;
+    l->d_takes = EPILOGUE_SLOPE | EPILOGUE_ADD;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
     l->forward_scratch = forward_scratch;
