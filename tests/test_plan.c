@@ -102,6 +102,25 @@ static void test_joined(void **state)
     convoy_model_destroy(m);
 }
 
+/* A pooling joins the convolution before it, but not behind a Reshape: its windows are others then. */
+static void test_pooling_behind_reshape(void **state)
+{
+    (void)state;
+    for (int reshaped = 0; reshaped < 2; reshaped++) {
+        plan *p = NULL;
+        convoy_model *m = empty();
+        connect(m, "InputLayer", "shape=(8, 8, 3), name=x", NULL);
+        connect(m, "Conv2D", "filters=8, kernel_size=3, padding=same, activation=relu, name=c", "x");
+        connect(m, "Reshape", reshaped ? "target_shape=(16, 4, 8), name=r" : "target_shape=(8, 8, 8), name=r", "c");
+        connect(m, "MaxPooling2D", "name=p", "r");
+        ASSERT_OK(convoy_model_initialize(m, SEED, &err));
+        ASSERT_OK(plan_create(ctx, m, &(plan_options){.batch = 8, .training = true}, &p, &err));
+        assert_int_equal(p->nodes[3].joined, reshaped ? 0 : EPILOGUE_POOL);
+        plan_destroy(p);
+        convoy_model_destroy(m);
+    }
+}
+
 /* ---- the plan ---- */
 
 /* Nothing that lives at the same moment shares memory, and all lies within the arena. */
@@ -262,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_joined),
         cmocka_unit_test(test_joined_products),
+        cmocka_unit_test(test_pooling_behind_reshape),
         cmocka_unit_test(test_arena),
         cmocka_unit_test(test_gradients_of_several_outputs),
     };
