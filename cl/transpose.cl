@@ -1,5 +1,5 @@
 // Swaps the last two axes of weights: out[k][b][a] = in[k][a][b], k < taps, a < rows, b < columns.
-#include "turn.clh"
+#include "transpose_4x4.clh"
 
 // Neighbouring work-items write neighbouring values.
 kernel void transpose(global const float *in, global float *out, int taps, int rows, int columns)
@@ -24,7 +24,7 @@ kernel void transpose_blocks(global const float *restrict in, global float *rest
         int b = min(start, columns - 4);
         for (int a = first; a < first + 16; a += 4) {
             global float *at = out + b * rows + a;
-            TURN_4X4(in + a * columns + b, columns, at, at + rows, at + 2 * rows, at + 3 * rows)
+            TRANSPOSE_4X4(in + a * columns + b, columns, at, at + rows, at + 2 * rows, at + 3 * rows)
         }
     }
 }

@@ -1,9 +1,9 @@
 // The weights' transformation in Winograd's minimal filtering F(M x M, 3x3): u[i][j] = (G g G')[i][j] for each pair of channels.
 //   w (3, 3, ic, oc), u (N N, ic, oc); G: winograd_points.clh
 // The sizes are arguments, so that all layers share one kernel.
-// FLIP (1): of the kernel turned around by 180 degrees. TURN (1): of w with its channels' axes swapped, for data gradients.
+// FLIP (1): of the kernel turned around by 180 degrees. SWAP (1): of w with its channels' axes swapped, for data gradients.
 #include "vector.clh"
-#include "turn.clh"
+#include "transpose_4x4.clh"
 #include "winograd_points.clh"
 
 // out = G g for a column or row of three.
@@ -48,7 +48,7 @@ inline void put_weights(private const FV *g, global float *u, int step)
     }
 }
 
-#if !TURN
+#if !SWAP
 // Dimension 0 counts vectors of output channels (the last one moved back, outputs >= VW), 1 input channels.
 __attribute__((reqd_work_group_size(1, 1, 1)))
 kernel void winograd_weights(global const float *restrict w, global float *restrict u, int inputs, int outputs)
@@ -76,7 +76,7 @@ kernel void winograd_weights(global const float *restrict w, global float *restr
         for (int k = 0; k < 9; k++)
             for (int a = 0; a < VW; a += 4) {
                 global const float *from = w + (k * outputs + oc + a) * inputs + ic;
-                TURN_4X4(from, inputs, (private float *)&g[0][k] + a, (private float *)&g[1][k] + a,
+                TRANSPOSE_4X4(from, inputs, (private float *)&g[0][k] + a, (private float *)&g[1][k] + a,
                          (private float *)&g[2][k] + a, (private float *)&g[3][k] + a)
             }
         for (int c = 0; c < 4; c++) put_weights(g[c], u + (ic + c) * outputs + oc, U_STEP(inputs, outputs));

@@ -53,11 +53,11 @@ static convoy_status onnx(const layer *l, onnx_graph *g, convoy_error *err)
         shape.dim[i] = l->input[0].dim[i - 1];
     onnx_layout layout = rank == 3 ? ONNX_FIRST : ONNX_LAST;
     onnx_value x = onnx_input(g, 0, layout);
-    bool turned = rank == 2 || rank == 4; /* images are turned for all layers that want it */
-    if (turned)
+    bool transposed = rank == 2 || rank == 4; /* images are transposed for all layers that want it */
+    if (transposed)
         x = onnx_transpose(g, x, rank, to_first[rank - 2]);
     x = onnx_groups(l, g, x, &shape);
-    if (turned)
+    if (transposed)
         x = onnx_transpose(g, x, rank, to_last[rank - 2]);
     return onnx_result(g, x, layout, err);
 }

@@ -5,7 +5,7 @@
 
 #include "ops/conv2d/variant.h"
 
-static const conv_variant *const tables[] = {conv_gemm_variants, conv_turned_variants, conv_images_variants, conv_vec_variants,
+static const conv_variant *const tables[] = {conv_gemm_variants, conv_pointwise_variants, conv_images_variants, conv_vec_variants,
                                              conv_vec_filter_variants, conv_winograd_variants,
                                              conv_winograd_adjoint_variants, conv_winograd_filter_variants,
                                              conv_tile_variants, conv_groups_variants, conv_plain_variants};

@@ -1,7 +1,7 @@
 /* The variants for several groups; depthwise convolution has one for each channel. Kernels: cl/group_conv2d.cl. */
 #include <stdio.h>
 
-#include "ops/conv2d/tiles.h"
+#include "ops/conv2d/block.h"
 #include "ops/elementwise.h"
 
 enum { VW }; /* of depthwise rows; the others have no parameters: 0 */
@@ -11,7 +11,7 @@ static bool fits_vec(const convoy_context *ctx, const conv_problem *p, const int
 {
     const conv_shape *s = p->shape;
     return s->groups == s->in && s->groups == s->out && s->kernel[0] * s->kernel[1] <= 49 &&
-           tile_fits_channels(ctx, s->in, params[VW], 1);
+           block_fits_channels(ctx, s->in, params[VW], 1);
 }
 
 static void vec_defaults(const convoy_context *ctx, const conv_problem *p, int *params)

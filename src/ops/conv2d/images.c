@@ -1,12 +1,12 @@
 /* The vec_images variants: register tiles of images x channel vectors at one pixel. Kernels: cl/conv2d_images.cl,
  * cl/conv2d_windows.cl. */
-#include "ops/conv2d/tiles.h"
+#include "ops/conv2d/block.h"
 
 enum { VW, VECTORS, IMAGES };
 
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
-    return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch;
+    return block_fits_channels(ctx, block_channels(p), params[VW], params[VECTORS]) && params[IMAGES] <= p->batch;
 }
 
 /* With few images a tile over pixels (vec) does better. */
@@ -14,8 +14,8 @@ enum { LEAST_IMAGES = 4 };
 
 static void defaults(const convoy_context *ctx, const conv_problem *p, int *params)
 {
-    tile_default_channels(ctx, tile_channels(p), &params[VW], &params[VECTORS]);
-    params[IMAGES] = tile_images(p->batch, params[VW], params[VECTORS]);
+    block_default_channels(ctx, block_channels(p), &params[VW], &params[VECTORS]);
+    params[IMAGES] = block_images(p->batch, params[VW], params[VECTORS]);
     if (params[IMAGES] < LEAST_IMAGES)
         params[IMAGES] = p->batch + 1; /* does not fit */
 }
@@ -26,14 +26,14 @@ static void set_range(conv_launch *l, const conv_job *job, int rows)
     rt_push(&l->launch, RT_BATCH(1));
     conv_launch_finish(l, job);
     l->launch.global[0] = RT_FIXED((size_t)rows);
-    l->launch.global[1] = RT_FIXED((size_t)(tile_channels(&job->problem) + channels - 1) / channels);
+    l->launch.global[1] = RT_FIXED((size_t)(block_channels(&job->problem) + channels - 1) / channels);
     l->launch.global[2] = RT_PER_IMAGE(1, (size_t)job->params[IMAGES]);
     l->launch.local[0] = l->launch.local[1] = l->launch.local[2] = 1;
 }
 
 static void add_options(conv_launch *l, const conv_job *job, const char *pass)
 {
-    conv_launch_option(l, " -D%s -DPADDED=%d" TILE_OPTIONS " -DIMAGES=%d", pass, conv_padded(job->problem.shape),
+    conv_launch_option(l, " -D%s -DPADDED=%d" BLOCK_OPTIONS " -DIMAGES=%d", pass, conv_padded(job->problem.shape),
                        job->params[VW], job->params[VECTORS], job->params[IMAGES]);
 }
 
@@ -66,7 +66,7 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
 static bool pools(const conv_problem *p, const int *params, const epilogue_pool *pool)
 {
     (void)p;
-    return pool->step[0] >= pool->size[0] && pool->step[1] >= pool->size[1] && tile_keeps_places(pool, params[VW]);
+    return pool->step[0] >= pool->size[0] && pool->step[1] >= pool->size[1] && block_keeps_places(pool, params[VW]);
 }
 
 static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const conv_job *job, convoy_error *err)
@@ -83,12 +83,12 @@ static convoy_status add_backward_data(rt_list *list, convoy_context *ctx, const
     return rt_list_add(list, &l.launch, err);
 }
 
-#define PARAMS {TILE_CHANNEL_PARAMS, {"IMAGES", {4, 5, 6, 8, 10, 11, 12, 13, 14}}}
+#define PARAMS {BLOCK_CHANNEL_PARAMS, {"IMAGES", {4, 5, 6, 8, 10, 11, 12, 13, 14}}}
 
 const conv_variant conv_images_variants[] = {
     {.name = "vec_images", .family = "vec", .pass = CONV_FORWARD, .params = PARAMS, .fits = fits, .defaults = defaults,
      .add = add_forward, .pools = pools},
     {.name = "vec_images", .family = "vec", .pass = CONV_BACKWARD_DATA, .params = PARAMS, .fits = fits,
-     .defaults = defaults, .scratch = tile_transposed_scratch, .add = add_backward_data},
+     .defaults = defaults, .scratch = block_transposed_scratch, .add = add_backward_data},
     {0},
 };

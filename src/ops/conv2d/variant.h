@@ -118,7 +118,7 @@ convoy_status conv_add_reduce(rt_list *list, convoy_context *ctx, const conv_job
 
 /* The rows, by file. Each array ends with a row whose name is NULL. */
 extern const conv_variant conv_gemm_variants[], conv_vec_variants[], conv_vec_filter_variants[], conv_images_variants[],
-    conv_turned_variants[], conv_winograd_variants[], conv_winograd_adjoint_variants[], conv_winograd_filter_variants[],
+    conv_pointwise_variants[], conv_winograd_variants[], conv_winograd_adjoint_variants[], conv_winograd_filter_variants[],
     conv_tile_variants[], conv_groups_variants[], conv_plain_variants[];
 
 #endif

@@ -1,6 +1,6 @@
 /* The vec and vec_taps variants of the filter gradient: a tile of the weights' gradient in registers, summed over a chunk of images,
  * some lines at a time. Kernels: cl/conv2d_vec.cl, cl/conv2d_taps.cl. */
-#include "ops/conv2d/tiles.h"
+#include "ops/conv2d/block.h"
 
 /* ROWS: of a tile, without its vectors. RUN: tiles of a work-item; the kernels' TILES. */
 enum { VW, VECTORS, ROWS, CHUNK, LINES, RUN };
@@ -39,7 +39,7 @@ static int chunk_count(const conv_problem *p, const int *params) { return blocks
 static bool fits(const convoy_context *ctx, const conv_problem *p, const int *params, int most_rows)
 {
     bool apart = p->shape->out % (params[VW] * params[VECTORS]) == 0;
-    return tile_fits_channels(ctx, tile_channels(p), params[VW], params[VECTORS]) && params[ROWS] <= most_rows &&
+    return block_fits_channels(ctx, block_channels(p), params[VW], params[VECTORS]) && params[ROWS] <= most_rows &&
            params[CHUNK] <= p->batch && (apart || params[LINES] >= params[CHUNK] * p->shape->out_height);
 }
 
@@ -119,7 +119,7 @@ static double best_rows(int group, int width, int vectors, int *rows)
 static void vec_defaults(const convoy_context *ctx, const conv_problem *p, int *params)
 {
     int group = group_rows(p->shape), rows = 1;
-    tile_default_channels(ctx, tile_channels(p), &params[VW], &params[VECTORS]);
+    block_default_channels(ctx, block_channels(p), &params[VW], &params[VECTORS]);
     double rate = best_rows(group, params[VW], params[VECTORS], &params[ROWS]);
     /* More vectors take more of dz from further away: only for groups that are lower than a tile could be. */
     if (params[VECTORS] == 2 && group < 12 && 4 * params[VW] <= p->shape->out &&
@@ -137,7 +137,7 @@ static void taps_defaults(const convoy_context *ctx, const conv_problem *p, int 
     const conv_shape *s = p->shape;
     double best = 0;
     int tried[RUN + 1] = {0};
-    tile_default_channels(ctx, s->out, &params[VW], &params[VECTORS]);
+    block_default_channels(ctx, s->out, &params[VW], &params[VECTORS]);
     tried[VW] = params[VW];
     params[ROWS] = s->in; /* fits nowhere if no tile does */
     for (tried[VECTORS] = 1; tried[VECTORS] * tried[VW] <= s->out && tried[VECTORS] <= 4; tried[VECTORS]++)
@@ -173,7 +173,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     const int *v = job->params;
     int chunks = chunk_count(&job->problem, v), weights = (int)conv_weights(s);
     conv_launch_begin(&l, job, "backward filter", source, kernel);
-    conv_launch_option(&l, " -DBACKWARD_FILTER" TILE_OPTIONS " -DROWS=%d -DCHUNK=%d -DLINES=%d -DTILES=%d", v[VW], v[VECTORS],
+    conv_launch_option(&l, " -DBACKWARD_FILTER" BLOCK_OPTIONS " -DROWS=%d -DCHUNK=%d -DLINES=%d -DTILES=%d", v[VW], v[VECTORS],
                        v[ROWS], v[CHUNK], v[LINES], v[RUN]);
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->dz));
@@ -206,10 +206,10 @@ static convoy_status taps_add(rt_list *list, convoy_context *ctx, const conv_job
 
 const conv_variant conv_vec_filter_variants[] = {
     {.name = "vec_taps", .family = "vec", .pass = CONV_BACKWARD_FILTER,
-     .params = {TILE_CHANNEL_PARAMS, {"ROWS", {1, 2, 3, 4, 6, 8}}, SUM_PARAMS}, .fits = taps_fits, .defaults = taps_defaults,
+     .params = {BLOCK_CHANNEL_PARAMS, {"ROWS", {1, 2, 3, 4, 6, 8}}, SUM_PARAMS}, .fits = taps_fits, .defaults = taps_defaults,
      .scratch = scratch, .add = taps_add},
     {.name = "vec", .family = "vec", .pass = CONV_BACKWARD_FILTER,
-     .params = {TILE_CHANNEL_PARAMS, {"ROWS", {3, 4, 6, 8, 9, 12, 13, 14, 16}}, SUM_PARAMS}, .fits = vec_fits,
+     .params = {BLOCK_CHANNEL_PARAMS, {"ROWS", {3, 4, 6, 8, 9, 12, 13, 14, 16}}, SUM_PARAMS}, .fits = vec_fits,
      .defaults = vec_defaults, .scratch = scratch, .add = vec_add},
     {0},
 };

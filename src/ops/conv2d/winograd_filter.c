@@ -1,5 +1,5 @@
 /* The vec_winograd variant of the filter gradient: 3x3 kernels of stride 1. Kernels: cl/conv2d_winograd_filter.cl. */
-#include "ops/conv2d/tiles.h"
+#include "ops/conv2d/block.h"
 
 enum { VW, VECTORS, ROWS, IMAGES, CHUNK, M };
 
@@ -11,8 +11,8 @@ static bool fits(const convoy_context *ctx, const conv_problem *p, const int *pa
 {
     const conv_shape *s = p->shape;
     int m = params[M];
-    long private_bytes = 4L * tile_positions(params[M]) * params[IMAGES] * tile_patches(s->out_width, m) * (s->in + s->out);
-    return tile_suits_winograd(s) && tile_is_winograd(m) && tile_fits_channels(ctx, s->out, params[VW], params[VECTORS]) &&
+    long private_bytes = 4L * winograd_positions(params[M]) * params[IMAGES] * winograd_patches(s->out_width, m) * (s->in + s->out);
+    return winograd_suits(s) && winograd_has_size(m) && block_fits_channels(ctx, s->out, params[VW], params[VECTORS]) &&
            s->out % (params[VW] * params[VECTORS]) == 0 && params[ROWS] > 0 && s->in % params[ROWS] == 0 &&
            params[IMAGES] > 0 && params[CHUNK] > 0 && params[CHUNK] <= p->batch && private_bytes <= MOST_PRIVATE;
 }
@@ -21,13 +21,13 @@ static void defaults(const convoy_context *ctx, const conv_problem *p, int *para
 {
     const conv_shape *s = p->shape;
     int most_chunks = 2 * (int)convoy_context_device(ctx)->compute_units;
-    tile_default_channels(ctx, s->out, &params[VW], &params[VECTORS]);
+    block_default_channels(ctx, s->out, &params[VW], &params[VECTORS]);
     params[ROWS] = params[VW] >= 16 ? 8 : 4;
     while (s->in % params[ROWS] != 0)
         params[ROWS]--;
     params[M] = 2;
     params[IMAGES] = 1;
-    while (params[IMAGES] * tile_patches(s->out_width, params[M]) < 48 && params[IMAGES] < 8)
+    while (params[IMAGES] * winograd_patches(s->out_width, params[M]) < 48 && params[IMAGES] < 8)
         params[IMAGES] *= 2;
     params[CHUNK] = (p->batch + most_chunks - 1) / most_chunks;
 }
@@ -49,7 +49,7 @@ static int chunk_count(const convoy_context *ctx, const conv_problem *p, const i
 static size_t scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     size_t in = (size_t)p->shape->in, out = (size_t)p->shape->out;
-    return (size_t)chunk_count(ctx, p, params) * ((size_t)tile_positions(params[M]) * in * out + out);
+    return (size_t)chunk_count(ctx, p, params) * ((size_t)winograd_positions(params[M]) * in * out + out);
 }
 
 static void add_options(conv_launch *l, const convoy_context *ctx, const conv_job *job)
@@ -59,7 +59,7 @@ static void add_options(conv_launch *l, const convoy_context *ctx, const conv_jo
     int input_width = v[VW];
     while (input_width > job->problem.shape->in)
         input_width /= 2;
-    conv_launch_option(l, TILE_OPTIONS " -DIVW=%d -DROWS=%d -DIMAGES=%d -DCHUNK=%d -DM=%d", v[VW], v[VECTORS], input_width, v[ROWS],
+    conv_launch_option(l, BLOCK_OPTIONS " -DIVW=%d -DROWS=%d -DIMAGES=%d -DCHUNK=%d -DM=%d", v[VW], v[VECTORS], input_width, v[ROWS],
                        v[IMAGES] < chunk ? v[IMAGES] : chunk, chunk, v[M]);
 }
 
@@ -79,7 +79,7 @@ static convoy_status add_finish(rt_list *list, const convoy_context *ctx, const 
     l.launch.global[1] = RT_FIXED((size_t)s->in);
     l.launch.local[0] = l.launch.local[1] = 1;
     l.launch.flops_per_image = l.launch.bytes_per_image = 0;
-    l.launch.bytes = 4.0 * ((double)tile_positions(job->params[M]) * chunks / 9 + 1) * (double)conv_weights(s);
+    l.launch.bytes = 4.0 * ((double)winograd_positions(job->params[M]) * chunks / 9 + 1) * (double)conv_weights(s);
     return rt_list_add(list, &l.launch, err);
 }
 
@@ -101,7 +101,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
 
 const conv_variant conv_winograd_filter_variants[] = {
     {.name = "vec_winograd", .family = "vec", .pass = CONV_BACKWARD_FILTER,
-     .params = {TILE_CHANNEL_PARAMS, {"ROWS", {3, 4, 6, 8, 12}}, {"IMAGES", {1, 2, 4, 8, 16}}, {"CHUNK", {4, 8, 16, 32, 64}},
+     .params = {BLOCK_CHANNEL_PARAMS, {"ROWS", {3, 4, 6, 8, 12}}, {"IMAGES", {1, 2, 4, 8, 16}}, {"CHUNK", {4, 8, 16, 32, 64}},
                 {"M", {2, 4}}},
      .fits = fits, .defaults = defaults, .scratch = scratch, .add = add, .only_tuned = true},
     {0},

@@ -1,10 +1,10 @@
-/* The vec_turned variant of the data gradient: dense layers and 1x1 kernels of stride 1, whose weights each work-item turns for
- * itself. Kernel: cl/conv2d_turned.cl. */
-#include "ops/conv2d/tiles.h"
+/* The vec_pointwise variant of the data gradient: dense layers and 1x1 kernels of stride 1, whose weights each work-item transposes for
+ * itself. Kernel: cl/conv2d_pointwise.cl. */
+#include "ops/conv2d/block.h"
 
 enum { VW, VECTORS, IMAGES, BLOCKS };
 
-/* Bytes of private memory that a work-item may ask for: turned weights that leave the first two levels of cache gain nothing. */
+/* Bytes of private memory that a work-item may ask for: transposed weights that leave the first two levels of cache gain nothing. */
 #define MOST_PRIVATE (128 * 1024)
 
 static bool is_pointwise(const conv_shape *s)
@@ -19,7 +19,7 @@ static bool fits(const convoy_context *ctx, const conv_problem *p, const int *pa
 {
     const conv_shape *s = p->shape;
     long tile = (long)params[VW] * params[VECTORS];
-    return is_pointwise(s) && tile_fits_channels(ctx, s->in, params[VW], params[VECTORS]) && params[VW] >= 4 && s->out >= 4 &&
+    return is_pointwise(s) && block_fits_channels(ctx, s->in, params[VW], params[VECTORS]) && params[VW] >= 4 && s->out >= 4 &&
            params[IMAGES] > 0 && params[BLOCKS] > 0 && params[IMAGES] <= p->batch && 4 * tile * s->out <= MOST_PRIVATE &&
            rows_of(p) <= 1L << 30;
 }
@@ -29,8 +29,8 @@ enum { ITEMS_OF_A_UNIT = 8 };
 
 static void defaults(const convoy_context *ctx, const conv_problem *p, int *params)
 {
-    tile_default_channels(ctx, p->shape->in, &params[VW], &params[VECTORS]);
-    params[IMAGES] = tile_images(p->batch, params[VW], params[VECTORS]);
+    block_default_channels(ctx, p->shape->in, &params[VW], &params[VECTORS]);
+    params[IMAGES] = block_images(p->batch, params[VW], params[VECTORS]);
     long tiles = p->shape->in / (params[VW] * params[VECTORS]);
     long wanted = ITEMS_OF_A_UNIT * (long)convoy_context_device(ctx)->compute_units;
     long most = (rows_of(p) + params[IMAGES] - 1) / params[IMAGES];
@@ -47,8 +47,8 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     const conv_shape *s = job->problem.shape;
     size_t pixels = (size_t)s->height * (size_t)s->width, tile = (size_t)v[VW] * (size_t)v[VECTORS];
     (void)ctx;
-    conv_launch_begin(&l, job, "backward data", "conv2d_turned", "conv2d_backward_data_vec_turned");
-    conv_launch_option(&l, TILE_OPTIONS " -DIMAGES=%d -DBLOCKS=%d", v[VW], v[VECTORS], v[IMAGES], v[BLOCKS]);
+    conv_launch_begin(&l, job, "backward data", "conv2d_pointwise", "conv2d_backward_data_vec_pointwise");
+    conv_launch_option(&l, BLOCK_OPTIONS " -DIMAGES=%d -DBLOCKS=%d", v[VW], v[VECTORS], v[IMAGES], v[BLOCKS]);
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(b->w));
     rt_push(&l.launch, RT_BUFFER(b->dx));
@@ -60,9 +60,9 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
     return rt_list_add(list, &l.launch, err);
 }
 
-const conv_variant conv_turned_variants[] = {
-    {.name = "vec_turned", .family = "vec", .pass = CONV_BACKWARD_DATA,
-     .params = {TILE_CHANNEL_PARAMS, {"IMAGES", {4, 5, 6, 8, 10, 11, 12, 13, 14}}, {"BLOCKS", {1, 2, 4, 8, 16, 32, 64}}},
+const conv_variant conv_pointwise_variants[] = {
+    {.name = "vec_pointwise", .family = "vec", .pass = CONV_BACKWARD_DATA,
+     .params = {BLOCK_CHANNEL_PARAMS, {"IMAGES", {4, 5, 6, 8, 10, 11, 12, 13, 14}}, {"BLOCKS", {1, 2, 4, 8, 16, 32, 64}}},
      .fits = fits, .defaults = defaults, .add = add},
     {0},
 };

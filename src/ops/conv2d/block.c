@@ -1,14 +1,14 @@
-#include "ops/conv2d/tiles.h"
+#include "ops/conv2d/block.h"
 
-int tile_channels(const conv_problem *p) { return p->pass == CONV_BACKWARD_DATA ? p->shape->in : p->shape->out; }
+int block_channels(const conv_problem *p) { return p->pass == CONV_BACKWARD_DATA ? p->shape->in : p->shape->out; }
 
-bool tile_fits_channels(const convoy_context *ctx, int channels, int width, int vectors)
+bool block_fits_channels(const convoy_context *ctx, int channels, int width, int vectors)
 {
     bool power_of_two = width > 0 && (width & (width - 1)) == 0;
     return power_of_two && vectors > 0 && width <= (int)rt_vector_width(ctx) && width * vectors <= channels;
 }
 
-void tile_default_channels(const convoy_context *ctx, int channels, int *width, int *vectors)
+void block_default_channels(const convoy_context *ctx, int channels, int *width, int *vectors)
 {
     *width = (int)rt_vector_width(ctx);
     while (*width > channels)
@@ -16,14 +16,14 @@ void tile_default_channels(const convoy_context *ctx, int channels, int *width, 
     *vectors = channels >= 2 * *width ? 2 : 1;
 }
 
-int tile_rows(int width, int vectors)
+int block_rows(int width, int vectors)
 {
     return width >= 16 ? (vectors == 2 ? 13 : 14) : (vectors == 2 ? 6 : 10);
 }
 
 /* Eight images suit 32 registers as well as the eight ways of a first-level cache, in which images often fall on the same set;
  * 16 registers hold six. */
-int tile_images(int batch, int width, int vectors)
+int block_images(int batch, int width, int vectors)
 {
     int most = width >= 16 || vectors == 1 ? 8 : 6;
     int chosen = 1;
@@ -41,30 +41,30 @@ int tile_images(int batch, int width, int vectors)
 
 enum { ITEMS_OF_A_UNIT = 4 };
 
-int tile_parts(const convoy_context *ctx, int items, int most)
+int block_parts(const convoy_context *ctx, int items, int most)
 {
     int wanted = (ITEMS_OF_A_UNIT * (int)convoy_context_device(ctx)->compute_units + items - 1) / items;
     return wanted < most ? wanted : most;
 }
 
-bool tile_keeps_places(const epilogue_pool *pool, int width)
+bool block_keeps_places(const epilogue_pool *pool, int width)
 {
     return !pool->keeps_places || (width >= 4 && pool->size[0] * pool->size[1] <= 256);
 }
 
-bool tile_suits_winograd(const conv_shape *s)
+bool winograd_suits(const conv_shape *s)
 {
     return s->kernel[0] == 3 && s->kernel[1] == 3 && s->stride[0] == 1 && s->stride[1] == 1 && s->dilation[0] == 1 &&
            s->dilation[1] == 1;
 }
 
-bool tile_is_winograd(int m) { return m == 2 || m == 4; }
+bool winograd_has_size(int m) { return m == 2 || m == 4; }
 
-int tile_positions(int m) { return (m + 2) * (m + 2); }
+int winograd_positions(int m) { return (m + 2) * (m + 2); }
 
-int tile_patches(int pixels, int m) { return (pixels + m - 1) / m; }
+int winograd_patches(int pixels, int m) { return (pixels + m - 1) / m; }
 
-size_t tile_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
+size_t block_transposed_scratch(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     (void)ctx;
     (void)params;
