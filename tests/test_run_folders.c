@@ -76,8 +76,11 @@ static void test_nothing_is_left(void **state)
     convoy_model_destroy(m);
 }
 
+/* Of the folder; a busy machine may also tell that it builds kernels. */
 static void keep_message(void *user, const char *text)
 {
+    if (strstr(text, "lost/") == NULL)
+        return;
     snprintf(message, sizeof message, "%s", text);
     ++*(int *)user;
 }
