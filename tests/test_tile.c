@@ -111,14 +111,14 @@ static void test_small_blocks(void **state)
 {
     (void)state;
     check_blocks("tile TILE_M=16 TILE_N=16 TILE_K=8 WORK_M=4 WORK_N=4 SPLITS=1",
-                 "block_images TILE_M=8 TILE_N=16 TILE_K=4 WORK_M=4 WORK_N=4 SPLITS=2",
+                 "tile_images TILE_M=8 TILE_N=16 TILE_K=4 WORK_M=4 WORK_N=4 SPLITS=2",
                  "tile TILE_M=16 TILE_N=16 TILE_K=8 WORK_M=4 WORK_N=4 SPLITS=1", 2000);
 }
 
 static void test_odd_blocks(void **state)
 {
     (void)state;
-    check_blocks("block_images TILE_M=12 TILE_N=20 TILE_K=12 WORK_M=4 WORK_N=4 SPLITS=2",
+    check_blocks("tile_images TILE_M=12 TILE_N=20 TILE_K=12 WORK_M=4 WORK_N=4 SPLITS=2",
                  "tile TILE_M=36 TILE_N=8 TILE_K=20 WORK_M=4 WORK_N=8 SPLITS=1",
                  "tile TILE_M=20 TILE_N=12 TILE_K=4 WORK_M=4 WORK_N=4 SPLITS=3", 300);
 }
@@ -202,7 +202,7 @@ static void test_choice_on_a_gpu(void **state)
     conv_shape dense = shape(1, 2048, 64, 1, 1, false), both = shape(9, 8, 8, 3, 1, false);
     open_tile();
     pretend(132, 49152, 1024);
-    assert_string_equal(chosen(CONV_BACKWARD_DATA, &last, 256, &c), "block_images");
+    assert_string_equal(chosen(CONV_BACKWARD_DATA, &last, 256, &c), "tile_images");
     assert_string_equal(chosen(CONV_BACKWARD_DATA, &last, 4, &c), "tile");
     assert_string_equal(chosen(CONV_FORWARD, &middle, 256, &c), "tile");
     assert_int_equal(c.params[SPLITS], 1);

@@ -138,9 +138,9 @@ static convoy_status add_filter(rt_list *list, convoy_context *ctx, const conv_j
 #define FILTER_PARAMS {BLOCK_PARAMS, {"SPLITS", {1, 4, 8, 16, 32, 64, 128, 256, 512}}}
 
 const conv_variant conv_tile_variants[] = {
-    {.name = "block_images", .family = "tile", .pass = CONV_FORWARD, .params = PIXEL_PARAMS, .fits = tile_fits,
+    {.name = "tile_images", .family = "tile", .pass = CONV_FORWARD, .params = PIXEL_PARAMS, .fits = tile_fits,
      .defaults = tile_images_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_images},
-    {.name = "block_images", .family = "tile", .pass = CONV_BACKWARD_DATA, .params = PIXEL_PARAMS, .fits = tile_fits,
+    {.name = "tile_images", .family = "tile", .pass = CONV_BACKWARD_DATA, .params = PIXEL_PARAMS, .fits = tile_fits,
      .defaults = tile_images_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_images},
     {.name = "tile", .family = "tile", .pass = CONV_FORWARD, .params = PIXEL_PARAMS, .fits = tile_fits,
      .defaults = tile_defaults, .smaller = tile_smaller, .scratch = pixels_scratch, .add = add_pixels},
