@@ -13,7 +13,7 @@ enum { TILE_M, TILE_N, TILE_K, WORK_M, WORK_N, SPLITS };
 typedef struct tile_product {
     double rows, columns, length;
     int phases;
-    double wasted; /* part of the products that meet no tap, and which block_images can leave out */
+    double wasted; /* part of the products that meet no tap, and which tile_images can leave out */
 } tile_product;
 tile_product tile_product_of(const conv_problem *p);
 
@@ -23,7 +23,7 @@ size_t tile_local_bytes(const int *params);
 
 bool tile_fits(const convoy_context *ctx, const conv_problem *p, const int *params);
 /* The block of which the device's busiest compute unit is through first, by a rough count; all 0 where none fits. The second one is
- * for block_images, and gives 0 where tile is expected to do as well. */
+ * for tile_images, and gives 0 where tile is expected to do as well. */
 void tile_defaults(const convoy_context *ctx, const conv_problem *p, int *params);
 void tile_images_defaults(const convoy_context *ctx, const conv_problem *p, int *params);
 /* Half the block; false when a work-group would have fewer than TILE_LEAST_ITEMS work-items. */
