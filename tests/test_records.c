@@ -423,6 +423,26 @@ static void test_dispatcher_takes_what_fits(void **state)
     convoy_context_destroy(ctx);
 }
 
+/* Few channels have no vectors: that is the plain kernels', and no kernel of vectors of one. */
+static void test_depthwise_of_few_channels(void **state)
+{
+    (void)state;
+    convoy_context *ctx = open_context();
+    for (int pass = 0; pass < CONV_PASSES; pass++)
+        for (int channels = 2; channels <= 9; channels++) {
+            conv_shape s = {.height = 4, .width = 6, .in = channels, .out_height = 2, .out_width = 4, .out = channels, .groups = channels,
+                            .kernel = {3, 3}, .stride = {1, 1}, .dilation = {1, 1}};
+            conv_problem p = {(conv_pass)pass, &s, 5};
+            conv_choice c;
+            conv_choose_untuned(ctx, &p, &c);
+            if (strcmp(c.variant->name, "groups") != 0)
+                assert_int_not_equal(c.params[0], 1);
+            else
+                assert_true(channels < 4 || !rt_wants_vectors(ctx));
+        }
+    convoy_context_destroy(ctx);
+}
+
 static void test_problem_keys(void **state)
 {
     (void)state;
@@ -479,6 +499,7 @@ int main(void)
         TEST(test_export),
         TEST(test_nearest_batch),
         TEST(test_dispatcher_takes_what_fits),
+        TEST(test_depthwise_of_few_channels),
         TEST(test_problem_keys),
     };
     return cmocka_run_group_tests_name("records", tests, make_folder, remove_folder);

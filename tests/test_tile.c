@@ -325,6 +325,28 @@ static void test_falls_back_to_smaller(void **state)
     close_tile();
 }
 
+/* What comes instead must do with the scratch that there is. */
+static void test_keeps_to_its_scratch(void **state)
+{
+    (void)state;
+    tensors t;
+    open_tile();
+    make_tensors(&t);
+    rt_buffer *whole = t.scratch;
+    t.scratch = make(sizeof(float));
+    OK(rt_record_set(ctx, conv_pass_key(CONV_FORWARD), "tile TILE_M=32 TILE_N=32 TILE_K=8 WORK_M=4 WORK_N=4 SPLITS=2", err));
+    capped = "conv2d_forward_tile";
+    cap = 20;
+    REFUSED(add(&t, CONV_FORWARD, err), CONVOY_ERROR_DEVICE, "conv2d_forward_tile");
+    assert_int_equal(messages, 0);
+    assert_int_equal(rt_list_length(t.list), 0);
+    capped = NULL;
+    rt_buffer_destroy(t.scratch);
+    t.scratch = whole;
+    free_tensors(&t);
+    close_tile();
+}
+
 static void test_falls_back_to_plain(void **state)
 {
     (void)state;
@@ -375,7 +397,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_small_blocks), cmocka_unit_test(test_odd_blocks),
         cmocka_unit_test(test_many_parts), cmocka_unit_test(test_choice_keeps_limits), cmocka_unit_test(test_choice_on_a_gpu),
-        cmocka_unit_test(test_falls_back_to_smaller), cmocka_unit_test(test_falls_back_to_plain),
+        cmocka_unit_test(test_falls_back_to_smaller), cmocka_unit_test(test_keeps_to_its_scratch),
+        cmocka_unit_test(test_falls_back_to_plain),
         cmocka_unit_test(test_leaves_nothing_half_added),
     };
     return cmocka_run_group_tests_name("tile", tests, NULL, NULL);

@@ -12,6 +12,14 @@ static const conv_variant *plain_of(const conv_problem *p)
     return v;
 }
 
+/* What failed was given its scratch: is that enough for the next one? */
+static bool has_scratch(const convoy_context *ctx, const conv_job *job, const conv_choice *next)
+{
+    const conv_variant *v = next->variant;
+    size_t needed = v->scratch ? v->scratch(ctx, &job->problem, next->params) * sizeof(float) : 0;
+    return needed == 0 || (job->buffers->scratch != NULL && rt_buffer_bytes(job->buffers->scratch) >= needed);
+}
+
 /* After `add` failed: *choice becomes the next smaller one, in the end the plain one, and the problem's record in this context. False where
  * there is none, or where the failure is of a kind that a smaller one would share. */
 static bool retreat(convoy_context *ctx, const conv_job *job, const convoy_error *failure, conv_choice *choice)
@@ -28,6 +36,8 @@ static bool retreat(convoy_context *ctx, const conv_job *job, const convoy_error
         return false;
     if (next.variant->smaller == NULL || !next.variant->smaller(ctx, p, next.params))
         next = (conv_choice){.variant = plain_of(p)};
+    if (!has_scratch(ctx, job, &next))
+        return false;
     conv_problem_key(p, key, sizeof key);
     conv_choice_text(choice, from, sizeof from);
     conv_choice_text(&next, to, sizeof to);

@@ -10,7 +10,7 @@ enum { VW }; /* of depthwise rows; the others have no parameters: 0 */
 static bool fits_vec(const convoy_context *ctx, const conv_problem *p, const int *params)
 {
     const conv_shape *s = p->shape;
-    return s->groups == s->in && s->groups == s->out && s->kernel[0] * s->kernel[1] <= 49 &&
+    return s->groups == s->in && s->groups == s->out && s->kernel[0] * s->kernel[1] <= 49 && params[VW] > 1 &&
            block_fits_channels(ctx, s->in, params[VW], 1);
 }
 
