@@ -115,8 +115,8 @@ static void test_help_and_version(void **state)
 static void expect_names(const char *line, const char *(*at)(size_t i), size_t least)
 {
     size_t count = 0;
-    char *to = last.out;
     shell("%s", line);
+    char *to = last.out;
     for (const char *from = last.out; *from != '\0'; from++)
         if (!isspace((unsigned char)*from) || (to > last.out && to[-1] != ' '))
             *to++ = isspace((unsigned char)*from) ? ' ' : *from;
