@@ -80,7 +80,7 @@ struct zip_stream {
 };
 
 convoy_status zip_stream_open(zip_archive *archive, const char *name, size_t limit, zip_stream **out, size_t *size,
-                                convoy_error *err)
+                              convoy_error *err)
 {
     zip_stat_t info;
     zip_int64_t index = zip_name_locate(archive->zip, name, 0);
@@ -152,7 +152,7 @@ bool zip_archive_has(zip_archive *archive, const char *name)
 }
 
 convoy_status zip_archive_read(zip_archive *archive, const char *name, size_t limit, char **out, size_t *size,
-                                 convoy_error *err)
+                               convoy_error *err)
 {
     zip_stream *stream = NULL;
     TRY(zip_stream_open(archive, name, limit, &stream, size, err));
@@ -207,7 +207,7 @@ static convoy_status take_bytes(zip_source_t *archive, char **out, size_t *size,
 }
 
 convoy_status zip_archive_build(const zip_member *members, size_t count, char **out, size_t *size,
-                                  convoy_error *err)
+                                convoy_error *err)
 {
     zip_source_t *archive = zip_source_buffer_create(NULL, 0, 0, NULL);
     zip_t *zip = archive ? zip_open_from_source(archive, ZIP_TRUNCATE, NULL) : NULL;

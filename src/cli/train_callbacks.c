@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* A text between quotes, as options are written. */
 static void put_quoted(FILE *out, const char *word)
 {

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "data/cifar.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "data/cifar.h"
 
 static const char *const train_bins[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
                                          "data_batch_4.bin", "data_batch_5.bin", NULL};

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "files/keras_legacy.h"
 #include "files/files.h"
+#include "files/keras_legacy.h"
 #include "model/build.h"
 
 #define MODEL "model_config"

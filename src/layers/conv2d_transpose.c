@@ -200,9 +200,7 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
 
 /* ---- the specification: every input value spreads over a window of the output ---- */
 
-typedef void product_fn(void *state, size_t x, size_t w, size_t y);
-
-static void for_products(const layer *l, int batch, product_fn *fn, void *state)
+static void for_products(const layer *l, int batch, conv_product *fn, void *state)
 {
     const conv_shape *c = &((const transpose_state *)l->state)->shape;
     size_t taps = (size_t)c->kernel[0] * c->kernel[1], pixels = (size_t)c->out_height * c->out_width;
@@ -221,31 +219,12 @@ static void for_products(const layer *l, int batch, product_fn *fn, void *state)
     }
 }
 
-typedef struct tensors {
-    const double *x, *w, *dz;
-    double *z, *dx, *dw;
-} tensors;
-
-static void add_forward(void *state, size_t x, size_t w, size_t y)
-{
-    tensors *t = state;
-    t->z[y] += t->x[x] * t->w[w];
-}
-
-static void add_backward(void *state, size_t x, size_t w, size_t y)
-{
-    tensors *t = state;
-    t->dw[w] += t->x[x] * t->dz[y];
-    if (t->dx)
-        t->dx[x] += t->w[w] * t->dz[y];
-}
-
 static void reference_z(const layer *l, const layer_reference *r, double *z)
 {
     const transpose_state *s = l->state;
     for (size_t i = 0; i < shape_count(&l->output) * (size_t)r->batch; i++)
         z[i] = r->param[1] ? r->param[1][i % (size_t)s->filters] : 0.0;
-    for_products(l, r->batch, add_forward, &(tensors){.x = r->input[0], .w = r->param[0], .z = z});
+    for_products(l, r->batch, conv_product_forward, &(conv_operands){.x = r->input[0], .w = r->param[0], .z = z});
 }
 
 static void reference_forward(const layer *l, const layer_reference *r)
@@ -265,8 +244,8 @@ static void reference_backward(const layer *l, const layer_reference *r)
     ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, filters);
     for (size_t i = 0; r->d_param[1] && i < rows * filters; i++)
         r->d_param[1][i % filters] += dz[i];
-    for_products(l, r->batch, add_backward,
-                 &(tensors){.x = r->input[0], .w = r->param[0], .dz = dz, .dx = r->d_input[0], .dw = r->d_param[0]});
+    for_products(l, r->batch, conv_product_backward,
+                 &(conv_operands){.x = r->input[0], .w = r->param[0], .dz = dz, .dx = r->d_input[0], .dw = r->d_param[0]});
 }
 
 static size_t reduction(const layer *l, int batch)

@@ -18,14 +18,6 @@ static int op_of(const layer *l);
 
 /* ---- shapes ---- */
 
-static bool same_shape(const convoy_shape *a, const convoy_shape *b)
-{
-    bool same = a->rank == b->rank;
-    for (int i = 0; same && i < a->rank; i++)
-        same = a->dim[i] == b->dim[i];
-    return same;
-}
-
 static void align(const convoy_shape *shape, int out[CONVOY_MAX_RANK])
 {
     for (int i = 0; i < CONVOY_MAX_RANK; i++) {
@@ -41,7 +33,7 @@ static convoy_status join_shapes(layer *l, convoy_error *err)
     s->same = true;
     align(&l->input[0], s->shape);
     for (int k = 0; k < l->input_count; k++) {
-        s->same = s->same && same_shape(&l->input[k], &l->input[0]);
+        s->same = s->same && shape_equal(&l->input[k], &l->input[0]);
         align(&l->input[k], s->in_shape[k]);
         if (l->input[k].rank > l->output.rank)
             l->output.rank = l->input[k].rank;

@@ -219,7 +219,7 @@ static convoy_status share_weights(const convoy_model *model, model_node *node, 
     char wanted[96], there[96];
     for (int i = 0; i < l->param_count; i++) {
         const convoy_shape *a = &l->param[i].shape, *b = &first->layer->param[i].shape;
-        if (a->rank != b->rank || memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) != 0)
+        if (!shape_equal(a, b))
             return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s' (%s), used again: with this input its '%s' would have the "
                              "shape %s (without None); it has %s", l->name, l->class->name, l->param[i].name,
                              shape_text(a, wanted, sizeof wanted), shape_text(b, there, sizeof there));
@@ -245,7 +245,7 @@ static convoy_status check_call(const convoy_model *model, const model_node *nod
 {
     char wanted[96], there[96];
     const convoy_shape *a = &node->layer->output, *b = &model->nodes[node->input[0]].layer->output;
-    if (a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof a->dim[0]) == 0)
+    if (shape_equal(a, b))
         return CONVOY_OK;
     return base_fail(err, CONVOY_ERROR_MODEL, "model '%s' takes %s, but is called with %s, the output of layer '%s'",
                      model->scopes[node->scope].name, shape_text(a, wanted, sizeof wanted),

@@ -3,8 +3,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 static bool live_together(const arena_tensor *a, const arena_tensor *b)
 {
     return a->first <= b->last && b->first <= a->last;
@@ -28,7 +26,7 @@ static size_t lowest_offset(const arena_tensor *t, arena_tensor *const *placed, 
             const arena_tensor *p = placed[i];
             bool overlap = offset < p->offset + p->bytes && p->offset < offset + t->bytes;
             if (overlap && live_together(t, p)) {
-                offset = round_up(p->offset + p->bytes, alignment);
+                offset = arena_round_up(p->offset + p->bytes, alignment);
                 moved = true;
             }
         }
@@ -64,7 +62,7 @@ convoy_status arena_place(arena_tensor *tensors, size_t count, size_t alignment,
     *bytes = 0;
     for (size_t i = 0; i < wanted; i++) {
         order[i]->offset = lowest_offset(order[i], order, i, alignment);
-        size_t end = round_up(order[i]->offset + order[i]->bytes, alignment);
+        size_t end = arena_round_up(order[i]->offset + order[i]->bytes, alignment);
         *bytes = end > *bytes ? end : *bytes;
     }
     *least = fullest(order, wanted);

@@ -70,8 +70,6 @@ struct plan {
 
 static inline rt_buffer *plan_tensor(const plan *p, size_t tensor) { return p->nodes[tensor / T_KINDS].tensor[tensor % T_KINDS]; }
 
-static inline size_t plan_round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 /* The node that holds the parameters of node i: the layer's first use. */
 static inline const plan_node *plan_owner(const plan *p, size_t i)
 {

@@ -7,7 +7,7 @@ static arena_tensor *tensor_of(plan *p, size_t node, int kind) { return &p->tens
 
 static void want(plan *p, size_t node, int kind, size_t bytes, int first, int last)
 {
-    *tensor_of(p, node, kind) = (arena_tensor){plan_round_up(bytes, rt_alignment(p->ctx)), first, last, 0};
+    *tensor_of(p, node, kind) = (arena_tensor){arena_round_up(bytes, rt_alignment(p->ctx)), first, last, 0};
 }
 
 static void prolong(plan *p, size_t node, int kind, int until)

@@ -18,7 +18,7 @@ static void place_parameters(plan *p, bool trainable, size_t *offset)
             if (is_trainable(l, k) != trainable)
                 continue;
             p->nodes[i].param_offset[k] = *offset;
-            *offset = plan_round_up(*offset + l->param[k].count * sizeof(float), alignment);
+            *offset = arena_round_up(*offset + l->param[k].count * sizeof(float), alignment);
         }
     }
 }
@@ -37,7 +37,7 @@ static convoy_status slice_parameters(plan *p, convoy_error *err)
     for (size_t i = 0; i < p->count; i++) {
         plan_node *n = &p->nodes[i];
         for (int k = 0; k < own_count(p, i); k++) {
-            size_t bytes = plan_round_up(n->node->layer->param[k].count * sizeof(float), alignment);
+            size_t bytes = arena_round_up(n->node->layer->param[k].count * sizeof(float), alignment);
             TRY(rt_buffer_slice(plan_parameters(p), n->param_offset[k], bytes, &n->param[k], err));
             if (p->gradients)
                 TRY(rt_buffer_slice(p->gradients, n->param_offset[k], bytes, &n->d_param[k], err));

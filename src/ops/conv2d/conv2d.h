@@ -53,6 +53,17 @@ size_t ops_conv2d_scratch(const convoy_context *ctx, conv_pass pass, const conv_
 bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_zeros(const conv_shape *s);
 
+/* ---- the specification ---- */
+
+/* Called for every product that a convolution sums, by the flat indices of its input, weight and output. `state` is conv_operands: z += x w,
+ * or, on the way back, dw += x dz and, unless dx is NULL, dx += w dz. */
+typedef void conv_product(void *state, size_t x, size_t w, size_t y);
+typedef struct conv_operands {
+    const double *x, *w, *dz;
+    double *z, *dx, *dw;
+} conv_operands;
+conv_product conv_product_forward, conv_product_backward;
+
 /* Plain loops in double. bias, dx and dbias may be NULL. */
 void ops_conv2d_reference(const conv_shape *s, int batch, const double *x, const double *w, const double *bias,
                           double *z);

@@ -34,7 +34,7 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
     begin(&l, job, "forward", "group_conv2d_forward_plain", "group_conv2d_forward_vec", "FORWARD");
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
+    rt_push(&l.launch, RT_BUFFER(conv_bias(b)));
     rt_push(&l.launch, RT_BUFFER(b->y));
     ops_row_range(&l.launch, ctx, (unsigned)job->params[VW], s->out_height, s->out_width * s->out);
     conv_launch_finish(&l, job);

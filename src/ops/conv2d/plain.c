@@ -9,7 +9,7 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
     conv_launch_begin(&l, job, "forward", "conv2d_plain", "conv2d_forward_plain");
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
+    rt_push(&l.launch, RT_BUFFER(conv_bias(b)));
     rt_push(&l.launch, RT_BUFFER(b->y));
     rt_push(&l.launch, RT_BATCH((int)conv_outputs(job->problem.shape)));
     conv_launch_finish(&l, job);

@@ -13,10 +13,7 @@ void ops_window(int n, int k, int s, bool same, int *out, int *pad)
     *pad = total > 0 ? total / 2 : 0;
 }
 
-/* Calls back for every product of the convolution, by the flat indices of its input, weight and output. */
-typedef void product_fn(void *state, size_t x, size_t w, size_t y);
-
-static void for_taps(const conv_shape *s, int n, int oy, int ox, product_fn *fn, void *state)
+static void for_taps(const conv_shape *s, int n, int oy, int ox, conv_product *fn, void *state)
 {
     int in = conv_group_inputs(s), out = conv_group_outputs(s);
     for (int kh = 0; kh < s->kernel[0]; kh++)
@@ -34,7 +31,7 @@ static void for_taps(const conv_shape *s, int n, int oy, int ox, product_fn *fn,
         }
 }
 
-static void for_products(const conv_shape *s, int batch, product_fn *fn, void *state)
+static void for_products(const conv_shape *s, int batch, conv_product *fn, void *state)
 {
     for (int n = 0; n < batch; n++)
         for (int oy = 0; oy < s->out_height; oy++)
@@ -42,20 +39,15 @@ static void for_products(const conv_shape *s, int batch, product_fn *fn, void *s
                 for_taps(s, n, oy, ox, fn, state);
 }
 
-typedef struct tensors {
-    const double *x, *w, *dz;
-    double *z, *dx, *dw;
-} tensors;
-
-static void add_forward(void *state, size_t x, size_t w, size_t y)
+void conv_product_forward(void *state, size_t x, size_t w, size_t y)
 {
-    tensors *t = state;
+    const conv_operands *t = state;
     t->z[y] += t->x[x] * t->w[w];
 }
 
-static void add_backward(void *state, size_t x, size_t w, size_t y)
+void conv_product_backward(void *state, size_t x, size_t w, size_t y)
 {
-    tensors *t = state;
+    const conv_operands *t = state;
     t->dw[w] += t->x[x] * t->dz[y];
     if (t->dx)
         t->dx[x] += t->w[w] * t->dz[y];
@@ -67,16 +59,16 @@ void ops_conv2d_reference(const conv_shape *s, int batch, const double *x, const
     size_t pixels = (size_t)batch * s->out_height * s->out_width;
     for (size_t i = 0; i < pixels * s->out; i++)
         z[i] = bias ? bias[i % s->out] : 0.0;
-    tensors t = {.x = x, .w = w, .z = z};
-    for_products(s, batch, add_forward, &t);
+    conv_operands t = {.x = x, .w = w, .z = z};
+    for_products(s, batch, conv_product_forward, &t);
 }
 
 void ops_conv2d_reference_backward(const conv_shape *s, int batch, const double *x, const double *w, const double *dz,
                                    double *dx, double *dw, double *dbias)
 {
     size_t pixels = (size_t)batch * s->out_height * s->out_width;
-    tensors t = {.x = x, .w = w, .dz = dz, .dx = dx, .dw = dw};
-    for_products(s, batch, add_backward, &t);
+    conv_operands t = {.x = x, .w = w, .dz = dz, .dx = dx, .dw = dw};
+    for_products(s, batch, conv_product_backward, &t);
     for (size_t i = 0; dbias && i < pixels * s->out; i++)
         dbias[i % s->out] += dz[i];
 }

@@ -43,9 +43,6 @@ static rt_extent pixel_blocks(const conv_job *job)
     return RT_PER_IMAGE((size_t)(g.rows / job->problem.batch) * (size_t)tile_items(job->params), (size_t)job->params[TILE_M]);
 }
 
-/* Never read without USE_BIAS. */
-static const rt_buffer *bias_of(const conv_buffers *b) { return b->bias ? b->bias : b->w; }
-
 /* Adds the parts of a split sum, and does to it what an unsplit one has behind it. */
 static convoy_status add_finish(rt_list *list, convoy_context *ctx, const conv_job *job, const rt_buffer *to, convoy_error *err)
 {
@@ -54,7 +51,7 @@ static convoy_status add_finish(rt_list *list, convoy_context *ctx, const conv_j
     conv_launch_begin(&l, job, job->problem.pass == CONV_FORWARD ? "forward sum" : "backward data sum", "conv2d_finish",
                       "conv2d_finish");
     rt_push(&l.launch, RT_BUFFER(job->buffers->scratch));
-    rt_push(&l.launch, RT_BUFFER(bias_of(job->buffers)));
+    rt_push(&l.launch, RT_BUFFER(conv_bias(job->buffers)));
     rt_push(&l.launch, RT_BUFFER(to));
     rt_push(&l.launch, RT_INT(job->params[SPLITS]));
     rt_push(&l.launch, RT_BATCH((int)values));
@@ -84,7 +81,7 @@ static convoy_status add_pixels_by(rt_list *list, convoy_context *ctx, const con
     rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->w));
     if (forward)
-        rt_push(&l.launch, RT_BUFFER(bias_of(b)));
+        rt_push(&l.launch, RT_BUFFER(conv_bias(b)));
     rt_push(&l.launch, RT_BUFFER(split ? b->scratch : to));
     set_block(&l, job, forward ? conv_padded(job->problem.shape) : data_padded(job->problem.shape), pixel_blocks(job));
     if (!split)

@@ -103,6 +103,9 @@ void conv_launch_option(conv_launch *l, const char *format, ...) __attribute__((
 /* The job's epilogue, and the work that its pool leaves; behind all arguments of the kernel's own. */
 void conv_launch_finish(conv_launch *l, const conv_job *job);
 
+/* What stands for the bias among a kernel's arguments: never read without USE_BIAS. */
+static inline const rt_buffer *conv_bias(const conv_buffers *b) { return b->bias ? b->bias : b->w; }
+
 size_t conv_weights(const conv_shape *s);       /* values of w */
 size_t conv_inputs(const conv_shape *s);        /* values of x in an image */
 size_t conv_outputs(const conv_shape *s);       /* values of y in an image */

@@ -56,7 +56,7 @@ static convoy_status add_forward(rt_list *list, convoy_context *ctx, const conv_
                        job->params[PIXELS], job->params[TILES]);
     rt_push(&l.launch, RT_BUFFER(b->x));
     rt_push(&l.launch, RT_BUFFER(b->w));
-    rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
+    rt_push(&l.launch, RT_BUFFER(conv_bias(b)));
     rt_push(&l.launch, RT_BUFFER(b->y));
     push_pixels(&l, job);
     return rt_list_add(list, &l.launch, err);

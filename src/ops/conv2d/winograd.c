@@ -118,7 +118,7 @@ static convoy_status add(rt_list *list, convoy_context *ctx, const conv_job *job
                        patches, parts, m);
     rt_push(&l.launch, RT_BUFFER(forward ? b->x : b->dz));
     rt_push(&l.launch, RT_BUFFER(b->scratch));
-    rt_push(&l.launch, RT_BUFFER(b->bias ? b->bias : b->w)); /* never read without USE_BIAS */
+    rt_push(&l.launch, RT_BUFFER(conv_bias(b)));
     rt_push(&l.launch, RT_BUFFER(forward ? b->y : b->dx));
     rt_push(&l.launch, RT_BATCH(1));
     conv_launch_finish(&l, job);
