@@ -48,21 +48,34 @@ convoy_status rt_buffer_create(convoy_context *ctx, size_t bytes, const char *wh
     return CONVOY_OK;
 }
 
+static convoy_status cut(const rt_buffer *buffer, size_t offset, size_t bytes, cl_mem *out, convoy_error *err)
+{
+    cl_buffer_region region = {.origin = offset, .size = bytes};
+    cl_int code;
+    cl_mem mem = clCreateSubBuffer(buffer->root, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    if (code != CL_SUCCESS)
+        return rt_fail(buffer->ctx, "clCreateSubBuffer", code, err);
+    *out = mem;
+    return CONVOY_OK;
+}
+
+/* A buffer that has slices is itself handed out as one, of the whole. To a command that is given such a buffer PoCL 6 and 7 add
+ * sub-buffers of their own, for what ours leave out, and nothing counts who uses those: its worker thread released one after the
+ * program had released the buffer, and aborted ("PTHREAD ERROR in POclReleaseMemObject()"). */
 convoy_status rt_buffer_slice(rt_buffer *parent, size_t offset, size_t bytes, rt_buffer **out, convoy_error *err)
 {
     if (parent->slice || offset % parent->ctx->alignment != 0 || bytes == 0 || offset > parent->bytes ||
         bytes > parent->bytes - offset)
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "%s: no slice of %zu bytes at %zu in %zu bytes", parent->what,
                          bytes, offset, parent->bytes);
-    cl_buffer_region region = {.origin = offset, .size = bytes};
-    cl_int code;
-    cl_mem mem = clCreateSubBuffer(parent->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
-    if (code != CL_SUCCESS)
-        return rt_fail(parent->ctx, "clCreateSubBuffer", code, err);
+    if (parent->mem == parent->root)
+        TRY(cut(parent, 0, parent->bytes, &parent->mem, err));
+    cl_mem mem = NULL;
+    TRY(cut(parent, offset, bytes, &mem, err));
     *out = wrap(parent->ctx, mem, bytes, parent->what, true);
     if (*out == NULL)
         return OUT_OF_MEMORY(err);
-    (*out)->root = parent->mem;
+    (*out)->root = parent->root;
     (*out)->offset = offset;
     return CONVOY_OK;
 }
@@ -72,6 +85,8 @@ void rt_buffer_destroy(rt_buffer *buffer)
     if (buffer == NULL)
         return;
     CL_RELEASE(buffer->ctx, clReleaseMemObject, buffer->mem);
+    if (!buffer->slice && buffer->mem != buffer->root)
+        CL_RELEASE(buffer->ctx, clReleaseMemObject, buffer->root);
     buffer->ctx->counters.live_objects--;
     if (!buffer->slice)
         buffer->ctx->counters.bytes -= buffer->bytes;

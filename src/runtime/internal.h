@@ -60,7 +60,7 @@ struct convoy_context {
 
 struct rt_buffer {
     convoy_context *ctx;
-    cl_mem mem, root; /* root: of the buffer that a slice is of, else mem */
+    cl_mem mem, root; /* root: what clCreateBuffer made, of a slice too; mem: what commands get */
     size_t offset, bytes; /* offset: in root */
     bool slice;
     char what[64];
