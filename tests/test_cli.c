@@ -132,6 +132,7 @@ static void test_lists(void **state)
     (void)state;
     expect_names("convoy train --help", convoy_optimizer_name, 9);
     expect_names("convoy train --help", convoy_loss_name, 15);
+    expect_names("convoy train --help", convoy_metric_name, 30);
     expect_names("convoy train --help", convoy_dataset_form, 5);
     expect_names("convoy evaluate --help", convoy_loss_name, 15);
     expect_names("convoy evaluate --help", convoy_dataset_form, 5);

@@ -156,9 +156,10 @@ typedef struct convoy_fit_result {
 
 convoy_status convoy_fit_sized(convoy_context *ctx, convoy_model *model, const convoy_dataset *data,
                                const convoy_fit_options *options, size_t options_size, convoy_fit_result *result, convoy_error *err);
-/* What there is, from 0 on: "adam", "SparseCategoricalCrossentropy"; NULL past the last. */
+/* What there is, from 0 on: "adam", "SparseCategoricalCrossentropy", "accuracy"; NULL past the last. */
 const char *convoy_optimizer_name(size_t i);
 const char *convoy_loss_name(size_t i);
+const char *convoy_metric_name(size_t i);
 
 /* Trains `model` in place, with Keras's arithmetic; the model keeps optimizer, loss and metrics, the names of the data's classes where
  * it has none, and what initial_epoch goes on from. The weights go to the device once and come

@@ -61,6 +61,7 @@ int cli_help(const cli_command *command, const char *form);
 const char *cli_data_help(void);
 const char *cli_optimizer_help(void);
 const char *cli_loss_help(void);
+const char *cli_metric_help(void);
 const char *cli_models(void);
 const char *cli_data(void);
 

@@ -65,6 +65,15 @@ const char *cli_loss_help(void)
     return fold(out, CLI_HELP_WIDTH);
 }
 
+const char *cli_metric_help(void)
+{
+    static char out[2048];
+    char list[1536];
+    snprintf(out, sizeof out, "%s, with options as in Keras, commas between several: 'accuracy, Precision(class_id=3)' (default: those of "
+             "the file, else accuracy)", choice(list, sizeof list, convoy_metric_name));
+    return fold(out, CLI_HELP_WIDTH);
+}
+
 const char *cli_models(void)
 {
     static char out[1024];

@@ -17,9 +17,7 @@ typedef struct objective_flags {
     {.name = "loss", .kind = CLI_TEXT, .value = &(o)->loss, .meta = "NAME",                                            \
      .help = cli_loss_help()},                                                                                         \
     {.name = "metrics", .kind = CLI_TEXT, .value = &(o)->metrics, .meta = "NAMES",                                     \
-     .help = "metrics of Keras with their options, commas between\nthem: accuracy, Precision, Recall, AUC, F1Score, "      \
-             "mae,\nMeanIoU, ...: 'accuracy, Precision(class_id=3)'\n(default: those of the file, else "                   \
-             "accuracy)"},                                                                                             \
+     .help = cli_metric_help()},                                                                                       \
     {.name = "sample-weight", .kind = CLI_TEXT, .value = &(o)->sample_weight, .meta = "FILE.npy",                      \
      .help = "a number for each image, by which its loss is\nmultiplied"}
 

@@ -8,6 +8,7 @@
 
 #include "base/suggest.h"
 #include "base/text.h"
+#include "convoy/train.h"
 #include "words/metric_options.h"
 
 /* ---- classes ---- */
@@ -71,6 +72,7 @@ const metric_class *metric_class_find(const char *name)
 const metric_class *metric_class_at(size_t i) { return i < CLASSES ? &classes[i] : NULL; }
 
 static const char *title(const metric_class *class) { return class->class_name ? class->class_name : class->name; }
+const char *convoy_metric_name(size_t i) { return i < CLASSES ? title(&classes[i]) : NULL; }
 
 static convoy_status refuse(const char *name, convoy_error *err)
 {
