@@ -3,15 +3,12 @@
 
 #include "layers/layer.h"
 
-static const char *const formats[] = {"channels_last", NULL};
-
 typedef struct flatten_state {
     int data_format;
 } flatten_state;
 
 static const option options[] = {
-    {.name = "data_format", .kind = OPTION_CHOICE, .offset = offsetof(flatten_state, data_format),
-     .standard = "\"channels_last\"", .choices = formats, .hidden = true},
+    OPTION_DATA_FORMAT(flatten_state),
     {0},
 };
 

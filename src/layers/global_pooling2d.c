@@ -11,13 +11,10 @@ typedef struct global_state {
     bool maximum; /* set by build */
 } global_state;
 
-static const char *const formats[] = {"channels_last", NULL};
-
 #define AT(member) .offset = offsetof(global_state, member)
 
 static const option options[] = {
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
-     .choices = formats, .hidden = true},
+    OPTION_DATA_FORMAT(global_state),
     {.name = "keepdims", .kind = OPTION_BOOL, AT(keepdims), .standard = "false"},
     {0},
 };

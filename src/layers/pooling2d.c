@@ -6,9 +6,6 @@
 #include "layers/formula.h"
 #include "ops/conv2d/conv2d.h"
 
-const char *const pooling2d_paddings[] = {"valid", "same", NULL};
-const char *const pooling2d_formats[] = {"channels_last", NULL};
-
 convoy_status pooling2d_build(layer *l, convoy_error *err)
 {
     pooling2d *s = l->state;

@@ -9,18 +9,14 @@ typedef struct pooling2d {
     int step[2], pad[2]; /* set by build; step: strides, or the pool's size */
 } pooling2d;
 
-extern const char *const pooling2d_paddings[], *const pooling2d_formats[];
-
 /* The rows of both; `standard` is what pool_size is by default. */
 #define POOLING2D_OPTIONS(standard_)                                                                                                 \
     {.name = "pool_size", .kind = OPTION_PAIR, .offset = offsetof(pooling2d, pool_size), .standard = (standard_), .least = 1,        \
      .most = 1 << 15},                                                                                                               \
         {.name = "strides", .kind = OPTION_OPTIONAL_PAIR, .offset = offsetof(pooling2d, strides), .standard = "null", .least = 1,    \
          .most = 1 << 15},                                                                                                           \
-        {.name = "padding", .kind = OPTION_CHOICE, .offset = offsetof(pooling2d, padding), .standard = "\"valid\"",                  \
-         .choices = pooling2d_paddings},                                                                                             \
-        {.name = "data_format", .kind = OPTION_CHOICE, .offset = offsetof(pooling2d, data_format),                                   \
-         .standard = "\"channels_last\"", .choices = pooling2d_formats, .hidden = true}
+        OPTION_PADDING(pooling2d),                                                                                             \
+        OPTION_DATA_FORMAT(pooling2d)
 
 /* For layer_class: the output's shape, its formula, and how many values meet in one. */
 convoy_status pooling2d_build(layer *l, convoy_error *err);

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const random_image_formats[] = {"channels_last", NULL};
-
 /* ---- options ---- */
 
 /* "0.5", "[0.1, 2]", "null". */

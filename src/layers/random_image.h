@@ -12,13 +12,10 @@ typedef struct random_image {
     augment draw; /* set by build, but for seed and stream */
 } random_image;
 
-extern const char *const random_image_formats[];
-
 /* Options that all of them have; bounding boxes are not known here. */
 #define RANDOM_IMAGE_OPTIONS                                                                                           \
     {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(random_image, seed), .standard = "null"},                 \
-        {.name = "data_format", .kind = OPTION_CHOICE, .offset = offsetof(random_image, data_format),                  \
-         .standard = "\"channels_last\"", .choices = random_image_formats, .hidden = true},                            \
+        OPTION_DATA_FORMAT(random_image),                                                                              \
         {.name = "bounding_box_format", .kind = OPTION_IGNORED}
 
 /* ---- options, checked as Keras checks them; for build ---- */

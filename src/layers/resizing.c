@@ -23,7 +23,6 @@ typedef struct resizing_state {
 } resizing_state;
 
 static const char *const interpolations[] = {"nearest", "bilinear", "bicubic", "area", "lanczos3", "lanczos5", NULL};
-static const char *const formats[] = {"channels_last", NULL};
 static const char *const fill_modes[] = {"constant", NULL};
 
 #define AT(member) .offset = offsetof(resizing_state, member)
@@ -37,8 +36,7 @@ static const option options[] = {
     {.name = "fill_mode", .kind = OPTION_CHOICE, AT(fill_mode), .standard = "\"constant\"", .choices = fill_modes},
     {.name = "fill_value", .kind = OPTION_FLOAT, AT(fill_value), .standard = "0.0", .least = -3.4e38, .most = 3.4e38},
     {.name = "antialias", .kind = OPTION_BOOL, AT(antialias), .standard = "false"},
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"", .choices = formats,
-     .hidden = true},
+    OPTION_DATA_FORMAT(resizing_state),
     {.name = "bounding_box_format", .kind = OPTION_IGNORED},
     {0},
 };

@@ -13,14 +13,12 @@ typedef struct sampling_state {
 } sampling_state;
 
 static const char *const interpolations[] = {"nearest", "bilinear", NULL};
-static const char *const formats[] = {"channels_last", NULL};
 
 #define AT(member) .offset = offsetof(sampling_state, member)
 
 static const option options[] = {
     {.name = "size", .kind = OPTION_PAIR, AT(size), .standard = "2", .least = 1, .most = 1 << 15},
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
-     .choices = formats, .hidden = true},
+    OPTION_DATA_FORMAT(sampling_state),
     {.name = "interpolation", .kind = OPTION_CHOICE, AT(interpolation), .standard = "\"nearest\"",
      .choices = interpolations},
     {0},

@@ -11,12 +11,9 @@ typedef struct padding_state {
     int top, left; /* set by build: where the input's corner lies in the output; negative where it is cropped */
 } padding_state;
 
-static const char *const formats[] = {"channels_last", NULL};
-
 #define AT(member) .offset = offsetof(padding_state, member)
 #define FORMAT                                                                                                         \
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",                   \
-     .choices = formats, .hidden = true}
+    OPTION_DATA_FORMAT(padding_state)
 
 static const option padding_options[] = {
     {.name = "padding", .kind = OPTION_SIDES, AT(sides), .standard = "1", .least = 0, .most = 1 << 24},

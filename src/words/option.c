@@ -10,6 +10,9 @@
 #include "base/text.h"
 #include "words/param.h"
 
+const char *const option_paddings[] = {"valid", "same", NULL};
+const char *const option_formats[] = {"channels_last", NULL};
+
 const char *option_value_text(const json_t *value, char *out, size_t size)
 {
     char *dump = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;

@@ -57,6 +57,15 @@ typedef struct option {
     const char *instead;   /* of OPTION_NULL: what there is in its place, for the message; or NULL */
 } option;
 
+/* Rows that many layers have, for members of these names. */
+extern const char *const option_paddings[], *const option_formats[];
+#define OPTION_PADDING(state_)                                                                                         \
+    {.name = "padding", .kind = OPTION_CHOICE, .offset = offsetof(state_, padding), .standard = "\"valid\"",           \
+     .choices = option_paddings}
+#define OPTION_DATA_FORMAT(state_)                                                                                     \
+    {.name = "data_format", .kind = OPTION_CHOICE, .offset = offsetof(state_, data_format),                            \
+     .standard = "\"channels_last\"", .choices = option_formats, .hidden = true}
+
 /* Axes as Keras counts them: 0 is the batch, -1 the last one. */
 typedef struct option_axes {
     int count, axis[CONVOY_MAX_RANK];
