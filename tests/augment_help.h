@@ -71,7 +71,7 @@ static inline void play(run *r)
         fill_image(r->x + n * r->in, r->in);
     rt_buffer *x = buffer_of(most * r->in), *y = buffer_of(most * r->out), *dx = buffer_of(most * r->in);
     rt_buffer *dy = buffer_of(most * r->out), *saved = buffer_of(most * r->stride);
-    rt_buffer *scratch = buffer_of(l->backward_scratch ? l->backward_scratch(l, ctx, (int)most) : 1);
+    rt_buffer *scratch = buffer_of(layer_find_needs(l, ctx, (int)most, NULL).backward_scratch);
     layer_io io = {.ctx = ctx, .batch = (int)most, .training = true, .seed = r->seed, .stream = r->stream, .input = {x},
                    .output = y, .d_output = dy, .d_input = {dx}, .saved = saved, .scratch = scratch};
     CHECK(rt_buffer_write(x, 0, r->x, batch * r->in * sizeof *r->x, &err));

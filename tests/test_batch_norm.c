@@ -175,7 +175,7 @@ static void test_large_mean(void **state)
     CHECK(layer_create(layer_class_find("BatchNormalization"), NULL, &l, &err));
     CHECK(layer_connect(l, &input, 1, &err));
     rt_buffer *b[] = {buffer_of(x, COUNT), buffer_of(NULL, COUNT), buffer_of(NULL, l->saved_by_training),
-                      buffer_of(NULL, l->forward_scratch(l, ctx, BATCH)), buffer_of(ones, C), buffer_of(nothing, C),
+                      buffer_of(NULL, layer_find_needs(l, ctx, BATCH, NULL).forward_scratch), buffer_of(ones, C), buffer_of(nothing, C),
                       buffer_of(nothing, C), buffer_of(ones, C)};
     layer_io io = {.ctx = ctx, .batch = BATCH, .training = true, .input = {b[0]}, .output = b[1], .saved = b[2],
                    .scratch = b[3], .param = {b[4], b[5], b[6], b[7]}};

@@ -38,7 +38,7 @@ static float *draw(const drawn *d)
     json_decref(config);
     CHECK(layer_connect(l, &input, 1, &err));
     rt_buffer *in = buffer_of(COUNT, 1), *y = buffer_of(COUNT, NAN);
-    rt_buffer *scratch = buffer_of(l->forward_scratch ? l->forward_scratch(l, ctx, BATCH) : 1, NAN);
+    rt_buffer *scratch = buffer_of(layer_find_needs(l, ctx, BATCH, NULL).forward_scratch, NAN);
     layer_io io = {.ctx = ctx, .batch = BATCH, .training = true, .seed = d->seed, .stream = d->stream, .input = {in},
                    .output = y, .d_output = in, .d_input = {y}, .scratch = scratch};
     CHECK(rt_list_create(ctx, BATCH, &list, &err));

@@ -26,9 +26,14 @@ static convoy_status build(layer *l, convoy_error *err)
     l->last_activation = s->act.act;
     l->is_only_activation = true;
     l->backward_reads_input = !s->act.act->from_output;
-    if (s->act.act->elementwise && s->act.act->from_output && s->act.act != activation_find("linear"))
-        l->is_activation = s->act.act;
     return CONVOY_OK;
+}
+
+static layer_part part(const layer *l)
+{
+    const activation *act = ((const activation_state *)l->state)->act.act;
+    bool fits = act->elementwise && act->from_output && act != activation_find("linear");
+    return (layer_part){.part = fits ? EPILOGUE_ACTIVATION : 0, .act = act};
 }
 
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
@@ -116,6 +121,7 @@ const layer_class activation_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .part = part,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,
@@ -189,6 +195,7 @@ const layer_class leaky_re_lu_class = {
     .options = leaky_options,
     .samples = leaky_samples,
     .build = leaky_build,
+    .part = part,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,
@@ -220,6 +227,7 @@ const layer_class elu_class = {
     .options = elu_options,
     .samples = elu_samples,
     .build = elu_build,
+    .part = part,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

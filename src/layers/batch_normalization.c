@@ -46,10 +46,12 @@ static batch_norm norm_of(const layer *l, bool training)
                         .scale = s->scale, .center = s->center, .moving = !training || !l->trainable};
 }
 
-static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
 {
+    (void)pool;
     batch_norm n = norm_of(l, true);
-    return n.moving ? 0 : ops_batch_norm_scratch(ctx, &n, batch);
+    if (!n.moving)
+        out->forward_scratch = out->backward_scratch = ops_batch_norm_scratch(ctx, &n, batch);
 }
 
 static int add_param(layer *l, const char *name, const initializer *init, const param_rules *rules, bool wanted)
@@ -85,7 +87,6 @@ static convoy_status build(layer *l, convoy_error *err)
     batch_norm n = norm_of(l, true);
     l->backward_reads_input = l->trainable;
     l->saved_by_training = n.moving ? 0 : ops_batch_norm_saved(&n);
-    l->forward_scratch = l->backward_scratch = scratch;
     l->keeps_d_output = true;
     l->takes = EPILOGUE_ADD | EPILOGUE_ACTIVATION;
     return CONVOY_OK;
@@ -257,6 +258,7 @@ const layer_class batch_normalization_class = {
     .trains_apart = true,
     .samples = samples,
     .build = build,
+    .needs = needs,
     .forward = forward,
     .backward = backward,
     .update = update,

@@ -33,6 +33,7 @@ enum { P_INPUT, P_D_INPUT = P_INPUT + LAYER_MAX_INPUTS, P_OUTPUT = P_D_INPUT + L
 typedef struct check {
     convoy_context *ctx;
     layer *layer;
+    layer_needs needs;
     int max_batch, batch;
     bool fused; /* with all that neighbours may ask for: layer_io's end and d_end */
     bool training; /* else forward alone is compared */
@@ -93,9 +94,10 @@ static convoy_status make_all(check *c, convoy_error *err)
             return OUT_OF_MEMORY(err);
     }
     TRY(make(c, P_SAVED, "saved", l->saved_per_image * most + l->saved_by_training, 0, err));
-    TRY(make(c, P_SCRATCH_F, "scratch", l->forward_scratch ? l->forward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
-    TRY(make(c, P_SCRATCH_B, "scratch", l->backward_scratch ? l->backward_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
-    TRY(make(c, P_SCRATCH_A, "scratch", l->filter_scratch ? l->filter_scratch(l, c->ctx, c->max_batch) : 0, 0, err));
+    c->needs = layer_find_needs(l, c->ctx, c->max_batch, NULL);
+    TRY(make(c, P_SCRATCH_F, "scratch", c->needs.forward_scratch, 0, err));
+    TRY(make(c, P_SCRATCH_B, "scratch", c->needs.backward_scratch, 0, err));
+    TRY(make(c, P_SCRATCH_A, "scratch", c->needs.filter_scratch, 0, err));
     TRY(make(c, P_ZEROS, "zeros", l->zeros_needed, 0, err));
     TRY(make(c, P_BAD, "flag", 1, 0, err));
     TRY(make_neighbours(c, err));
@@ -126,10 +128,10 @@ static convoy_status send(check *c, int which, convoy_error *err)
     return status;
 }
 
-static layer_io io_of(const check *c)
+static layer_io io_of(check *c)
 {
     const pair *p = c->pairs;
-    layer_io io = {.ctx = c->ctx, .batch = c->max_batch, .training = c->training, .bad = p[P_BAD].buffer,
+    layer_io io = {.ctx = c->ctx, .batch = c->max_batch, .training = c->training, .bad = p[P_BAD].buffer, .needs = &c->needs,
                    .seed = c->seed, .stream = STREAM, .output = p[P_OUTPUT].buffer, .saved = p[P_SAVED].buffer,
                    .scratch = p[P_SCRATCH_F].buffer, .filter_scratch = p[P_SCRATCH_A].buffer, .d_output = p[P_D_OUTPUT].buffer,
                    .zeros = p[P_ZEROS].buffer ? p[P_ZEROS].buffer : p[P_INPUT].buffer};

@@ -34,6 +34,24 @@ void conv_build_activation(layer *l, const activation *act)
     l->saved_per_image = act->from_output ? 0 : shape_count(&l->output);
 }
 
+void conv_add_bias(layer *l, bool wanted, int filters, initializer init, const param_rules *rules)
+{
+    if (!wanted)
+        return;
+    layer_add_param(l, "bias", (convoy_shape){1, {filters}}, init, filters, filters);
+    layer_add_rules(l, rules);
+}
+
+void conv_needs(const convoy_context *ctx, const conv_shape *forward, const conv_shape *backward, int batch, layer_needs *needs,
+                conv_kernels *kernels)
+{
+    size_t *const most[] = {&needs->forward_scratch, &needs->backward_scratch, &needs->filter_scratch};
+    for (int pass = 0; pass < CONV_PASSES; pass++) {
+        ops_conv2d_choose(ctx, (conv_pass)pass, pass == CONV_FORWARD ? forward : backward, batch, kernels);
+        *most[pass] = kernels->scratch[pass] > *most[pass] ? kernels->scratch[pass] : *most[pass];
+    }
+}
+
 const rt_buffer *conv_z(const layer_io *io)
 {
     return io->end.act && !io->end.act->from_output ? io->saved : io->output;
@@ -62,6 +80,41 @@ convoy_status conv_take_slope(const layer *l, const layer_io *io, rt_list *list,
         return CONVOY_OK;
     return ops_activation_backward(list, io->ctx, l->name, io->end.act, conv_z(io), io->output, io->d_output, io->d_output,
                                    rows_of(l), channels_of(l), err);
+}
+
+convoy_status conv_forward(const layer *l, const layer_io *io, const conv_shape *s, rt_list *list, convoy_error *err)
+{
+    conv_buffers b = {.kernels = &io->needs->kernels[0], .x = io->input[0], .w = io->param[0], .bias = io->param[1], .y = conv_z(io),
+                      .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay && io->needs->keeps_scratch};
+    epilogue end = conv_end(io);
+    TRY(ops_conv2d_forward(list, io->ctx, l->name, s, &end, &b, io->batch, err));
+    return conv_activate(l, io, list, err);
+}
+
+convoy_status conv_backward(const layer *l, const layer_io *io, const conv_shape *s, rt_list *list, convoy_error *err)
+{
+    TRY(conv_take_slope(l, io, list, err));
+    conv_buffers b = {.kernels = &io->needs->kernels[0], .x = io->input[0], .w = io->param[0], .dz = io->d_output,
+                      .dx = io->d_input[0], .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch,
+                      .filter_scratch = io->filter_scratch, .zeros = io->zeros};
+    return ops_conv2d_backward(list, io->ctx, l->name, s, &io->d_end, &b, io->batch, err);
+}
+
+void conv_reference_forward(const layer *l, const layer_reference *r, const conv_shape *s)
+{
+    size_t rows = (size_t)r->batch * s->out_height * s->out_width;
+    ops_conv2d_reference(s, r->batch, r->input[0], r->param[0], r->param[1], r->output);
+    ops_activation_reference(l->last_activation, r->output, r->output, rows, (size_t)s->out);
+}
+
+void conv_reference_backward(const layer *l, const layer_reference *r, const conv_shape *s)
+{
+    size_t rows = (size_t)r->batch * s->out_height * s->out_width, out = (size_t)s->out;
+    double *z = r->scratch, *y = z + rows * out, *dz = y + rows * out;
+    ops_conv2d_reference(s, r->batch, r->input[0], r->param[0], r->param[1], z);
+    ops_activation_reference(l->last_activation, z, y, rows, out);
+    ops_activation_reference_backward(l->last_activation, z, y, r->d_output, dz, rows, out);
+    ops_conv2d_reference_backward(s, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0], r->d_param[1]);
 }
 
 const int conv_onnx_order[4] = {3, 2, 0, 1};

@@ -13,11 +13,25 @@ convoy_status conv_build(const layer *l, const int kernel_size[2], const int str
  * slope does not follow from its output. */
 void conv_build_activation(layer *l, const activation *act);
 
+/* Declares the bias, if it is wanted: one for each filter. */
+void conv_add_bias(layer *l, bool wanted, int filters, initializer init, const param_rules *rules);
+
+/* Chooses the kernels of a convolution, and makes *needs at least what they take. The shape of its backward passes may differ. */
+void conv_needs(const convoy_context *ctx, const conv_shape *forward, const conv_shape *backward, int batch, layer_needs *needs,
+                conv_kernels *kernels);
+
 /* Where forward writes what the layer's own activation is applied to. */
 const rt_buffer *conv_z(const layer_io *io);
 /* What the kernel that writes it can do of io->end; conv_activate appends what is left. */
 epilogue conv_end(const layer_io *io);
 convoy_status conv_activate(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
+/* The passes of a layer that is one convolution by param[0], plus param[1] if it has that. */
+convoy_status conv_forward(const layer *l, const layer_io *io, const conv_shape *s, rt_list *list, convoy_error *err);
+convoy_status conv_backward(const layer *l, const layer_io *io, const conv_shape *s, rt_list *list, convoy_error *err);
+/* Its reference, for images. */
+void conv_reference_forward(const layer *l, const layer_reference *r, const conv_shape *s);
+void conv_reference_backward(const layer *l, const layer_reference *r, const conv_shape *s);
+
 /* d_output *= the slope of the layer's own activation, where backward is to take it. */
 convoy_status conv_take_slope(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
 

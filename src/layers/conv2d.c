@@ -14,18 +14,14 @@ typedef struct conv2d_state {
     conv_shape shape; /* set by build */
 } conv2d_state;
 
-static const char *const paddings[] = {"valid", "same", NULL};
-static const char *const formats[] = {"channels_last", NULL};
-
 #define AT(member) .offset = offsetof(conv2d_state, member)
 
 static const option options[] = {
     {.name = "filters", .kind = OPTION_INT, AT(filters), .least = 1, .most = 1 << 20},
     {.name = "kernel_size", .kind = OPTION_PAIR, AT(kernel_size), .least = 1, .most = 1 << 15},
     {.name = "strides", .kind = OPTION_PAIR, AT(strides), .standard = "1", .least = 1, .most = 1 << 15},
-    {.name = "padding", .kind = OPTION_CHOICE, AT(padding), .standard = "\"valid\"", .choices = paddings},
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
-     .choices = formats, .hidden = true},
+    OPTION_PADDING(conv2d_state),
+    OPTION_DATA_FORMAT(conv2d_state),
     {.name = "dilation_rate", .kind = OPTION_PAIR, AT(dilation_rate), .standard = "1", .least = 1, .most = 1 << 15},
     {.name = "groups", .kind = OPTION_INT, AT(groups), .standard = "1", .least = 1, .most = 1 << 20},
     {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
@@ -39,26 +35,6 @@ static const option options[] = {
      .instead = "kernel_regularizer and bias_regularizer are"},
     {0},
 };
-
-static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_FORWARD, &((const conv2d_state *)l->state)->shape, batch);
-}
-
-static bool keeps_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch_of_weights(ctx, &((const conv2d_state *)l->state)->shape, batch);
-}
-
-static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &((const conv2d_state *)l->state)->shape, batch);
-}
-
-static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &((const conv2d_state *)l->state)->shape, batch);
-}
 
 static convoy_status check(const layer *l, convoy_error *err)
 {
@@ -92,25 +68,18 @@ static convoy_status build(layer *l, convoy_error *err)
     layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], in, s->filters}},
                     s->kernel_initializer, taps * in, taps * s->filters);
     layer_add_rules(l, &s->kernel_rules);
-    if (s->use_bias) {
-        layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
-        layer_add_rules(l, &s->bias_rules);
-    }
+    conv_add_bias(l, s->use_bias, s->filters, s->bias_initializer, &s->bias_rules);
     l->backward_reads_input = true;
     l->takes = activation_fuses(s->act.act) ? EPILOGUE_POOL : 0;
     l->d_takes = EPILOGUE_SLOPE | EPILOGUE_ADD;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(c);
-    l->forward_scratch = forward_scratch;
-    l->keeps_scratch = keeps_scratch;
-    l->backward_scratch = backward_scratch;
-    l->filter_scratch = filter_scratch;
     return CONVOY_OK;
 }
 
-static bool pools(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool)
+static bool pools(const layer *l, const layer_needs *needs, int batch, const epilogue_pool *pool)
 {
-    return ops_conv2d_pools(ctx, &((const conv2d_state *)l->state)->shape, batch, pool);
+    return ops_conv2d_pools(&needs->kernels[0], &((const conv2d_state *)l->state)->shape, batch, pool);
 }
 
 /* What backward computes with: only what the windows cover has a gradient. */
@@ -122,12 +91,12 @@ static conv_shape covered_shape(const conv2d_state *s, const epilogue_pool *pool
     return shape;
 }
 
-static void pooled_scratch(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, size_t *backward,
-                           size_t *filter)
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
 {
-    conv_shape shape = covered_shape(l->state, pool);
-    *backward = ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &shape, batch);
-    *filter = ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &shape, batch);
+    const conv2d_state *s = l->state;
+    conv_shape covered = covered_shape(s, pool);
+    conv_needs(ctx, &s->shape, &covered, batch, out, &out->kernels[0]);
+    out->keeps_scratch = ops_conv2d_scratch_of_weights(&out->kernels[0]);
 }
 
 static void formula(const layer *l, int axis, text *out)
@@ -140,43 +109,23 @@ static void formula(const layer *l, int axis, text *out)
 
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
-    const conv2d_state *s = l->state;
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = conv_z(io),
-                      .scratch = io->scratch, .zeros = io->zeros, .weights_stay = io->weights_stay};
-    epilogue end = conv_end(io);
-    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, &end, &b, io->batch, err));
-    return conv_activate(l, io, list, err);
+    return conv_forward(l, io, &((const conv2d_state *)l->state)->shape, list, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
-    const conv2d_state *s = l->state;
-    TRY(conv_take_slope(l, io, list, err));
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
-                      .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch,
-                      .filter_scratch = io->filter_scratch, .zeros = io->zeros};
-    conv_shape shape = covered_shape(s, io->end.pool);
-    return ops_conv2d_backward(list, io->ctx, l->name, &shape, &io->d_end, &b, io->batch, err);
+    conv_shape covered = covered_shape(l->state, io->end.pool);
+    return conv_backward(l, io, &covered, list, err);
 }
 
 static void reference_forward(const layer *l, const layer_reference *r)
 {
-    const conv2d_state *s = l->state;
-    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], r->output);
-    size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
-    ops_activation_reference(s->act.act, r->output, r->output, rows, (size_t)s->filters);
+    conv_reference_forward(l, r, &((const conv2d_state *)l->state)->shape);
 }
 
 static void reference_backward(const layer *l, const layer_reference *r)
 {
-    const conv2d_state *s = l->state;
-    size_t rows = (size_t)r->batch * s->shape.out_height * s->shape.out_width;
-    size_t count = rows * (size_t)s->filters;
-    double *z = r->scratch, *y = z + count, *dz = y + count;
-    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
-    ops_activation_reference(s->act.act, z, y, rows, (size_t)s->filters);
-    ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, (size_t)s->filters);
-    ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0], r->d_param[1]);
+    conv_reference_backward(l, r, &((const conv2d_state *)l->state)->shape);
 }
 
 static size_t reduction(const layer *l, int batch)
@@ -229,8 +178,8 @@ const layer_class conv2d_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .needs = needs,
     .pools = pools,
-    .pooled_scratch = pooled_scratch,
     .formula = formula,
     .forward = forward,
     .backward = backward,

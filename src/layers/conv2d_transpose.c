@@ -18,20 +18,16 @@ typedef struct transpose_state {
     conv_shape shape; /* set by build: from the output, which it calls its input, to the input */
 } transpose_state;
 
-static const char *const paddings[] = {"valid", "same", NULL};
-static const char *const formats[] = {"channels_last", NULL};
-
 #define AT(member) .offset = offsetof(transpose_state, member)
 
 static const option options[] = {
     {.name = "filters", .kind = OPTION_INT, AT(filters), .least = 1, .most = 1 << 20},
     {.name = "kernel_size", .kind = OPTION_PAIR, AT(kernel_size), .least = 1, .most = 1 << 15},
     {.name = "strides", .kind = OPTION_PAIR, AT(strides), .standard = "1", .least = 1, .most = 1 << 15},
-    {.name = "padding", .kind = OPTION_CHOICE, AT(padding), .standard = "\"valid\"", .choices = paddings},
+    OPTION_PADDING(transpose_state),
     {.name = "output_padding", .kind = OPTION_OPTIONAL_PAIR, AT(output_padding), .standard = "null", .least = 0,
      .most = 1 << 15},
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
-     .choices = formats, .hidden = true},
+    OPTION_DATA_FORMAT(transpose_state),
     {.name = "dilation_rate", .kind = OPTION_PAIR, AT(dilation_rate), .standard = "1", .least = 1, .most = 1 << 15},
     {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
     {.name = "use_bias", .kind = OPTION_BOOL, AT(use_bias), .standard = "true"},
@@ -47,21 +43,17 @@ static const option options[] = {
 
 static int pixels_of(const layer *l) { return l->output.dim[0] * l->output.dim[1]; }
 
-static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &((const transpose_state *)l->state)->shape, batch);
-}
-
-static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
+/* Its passes are those of a convolution from the output to the input, in other roles. */
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
 {
     const transpose_state *s = l->state;
-    size_t sizes[] = {ops_conv2d_scratch(ctx, CONV_FORWARD, &s->shape, batch),
-                      ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &s->shape, batch),
-                      ops_bias_gradient_scratch(ctx, s->filters, batch)};
-    size_t most = sizes[0];
-    for (int i = 1; i < 3; i++)
-        most = sizes[i] > most ? sizes[i] : most;
-    return most;
+    layer_needs back = {0};
+    (void)pool;
+    conv_needs(ctx, &s->shape, &s->shape, batch, &back, &out->kernels[0]);
+    size_t bias = ops_bias_gradient_scratch(ctx, s->filters, batch);
+    out->forward_scratch = back.backward_scratch;
+    out->backward_scratch = back.forward_scratch > back.filter_scratch ? back.forward_scratch : back.filter_scratch;
+    out->backward_scratch = bias > out->backward_scratch ? bias : out->backward_scratch;
 }
 
 /* ---- shapes ---- */
@@ -133,15 +125,10 @@ static convoy_status build(layer *l, convoy_error *err)
     layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], s->filters, s->shape.out}},
                     s->kernel_initializer, taps * s->filters, taps * s->shape.out);
     layer_add_rules(l, &s->kernel_rules);
-    if (s->use_bias) {
-        layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
-        layer_add_rules(l, &s->bias_rules);
-    }
+    conv_add_bias(l, s->use_bias, s->filters, s->bias_initializer, &s->bias_rules);
     l->backward_reads_input = true;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
-    l->forward_scratch = forward_scratch;
-    l->backward_scratch = backward_scratch;
     return CONVOY_OK;
 }
 
@@ -175,7 +162,8 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
 {
     const transpose_state *s = l->state;
     epilogue end = conv_end(io);
-    conv_buffers b = {.w = io->param[0], .dz = io->input[0], .dx = conv_z(io), .scratch = io->scratch, .zeros = io->zeros};
+    conv_buffers b = {.kernels = &io->needs->kernels[0], .w = io->param[0], .dz = io->input[0], .dx = conv_z(io),
+                      .scratch = io->scratch, .zeros = io->zeros};
     TRY(ops_conv2d_pass(list, io->ctx, CONV_BACKWARD_DATA, l->name, "forward", &s->shape, s->use_bias ? NULL : &end, &b, io->batch,
                       err));
     if (s->use_bias)
@@ -190,8 +178,8 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     if (s->use_bias)
         TRY(ops_bias_gradient(list, io->ctx, l->name, io->d_output, io->d_param[1], io->scratch, pixels_of(l), s->filters,
                               io->batch, err));
-    conv_buffers b = {.x = io->d_output, .w = io->param[0], .y = io->d_input[0], .dz = io->input[0], .dw = io->d_param[0],
-                      .scratch = io->scratch, .zeros = io->zeros};
+    conv_buffers b = {.kernels = &io->needs->kernels[0], .x = io->d_output, .w = io->param[0], .y = io->d_input[0],
+                      .dz = io->input[0], .dw = io->d_param[0], .scratch = io->scratch, .zeros = io->zeros};
     TRY(ops_conv2d_pass(list, io->ctx, CONV_BACKWARD_FILTER, l->name, NULL, &s->shape, NULL, &b, io->batch, err));
     return io->d_input[0]
                ? ops_conv2d_pass(list, io->ctx, CONV_FORWARD, l->name, "backward data", &s->shape, NULL, &b, io->batch, err)
@@ -299,6 +287,7 @@ const layer_class conv2d_transpose_class = {
     .samples = samples,
     .build = build,
     .formula = formula,
+    .needs = needs,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -1,8 +1,6 @@
 /* Dense: y = activation(x . kernel + bias) over the last axis: a 1x1 convolution of as many pixels as there are rows, by CLBlast's
  * GEMM or by the direct kernels (ops/conv2d_gemm.c). */
 #include "layers/conv.h"
-#include "layers/onnx.h"
-#include "ops/conv2d/conv2d.h"
 #include "ops/elementwise.h"
 
 typedef struct dense_state {
@@ -31,21 +29,6 @@ static const option options[] = {
     {0},
 };
 
-static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_FORWARD, &((const dense_state *)l->state)->shape, batch);
-}
-
-static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &((const dense_state *)l->state)->shape, batch);
-}
-
-static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &((const dense_state *)l->state)->shape, batch);
-}
-
 static convoy_status build(layer *l, convoy_error *err)
 {
     (void)err;
@@ -60,38 +43,29 @@ static convoy_status build(layer *l, convoy_error *err)
     l->output.dim[last] = s->units;
     layer_add_param(l, "kernel", (convoy_shape){2, {in, s->units}}, s->kernel_initializer, in, s->units);
     layer_add_rules(l, &s->kernel_rules);
-    if (s->use_bias) {
-        layer_add_param(l, "bias", (convoy_shape){1, {s->units}}, s->bias_initializer, s->units, s->units);
-        layer_add_rules(l, &s->bias_rules);
-    }
+    conv_add_bias(l, s->use_bias, s->units, s->bias_initializer, &s->bias_rules);
     l->backward_reads_input = true;
     l->d_takes = EPILOGUE_SLOPE | EPILOGUE_ADD;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
-    l->forward_scratch = forward_scratch;
-    l->backward_scratch = backward_scratch;
-    l->filter_scratch = filter_scratch;
     return CONVOY_OK;
+}
+
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
+{
+    const dense_state *s = l->state;
+    (void)pool;
+    conv_needs(ctx, &s->shape, &s->shape, batch, out, &out->kernels[0]);
 }
 
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
-    const dense_state *s = l->state;
-    epilogue end = conv_end(io);
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = s->use_bias ? io->param[1] : NULL, .y = conv_z(io),
-                      .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, &end, &b, io->batch, err));
-    return conv_activate(l, io, list, err);
+    return conv_forward(l, io, &((const dense_state *)l->state)->shape, list, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
-    const dense_state *s = l->state;
-    TRY(conv_take_slope(l, io, list, err));
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0],
-                      .dw = io->d_param[0], .dbias = io->d_param[1], .scratch = io->scratch,
-                      .filter_scratch = io->filter_scratch, .zeros = io->zeros};
-    return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, &io->d_end, &b, io->batch, err);
+    return conv_backward(l, io, &((const dense_state *)l->state)->shape, list, err);
 }
 
 /* Written out, not borrowed from the convolution: two specifications that must agree. */
@@ -177,6 +151,7 @@ const layer_class dense_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .needs = needs,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

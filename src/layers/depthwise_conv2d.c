@@ -14,18 +14,14 @@ typedef struct depthwise_state {
     conv_shape shape; /* set by build */
 } depthwise_state;
 
-static const char *const paddings[] = {"valid", "same", NULL};
-static const char *const formats[] = {"channels_last", NULL};
-
 #define AT(member) .offset = offsetof(depthwise_state, member)
 
 static const option options[] = {
     {.name = "kernel_size", .kind = OPTION_PAIR, AT(kernel_size), .least = 1, .most = 1 << 15},
     {.name = "strides", .kind = OPTION_PAIR, AT(strides), .standard = "1", .least = 1, .most = 1 << 15},
-    {.name = "padding", .kind = OPTION_CHOICE, AT(padding), .standard = "\"valid\"", .choices = paddings},
+    OPTION_PADDING(depthwise_state),
     {.name = "depth_multiplier", .kind = OPTION_INT, AT(depth_multiplier), .standard = "1", .least = 1, .most = 1 << 20},
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
-     .choices = formats, .hidden = true},
+    OPTION_DATA_FORMAT(depthwise_state),
     {.name = "dilation_rate", .kind = OPTION_PAIR, AT(dilation_rate), .standard = "1", .least = 1, .most = 1 << 15},
     {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
     {.name = "use_bias", .kind = OPTION_BOOL, AT(use_bias), .standard = "true"},
@@ -41,21 +37,6 @@ static const option options[] = {
 
 static int channels_of(const layer *l) { return l->input[0].dim[2]; }
 static int pixels_of(const layer *l) { return l->output.dim[0] * l->output.dim[1]; }
-
-static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_FORWARD, &((const depthwise_state *)l->state)->shape, batch);
-}
-
-static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_BACKWARD_DATA, &((const depthwise_state *)l->state)->shape, batch);
-}
-
-static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return ops_conv2d_scratch(ctx, CONV_BACKWARD_FILTER, &((const depthwise_state *)l->state)->shape, batch);
-}
 
 static convoy_status build(layer *l, convoy_error *err)
 {
@@ -73,17 +54,11 @@ static convoy_status build(layer *l, convoy_error *err)
     layer_add_param(l, "kernel", (convoy_shape){4, {s->kernel_size[0], s->kernel_size[1], s->shape.in, s->depth_multiplier}},
                     s->depthwise_initializer, taps * s->shape.in, taps * s->depth_multiplier);
     layer_add_rules(l, &s->depthwise_rules);
-    if (s->use_bias) {
-        layer_add_param(l, "bias", (convoy_shape){1, {s->shape.out}}, s->bias_initializer, s->shape.out, s->shape.out);
-        layer_add_rules(l, &s->bias_rules);
-    }
+    conv_add_bias(l, s->use_bias, s->shape.out, s->bias_initializer, &s->bias_rules);
     l->backward_reads_input = true;
     l->d_takes = EPILOGUE_SLOPE | EPILOGUE_ADD;
     conv_build_activation(l, s->act.act);
     l->zeros_needed = ops_conv2d_zeros(&s->shape);
-    l->forward_scratch = forward_scratch;
-    l->backward_scratch = backward_scratch;
-    l->filter_scratch = filter_scratch;
     return CONVOY_OK;
 }
 
@@ -97,42 +72,31 @@ static void formula(const layer *l, int axis, text *out)
         text_add(out, "%d * %d", l->input[0].dim[2], s->depth_multiplier);
 }
 
-static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
 {
     const depthwise_state *s = l->state;
-    epilogue end = conv_end(io);
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .bias = io->param[1], .y = conv_z(io),
-                      .scratch = io->scratch, .zeros = io->zeros};
-    TRY(ops_conv2d_forward(list, io->ctx, l->name, &s->shape, &end, &b, io->batch, err));
-    return conv_activate(l, io, list, err);
+    (void)pool;
+    conv_needs(ctx, &s->shape, &s->shape, batch, out, &out->kernels[0]);
+}
+
+static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
+{
+    return conv_forward(l, io, &((const depthwise_state *)l->state)->shape, list, err);
 }
 
 static convoy_status backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
-    const depthwise_state *s = l->state;
-    TRY(conv_take_slope(l, io, list, err));
-    conv_buffers b = {.x = io->input[0], .w = io->param[0], .dz = io->d_output, .dx = io->d_input[0], .dw = io->d_param[0],
-                      .dbias = io->d_param[1], .scratch = io->scratch, .filter_scratch = io->filter_scratch,
-                      .zeros = io->zeros};
-    return ops_conv2d_backward(list, io->ctx, l->name, &s->shape, &io->d_end, &b, io->batch, err);
+    return conv_backward(l, io, &((const depthwise_state *)l->state)->shape, list, err);
 }
 
 static void reference_forward(const layer *l, const layer_reference *r)
 {
-    const depthwise_state *s = l->state;
-    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], r->output);
-    ops_activation_reference(s->act.act, r->output, r->output, (size_t)r->batch * pixels_of(l), (size_t)s->shape.out);
+    conv_reference_forward(l, r, &((const depthwise_state *)l->state)->shape);
 }
 
 static void reference_backward(const layer *l, const layer_reference *r)
 {
-    const depthwise_state *s = l->state;
-    size_t rows = (size_t)r->batch * pixels_of(l), out = (size_t)s->shape.out;
-    double *z = r->scratch, *y = z + rows * out, *dz = y + rows * out;
-    ops_conv2d_reference(&s->shape, r->batch, r->input[0], r->param[0], r->param[1], z);
-    ops_activation_reference(s->act.act, z, y, rows, out);
-    ops_activation_reference_backward(s->act.act, z, y, r->d_output, dz, rows, out);
-    ops_conv2d_reference_backward(&s->shape, r->batch, r->input[0], r->param[0], dz, r->d_input[0], r->d_param[0], r->d_param[1]);
+    conv_reference_backward(l, r, &((const depthwise_state *)l->state)->shape);
 }
 
 static size_t reduction(const layer *l, int batch)
@@ -177,6 +141,7 @@ const layer_class depthwise_conv2d_class = {
     .samples = samples,
     .build = build,
     .formula = formula,
+    .needs = needs,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

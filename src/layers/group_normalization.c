@@ -82,6 +82,7 @@ const layer_class group_normalization_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .needs = sample_normalization_needs,
     .forward = sample_normalization_forward,
     .backward = sample_normalization_backward,
     .reference_forward = sample_normalization_reference_forward,

@@ -182,6 +182,16 @@ convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, con
     return CONVOY_OK;
 }
 
+layer_part layer_find_part(const layer *l) { return l->class->part ? l->class->part(l) : (layer_part){0}; }
+
+layer_needs layer_find_needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool)
+{
+    layer_needs needs = {0};
+    if (l->class->needs)
+        l->class->needs(l, ctx, batch, pool, &needs);
+    return needs;
+}
+
 convoy_status layer_takes_images(const layer *l, convoy_error *err)
 {
     char shape[96];

@@ -11,7 +11,7 @@
 #include "base/shape.h"
 #include "base/text.h"
 #include "convoy/model.h"
-#include "ops/epilogue.h"
+#include "ops/conv2d/conv2d.h"
 #include "words/option.h"
 #include "words/param.h"
 
@@ -23,6 +23,13 @@ struct onnx_graph;
 
 /* ---- what a launch needs to know ---- */
 
+/* What its passes take, in batches of one size on one device: worked out once, and kept beside the buffers. */
+typedef struct layer_needs {
+    size_t forward_scratch, backward_scratch, filter_scratch; /* floats */
+    bool keeps_scratch;      /* that of forward follows from the parameters alone, and may be kept: layer_io.weights_stay */
+    conv_kernels kernels[2]; /* of the convolutions that it is made of */
+} layer_needs;
+
 /* Device buffers of one layer in one plan; NULL where the layer said it needs none. Gradients of inputs that nobody needs
  * are NULL too. Each tensor is (batch, shape...) float32, row-major. */
 typedef struct layer_io {
@@ -30,6 +37,7 @@ typedef struct layer_io {
     int batch;                             /* the largest; launches must follow RT_BATCH */
     bool training;                         /* forward of a training plan: Keras's training=True */
     bool weights_stay;                     /* parameters, and scratch that keeps_scratch speaks of, last from play to play */
+    layer_needs *needs;                    /* what layer_find_needs found; NULL where the class has no `needs` */
     const rt_buffer *input[LAYER_MAX_INPUTS];
     const rt_buffer *output;
     const rt_buffer *saved;                /* written by forward, kept until backward */
@@ -66,6 +74,13 @@ typedef struct layer_reference {
     double *updated[LAYER_MAX_PARAMS];  /* what training makes of parameters that are not trained; a copy of them before */
 } layer_reference;
 
+/* A layer as a part of an epilogue. */
+typedef struct layer_part {
+    epilogue_part part;           /* 0: none. EPILOGUE_ADD: d_output is the gradient of each input, which has its shape */
+    const struct activation *act; /* EPILOGUE_ACTIVATION: the layer is this one and nothing else; its slope follows from the output */
+    epilogue_pool pool;           /* EPILOGUE_POOL: the windows whose maximum it takes, whole ones inside the image */
+} layer_part;
+
 /* A configuration that tests and `convoy check` try. */
 typedef struct layer_sample {
     const char *options; /* as for convoy_model_add */
@@ -98,14 +113,12 @@ typedef struct layer_class {
     /* Append launches. */
     convoy_status (*forward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     convoy_status (*backward)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
-    /* The windows whose maximum the layer takes, where they are whole and inside the image; false: it is not such a layer, or its
-     * windows are not. NULL: it is not. */
-    bool (*pooling)(const layer *l, epilogue_pool *out);
-    /* Can forward pool its own output, in batches of this size on this device? NULL: no. */
-    bool (*pools)(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool);
-    /* Of a layer that does: what its backward_scratch and filter_scratch then are. */
-    void (*pooled_scratch)(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, size_t *backward,
-                           size_t *filter);
+    /* Of *out, which is all zero, what is not. `pool`: forward pools its own output by it; or NULL. NULL: it needs nothing. */
+    void (*needs)(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out);
+    /* What the layer can be of the epilogue of whoever makes its input. NULL: nothing. */
+    layer_part (*part)(const layer *l);
+    /* Can forward pool its own output with these kernels? NULL: no. */
+    bool (*pools)(const layer *l, const layer_needs *needs, int batch, const epilogue_pool *pool);
     /* Writes what training changes besides the trained parameters, from `saved`, once the loss is known. May be NULL. */
     convoy_status (*update)(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
     /* Plain loops in double: the specification. */
@@ -133,19 +146,12 @@ struct layer {
     bool backward_reads_input, backward_reads_output;
     int takes, d_takes;                         /* epilogue_parts: of forward, behind the output; of backward, behind d_input[0] */
     const struct activation *activation;        /* what the layer ends in: forward applies it where layer_io.end has it; or NULL */
-    const struct activation *is_activation;     /* the layer is this one and nothing else; its slope follows from the output */
-    bool passes_gradient;                       /* the sum of its inputs: d_output is the gradient of each, which has its shape */
     bool keeps_d_output;                        /* backward doesn't overwrite it */
     const struct activation *last_activation;   /* what the output comes out of, linear too; NULL: something else */
     bool is_only_activation;                    /* the layer is that and nothing else */
     size_t saved_per_image;                     /* floats */
     size_t saved_by_training;                   /* floats in all, besides; only training has them */
     size_t zeros_needed;                        /* floats */
-    size_t (*forward_scratch)(const layer *l, const convoy_context *ctx, int batch);  /* floats; NULL: none */
-    /* Does the forward scratch follow from the parameters alone? Then it may be kept: layer_io.weights_stay. NULL: no. */
-    bool (*keeps_scratch)(const layer *l, const convoy_context *ctx, int batch);
-    size_t (*backward_scratch)(const layer *l, const convoy_context *ctx, int batch);
-    size_t (*filter_scratch)(const layer *l, const convoy_context *ctx, int batch);
 };
 
 /* ---- the registry (layers.def) ---- */
@@ -165,6 +171,10 @@ void layer_destroy(layer *l);
 convoy_status layer_connect(layer *l, const convoy_shape *inputs, int count, convoy_error *err);
 /* The config as Keras's keys, name included; a new reference, NULL when out of memory. */
 json_t *layer_config(const layer *l);
+
+/* What the class's `part` and `needs` say. */
+layer_part layer_find_part(const layer *l);
+layer_needs layer_find_needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool);
 
 /* For build: the input must be (height, width, channels). */
 convoy_status layer_takes_images(const layer *l, convoy_error *err);

@@ -80,6 +80,7 @@ const layer_class layer_normalization_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .needs = sample_normalization_needs,
     .forward = sample_normalization_forward,
     .backward = sample_normalization_backward,
     .reference_forward = sample_normalization_reference_forward,

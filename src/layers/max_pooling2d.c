@@ -103,18 +103,18 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     return rt_list_add(list, &launch, err);
 }
 
-static bool pooling(const layer *l, epilogue_pool *out)
+static layer_part part(const layer *l)
 {
     const pooling2d *s = l->state;
     const int *in = l->input[0].dim, *o = l->output.dim;
-    *out = (epilogue_pool){.out_height = o[0], .out_width = o[1]};
+    layer_part out = {.part = EPILOGUE_POOL, .pool = {.out_height = o[0], .out_width = o[1]}};
     for (int d = 0; d < 2; d++) {
-        out->size[d] = s->pool_size[d];
-        out->step[d] = s->step[d];
+        out.pool.size[d] = s->pool_size[d];
+        out.pool.step[d] = s->step[d];
         if (s->pad[d] > 0 || (o[d] - 1) * s->step[d] + s->pool_size[d] > in[d])
-            return false;
+            out.part = 0;
     }
-    return true;
+    return out;
 }
 
 /* The first maximum of a window's cells into the output, or the gradient to where that is. */
@@ -172,7 +172,7 @@ const layer_class max_pooling2d_class = {
     .options = options,
     .samples = samples,
     .build = build,
-    .pooling = pooling,
+    .part = part,
     .formula = pooling2d_formula,
     .forward = forward,
     .backward = backward,

@@ -60,11 +60,15 @@ static convoy_status build(layer *l, convoy_error *err)
     for (int k = 0; k < l->input_count; k++)
         for (int i = CONVOY_MAX_RANK - 1, step = 1; i >= 0; step *= s->in_shape[k][i], i--)
             s->step[k][i] = s->in_shape[k][i] == 1 ? 0 : step;
-    l->passes_gradient = s->same && op == OP_ADD;
     l->keeps_d_output = true;
     l->takes = EPILOGUE_ACTIVATION;
     l->backward_reads_input = op == OP_MULTIPLY || op == OP_MAXIMUM || op == OP_MINIMUM;
     return CONVOY_OK;
+}
+
+static layer_part part(const layer *l)
+{
+    return (layer_part){.part = ((const merge_state *)l->state)->same && op_of(l) == OP_ADD ? EPILOGUE_ADD : 0};
 }
 
 /* ---- launches ---- */
@@ -254,6 +258,7 @@ static const convoy_shape more_inputs[][LAYER_MAX_INPUTS - 1] = {
         .samples = its_samples,                                                                                        \
         .more_inputs = more_inputs,                                                                                    \
         .build = build,                                                                                                \
+        .part = part,                                                                                                  \
         .forward = forward,                                                                                            \
         .backward = backward,                                                                                          \
         .reference_forward = reference_forward,                                                                        \

@@ -25,10 +25,12 @@ static int chunk_images(const layer *l, const convoy_context *ctx, int batch)
     return ops_chunk_images(ctx, batch, l->param[0].count);
 }
 
-static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
 {
+    (void)pool;
     int images = chunk_images(l, ctx, batch), chunks = (batch + images - 1) / images;
-    return chunks > 1 ? (size_t)chunks * l->param[0].count : 0;
+    if (chunks > 1)
+        out->backward_scratch = (size_t)chunks * l->param[0].count;
 }
 
 static convoy_status build(layer *l, convoy_error *err)
@@ -49,7 +51,6 @@ static convoy_status build(layer *l, convoy_error *err)
     layer_add_param(l, "alpha", shape, s->alpha_initializer, field * before, field * last);
     layer_add_rules(l, &s->alpha_rules);
     l->backward_reads_input = true;
-    l->backward_scratch = backward_scratch;
     return CONVOY_OK;
 }
 
@@ -185,6 +186,7 @@ const layer_class p_re_lu_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .needs = needs,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

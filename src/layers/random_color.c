@@ -25,10 +25,11 @@ static const option options[] = {
 /* Where the means lie behind what is drawn. */
 enum { MEANS = 2 };
 
-static size_t share_floats(const layer *l, const convoy_context *ctx, int batch)
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
 {
-    (void)ctx;
-    return (size_t)l->input[0].dim[2] * (size_t)batch;
+    (void)ctx, (void)pool;
+    if (((const state *)l->state)->mean)
+        out->backward_scratch = (size_t)l->input[0].dim[2] * (size_t)batch; /* the channels' shares */
 }
 
 /* The factor is 1 - low to 1 + high, and a number f stands for 0 to f: Keras 3.15's code, though its documentation has a number
@@ -44,7 +45,6 @@ static convoy_status contrast_build(layer *l, convoy_error *err)
     draw.high[0] = 1 + draw.high[0];
     s->mean = true;
     l->backward_reads_input = true;
-    l->backward_scratch = share_floats;
     return random_image_build(l, draw, MEANS + l->input[0].dim[2], err); /* what is no image is refused there */
 }
 
@@ -191,7 +191,7 @@ static const layer_sample brightness_samples[] = {
 #define COLOR(name_, snake_, kind_)                                                                                    \
     {.name = name_, .snake = snake_, .state_size = sizeof(state), .options = options, .alias_in_inference = true,      \
      .keeps_range = true,                                                                                              \
-     .samples = kind_##_samples, .build = kind_##_build, .forward = forward, .backward = backward,                     \
+     .samples = kind_##_samples, .build = kind_##_build, .needs = needs, .forward = forward, .backward = backward,     \
      .reference_forward = reference_forward, .reference_backward = reference_backward, .reduction = reduction}
 
 const layer_class random_contrast_class = COLOR("RandomContrast", "random_contrast", contrast);

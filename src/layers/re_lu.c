@@ -28,12 +28,17 @@ static bool is_relu6(const relu_state *s) { return s->max_value == 6.0 && s->thr
 static convoy_status build(layer *l, convoy_error *err)
 {
     (void)err;
-    const relu_state *s = l->state;
     l->output = l->input[0];
     l->backward_reads_input = true;
-    if (s->negative_slope == 0.0 && (is_leaky(s) || is_relu6(s)))
-        l->is_activation = activation_find(is_relu6(s) ? "relu6" : "relu");
     return CONVOY_OK;
+}
+
+static layer_part part(const layer *l)
+{
+    const relu_state *s = l->state;
+    if (s->negative_slope != 0.0 || !(is_leaky(s) || is_relu6(s)))
+        return (layer_part){0};
+    return (layer_part){.part = EPILOGUE_ACTIVATION, .act = activation_find(is_relu6(s) ? "relu6" : "relu")};
 }
 
 static convoy_status add(const layer *l, const layer_io *io, const char *kernel, const rt_buffer *const *buffers,
@@ -137,6 +142,7 @@ const layer_class re_lu_class = {
     .options = options,
     .samples = samples,
     .build = build,
+    .part = part,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -1,8 +1,10 @@
 #include "layers/sample_normalization.h"
 
-static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
+void sample_normalization_needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
 {
-    return l->trainable ? ops_group_norm_scratch(ctx, &((const sample_normalization *)l->state)->norm, batch) : 0;
+    (void)pool;
+    if (l->trainable)
+        out->backward_scratch = ops_group_norm_scratch(ctx, &((const sample_normalization *)l->state)->norm, batch);
 }
 
 void sample_normalization_finish(layer *l, const convoy_shape *shape, int fan_in, int fan_out)
@@ -22,7 +24,6 @@ void sample_normalization_finish(layer *l, const convoy_shape *shape, int fan_in
     l->output = l->input[0];
     l->backward_reads_input = true;
     l->saved_per_image = ops_group_norm_saved(&s->norm);
-    l->backward_scratch = scratch;
 }
 
 static group_norm_buffers buffers_of(const layer *l, const layer_io *io)

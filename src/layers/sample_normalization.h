@@ -35,6 +35,7 @@ typedef struct sample_normalization {
 void sample_normalization_finish(layer *l, const convoy_shape *shape, int fan_in, int fan_out);
 
 /* For layer_class. */
+void sample_normalization_needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out);
 convoy_status sample_normalization_forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
 convoy_status sample_normalization_backward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err);
 void sample_normalization_reference_forward(const layer *l, const layer_reference *r);

@@ -18,18 +18,14 @@ typedef struct separable_state {
     conv_shape depthwise, pointwise; /* set by build */
 } separable_state;
 
-static const char *const paddings[] = {"valid", "same", NULL};
-static const char *const formats[] = {"channels_last", NULL};
-
 #define AT(member) .offset = offsetof(separable_state, member)
 
 static const option options[] = {
     {.name = "filters", .kind = OPTION_INT, AT(filters), .least = 1, .most = 1 << 20},
     {.name = "kernel_size", .kind = OPTION_PAIR, AT(kernel_size), .least = 1, .most = 1 << 15},
     {.name = "strides", .kind = OPTION_PAIR, AT(strides), .standard = "1", .least = 1, .most = 1 << 15},
-    {.name = "padding", .kind = OPTION_CHOICE, AT(padding), .standard = "\"valid\"", .choices = paddings},
-    {.name = "data_format", .kind = OPTION_CHOICE, AT(data_format), .standard = "\"channels_last\"",
-     .choices = formats, .hidden = true},
+    OPTION_PADDING(separable_state),
+    OPTION_DATA_FORMAT(separable_state),
     {.name = "dilation_rate", .kind = OPTION_PAIR, AT(dilation_rate), .standard = "1", .least = 1, .most = 1 << 15},
     {.name = "depth_multiplier", .kind = OPTION_INT, AT(depth_multiplier), .standard = "1", .least = 1, .most = 1 << 20},
     {.name = "activation", .kind = OPTION_ACTIVATION, AT(act), .standard = "\"linear\""},
@@ -51,27 +47,6 @@ static int pixels_of(const layer *l) { return l->output.dim[0] * l->output.dim[1
 static size_t middle_count(const layer *l)
 {
     return (size_t)pixels_of(l) * (size_t)((const separable_state *)l->state)->depthwise.out;
-}
-
-/* For both convolutions, one after the other. */
-static size_t scratch_of(const layer *l, const convoy_context *ctx, conv_pass pass, int batch)
-{
-    const separable_state *s = l->state;
-    size_t pointwise = ops_conv2d_scratch(ctx, pass, &s->pointwise, batch);
-    size_t depthwise = ops_conv2d_scratch(ctx, pass, &s->depthwise, batch);
-    return pointwise > depthwise ? pointwise : depthwise;
-}
-
-static size_t forward_scratch(const layer *l, const convoy_context *ctx, int batch) { return scratch_of(l, ctx, CONV_FORWARD, batch); }
-
-static size_t backward_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return scratch_of(l, ctx, CONV_BACKWARD_DATA, batch);
-}
-
-static size_t filter_scratch(const layer *l, const convoy_context *ctx, int batch)
-{
-    return scratch_of(l, ctx, CONV_BACKWARD_FILTER, batch);
 }
 
 static convoy_status build(layer *l, convoy_error *err)
@@ -97,18 +72,12 @@ static convoy_status build(layer *l, convoy_error *err)
     layer_add_param(l, "pointwise_kernel", (convoy_shape){4, {1, 1, d->out, s->filters}}, s->pointwise_initializer, d->out,
                     s->filters);
     layer_add_rules(l, &s->pointwise_rules);
-    if (s->use_bias) {
-        layer_add_param(l, "bias", (convoy_shape){1, {s->filters}}, s->bias_initializer, s->filters, s->filters);
-        layer_add_rules(l, &s->bias_rules);
-    }
+    conv_add_bias(l, s->use_bias, s->filters, s->bias_initializer, &s->bias_rules);
     l->backward_reads_input = true;
     l->d_takes = EPILOGUE_SLOPE | EPILOGUE_ADD;
     conv_build_activation(l, s->act.act);
     l->saved_per_image += middle_count(l);
     l->zeros_needed = ops_conv2d_zeros(p); /* at least those of the middle */
-    l->forward_scratch = forward_scratch;
-    l->backward_scratch = backward_scratch;
-    l->filter_scratch = filter_scratch;
     return CONVOY_OK;
 }
 
@@ -140,6 +109,15 @@ static convoy_status add_kept(const layer *l, const layer_io *io, const char *ke
     return rt_list_add(list, &launch, err);
 }
 
+/* The two convolutions run one after the other. */
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
+{
+    const separable_state *s = l->state;
+    (void)pool;
+    conv_needs(ctx, &s->depthwise, &s->depthwise, batch, out, &out->kernels[0]);
+    conv_needs(ctx, &s->pointwise, &s->pointwise, batch, out, &out->kernels[1]);
+}
+
 static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, convoy_error *err)
 {
     const separable_state *s = l->state;
@@ -150,11 +128,12 @@ static convoy_status forward(const layer *l, const layer_io *io, rt_list *list, 
         return base_fail(err, CONVOY_ERROR_MODEL, "layer '%s': %zu values an image in batches of %d are too many; use a "
                          "smaller batch size", l->name, l->saved_per_image, io->batch);
     snprintf(name, sizeof name, "%s depthwise", l->name);
-    conv_buffers d = {.x = io->input[0], .w = io->param[0], .y = io->saved, .scratch = io->scratch, .zeros = io->zeros};
+    conv_buffers d = {.kernels = &io->needs->kernels[0], .x = io->input[0], .w = io->param[0], .y = io->saved,
+                      .scratch = io->scratch, .zeros = io->zeros};
     TRY(ops_conv2d_forward(list, io->ctx, name, &s->depthwise, NULL, &d, io->batch, err));
     snprintf(name, sizeof name, "%s pointwise", l->name);
-    conv_buffers p = {.x = io->saved, .w = io->param[1], .bias = io->param[2], .y = io->output, .scratch = io->scratch,
-                      .zeros = io->zeros};
+    conv_buffers p = {.kernels = &io->needs->kernels[1], .x = io->saved, .w = io->param[1], .bias = io->param[2],
+                      .y = io->output, .scratch = io->scratch, .zeros = io->zeros};
     TRY(ops_conv2d_forward(list, io->ctx, name, &s->pointwise, &end, &p, io->batch, err));
     return act && !act->from_output ? add_kept(l, io, "activation_forward_keep", io->output, io->saved, list, err)
                                     : conv_activate(l, io, list, err);
@@ -170,13 +149,14 @@ static convoy_status backward(const layer *l, const layer_io *io, rt_list *list,
     else
         TRY(conv_take_slope(l, io, list, err));
     snprintf(name, sizeof name, "%s pointwise", l->name);
-    conv_buffers p = {.x = io->saved, .w = io->param[1], .dz = io->d_output, .dx = io->saved, .dw = io->d_param[1],
-                      .dbias = io->d_param[2], .scratch = io->scratch, .filter_scratch = io->filter_scratch,
-                      .zeros = io->zeros};
+    conv_buffers p = {.kernels = &io->needs->kernels[1], .x = io->saved, .w = io->param[1], .dz = io->d_output, .dx = io->saved,
+                      .dw = io->d_param[1], .dbias = io->d_param[2], .scratch = io->scratch,
+                      .filter_scratch = io->filter_scratch, .zeros = io->zeros};
     TRY(ops_conv2d_backward(list, io->ctx, name, &s->pointwise, NULL, &p, io->batch, err));
     snprintf(name, sizeof name, "%s depthwise", l->name);
-    conv_buffers d = {.x = io->input[0], .w = io->param[0], .dz = io->saved, .dx = io->d_input[0], .dw = io->d_param[0],
-                      .scratch = io->scratch, .filter_scratch = io->filter_scratch, .zeros = io->zeros};
+    conv_buffers d = {.kernels = &io->needs->kernels[0], .x = io->input[0], .w = io->param[0], .dz = io->saved,
+                      .dx = io->d_input[0], .dw = io->d_param[0], .scratch = io->scratch, .filter_scratch = io->filter_scratch,
+                      .zeros = io->zeros};
     return ops_conv2d_backward(list, io->ctx, name, &s->depthwise, &io->d_end, &d, io->batch, err);
 }
 
@@ -304,6 +284,7 @@ const layer_class separable_conv2d_class = {
     .samples = samples,
     .build = build,
     .formula = formula,
+    .needs = needs,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

@@ -10,27 +10,23 @@ typedef struct state {
     int data_format;
 } state;
 
-static const char *const formats[] = {"channels_last", NULL};
-
 static const option options[] = {
     {.name = "rate", .kind = OPTION_FLOAT, .offset = offsetof(state, rate), .least = 0, .most = 1},
     {.name = "seed", .kind = OPTION_SEED, .offset = offsetof(state, seed), .standard = "null"},
-    {.name = "data_format", .kind = OPTION_CHOICE, .offset = offsetof(state, data_format),
-     .standard = "\"channels_last\"", .choices = formats, .hidden = true},
+    OPTION_DATA_FORMAT(state),
     {0},
 };
 
-static size_t scratch(const layer *l, const convoy_context *ctx, int batch)
+static void needs(const layer *l, const convoy_context *ctx, int batch, const epilogue_pool *pool, layer_needs *out)
 {
-    (void)ctx;
-    return (size_t)l->output.dim[2] * (size_t)batch;
+    (void)ctx, (void)pool;
+    out->forward_scratch = out->backward_scratch = (size_t)l->output.dim[2] * (size_t)batch;
 }
 
 static convoy_status build(layer *l, convoy_error *err)
 {
     TRY(layer_takes_images(l, err));
     l->output = l->input[0];
-    l->forward_scratch = l->backward_scratch = scratch;
     return CONVOY_OK;
 }
 
@@ -92,6 +88,7 @@ const layer_class spatial_dropout2d_class = {
     .alias_in_inference = true,
     .samples = samples,
     .build = build,
+    .needs = needs,
     .forward = forward,
     .backward = backward,
     .reference_forward = reference_forward,

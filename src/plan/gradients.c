@@ -55,7 +55,7 @@ static void choose_way(plan *p, size_t i, int k)
     }
     /* What is passed on has several readers: nobody may change it. */
     bool only_read = from->writer_count == 1 && from->node->layer->keeps_d_output && from->end.act == NULL;
-    if (n->node->layer->passes_gradient && (sums || only_read))
+    if (layer_find_part(n->node->layer).part == EPILOGUE_ADD && (sums || only_read))
         n->way[k] = GRADIENT_PASSED;
     else if (sums)
         n->way[k] = GRADIENT_HELD;

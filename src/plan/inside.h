@@ -35,6 +35,7 @@ typedef struct plan_node {
     size_t uses;          /* inputs of nodes, and outputs of the model, that are this node's output */
     bool is_alias;        /* no launches, forward or backward, but for the slope where it is a joined activation */
     epilogue_part joined; /* what it is of the epilogue behind one of its inputs: that one's launches do its forward pass; 0: nothing */
+    layer_needs needs;    /* with the kernels that were chosen */
     bool needs_gradient;  /* it, or something before it, has trainable parameters */
     bool backward;        /* its backward pass is run: the gradient is needed, and the loss depends on it */
     gradient_way way[LAYER_MAX_INPUTS];

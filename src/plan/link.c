@@ -28,12 +28,6 @@ static size_t later_input(const model_node *node)
     return (size_t)node->input[node->input_count == 2 && node->input[1] > node->input[0]];
 }
 
-/* The part of an epilogue that a layer can be; 0: none. */
-static epilogue_part part_of(const layer *l)
-{
-    return l->passes_gradient ? EPILOGUE_ADD : l->is_activation ? EPILOGUE_ACTIVATION : l->class->pooling ? EPILOGUE_POOL : 0;
-}
-
 /* Nobody else reads the output of node i, nor what it is an alias of. */
 static bool is_read_once(const plan *p, size_t i)
 {
@@ -51,15 +45,13 @@ static bool can_add(const plan *p, size_t i, const plan_node *root)
 }
 
 /* What is pooled is not kept: so nothing may be needed of it on the way back but its slope, which the pooling takes from the maxima. */
-static bool can_pool(const plan *p, size_t i, plan_node *root)
+static bool can_pool(const plan *p, const layer *l, const layer_part *it, const plan_node *root)
 {
-    const layer *l = p->model->nodes[i].layer, *from = root->node->layer;
+    const layer *from = root->node->layer;
     bool takes_slope = activation_fuses(root->end.act) && (l->d_takes & EPILOGUE_SLOPE);
     bool is_done_with = !p->options.training || !root->needs_gradient || (root->end.act ? takes_slope : from->keeps_d_output);
-    if (!is_done_with || (root->parts & EPILOGUE_ADD) || !shape_equal(&l->input[0], &from->output) || !l->class->pooling(l, &root->pool))
-        return false;
-    root->pool.keeps_places = p->options.training;
-    return from->class->pools(from, p->ctx, p->options.batch, &root->pool);
+    return is_done_with && !(root->parts & EPILOGUE_ADD) && shape_equal(&l->input[0], &from->output) &&
+           from->class->pools(from, &root->needs, p->options.batch, &it->pool);
 }
 
 /* Node i becomes a part of the epilogue behind its input, the last one that is computed, where that one takes such a part, nobody else
@@ -67,24 +59,28 @@ static bool can_pool(const plan *p, size_t i, plan_node *root)
 static epilogue_part join(plan *p, size_t i)
 {
     const model_node *node = &p->model->nodes[i];
-    epilogue_part part = part_of(node->layer);
-    if (p->options.keep_outputs || part == 0)
+    layer_part it = layer_find_part(node->layer);
+    if (p->options.keep_outputs || it.part == 0)
         return 0;
     size_t from = later_input(node);
     plan_node *root = &p->nodes[p->nodes[from].root];
-    if (!(root->node->layer->takes & part) || root->parts >= (int)part || !is_read_once(p, from) ||
-        (part == EPILOGUE_ADD && !can_add(p, i, root)) || (part == EPILOGUE_POOL && !can_pool(p, i, root)))
+    it.pool.keeps_places = p->options.training;
+    if (!(root->node->layer->takes & it.part) || root->parts >= (int)it.part || !is_read_once(p, from) ||
+        (it.part == EPILOGUE_ADD && !can_add(p, i, root)) || (it.part == EPILOGUE_POOL && !can_pool(p, node->layer, &it, root)))
         return 0;
-    if (part == EPILOGUE_ADD)
+    if (it.part == EPILOGUE_ADD) {
         root->addend = (size_t)node->input[from == (size_t)node->input[0]];
-    else if (part == EPILOGUE_ACTIVATION)
+    } else if (it.part == EPILOGUE_ACTIVATION) {
         root->act = i;
-    else
+        root->end.act = it.act;
+    } else {
         root->pooler = i;
-    root->end.act = part == EPILOGUE_ACTIVATION ? node->layer->is_activation : root->end.act;
-    root->end.pool = part == EPILOGUE_POOL ? &root->pool : NULL;
-    root->parts |= (int)part;
-    return part;
+        root->pool = it.pool;
+        root->end.pool = &root->pool;
+        root->needs = layer_find_needs(root->node->layer, p->ctx, p->options.batch, &root->pool);
+    }
+    root->parts |= (int)it.part;
+    return it.part;
 }
 
 /* ---- the graph ---- */
@@ -101,6 +97,7 @@ static convoy_status link_node(plan *p, size_t i, convoy_error *err)
     n->node = &p->model->nodes[i];
     const layer *l = n->node->layer;
     bool leaves = leaves_activation(p, i);
+    n->needs = layer_find_needs(l, p->ctx, p->options.batch, NULL);
     n->is_alias = (leaves && l->is_only_activation) || is_class_alias(p, n->node);
     n->joined = n->is_alias ? 0 : join(p, i);
     n->is_alias |= n->joined == EPILOGUE_ACTIVATION;

@@ -49,9 +49,8 @@ static void want_forward(plan *p, size_t i)
         want(p, i, T_SAVED, saved * sizeof(float), made, back);
     if (saved && p->options.training && l->class->update)
         prolong(p, i, T_SAVED, 2 * end + 1);
-    bool keeps = !p->options.training && l->keeps_scratch && l->keeps_scratch(l, p->ctx, batch);
-    if (l->forward_scratch)
-        want(p, i, T_FORWARD_SCRATCH, l->forward_scratch(l, p->ctx, batch) * sizeof(float), keeps ? 0 : now, keeps ? end : now);
+    bool keeps = !p->options.training && n->needs.keeps_scratch;
+    want(p, i, T_FORWARD_SCRATCH, n->needs.forward_scratch * sizeof(float), keeps ? 0 : now, keeps ? end : now);
 }
 
 /* The gradient of input k of node i. That of an output lives from the moment of its first writer, which is its last reader or the
@@ -83,19 +82,6 @@ static void want_output_gradient(plan *p, size_t i)
         want(p, i, T_D_OUTPUT, output_bytes(p, i), end, 2 * end - (int)i);
 }
 
-static void want_scratch(plan *p, size_t i, int now)
-{
-    const plan_node *n = &p->nodes[i];
-    const layer *l = n->node->layer;
-    int batch = p->options.batch;
-    size_t backward = l->backward_scratch ? l->backward_scratch(l, p->ctx, batch) : 0;
-    size_t filter = l->filter_scratch ? l->filter_scratch(l, p->ctx, batch) : 0;
-    if (n->end.pool)
-        l->class->pooled_scratch(l, p->ctx, batch, &n->pool, &backward, &filter);
-    want(p, i, T_BACKWARD_SCRATCH, backward * sizeof(float), now, now);
-    want(p, i, T_FILTER_SCRATCH, filter * sizeof(float), now, now);
-}
-
 static void want_backward(plan *p, size_t i)
 {
     const plan_node *n = &p->nodes[i];
@@ -105,7 +91,8 @@ static void want_backward(plan *p, size_t i)
         prolong(p, i, T_OUTPUT, 2 * (int)p->count - (int)n->act);
     if (!n->backward)
         return;
-    want_scratch(p, i, now);
+    want(p, i, T_BACKWARD_SCRATCH, n->needs.backward_scratch * sizeof(float), now, now);
+    want(p, i, T_FILTER_SCRATCH, n->needs.filter_scratch * sizeof(float), now, now);
     for (int k = 0; k < n->node->input_count; k++)
         want_d_input(p, i, k);
     for (int k = 0; n->adds_params && k < l->param_count; k++)

@@ -80,10 +80,10 @@ static rt_buffer *d_input_of(const plan *p, size_t i, int k)
 
 static layer_io io_of(const plan *p, size_t i, bool backward)
 {
-    const plan_node *n = &p->nodes[i];
+    plan_node *n = &p->nodes[i];
     layer_io io = {.ctx = p->ctx, .batch = p->options.batch, .training = p->options.training,
                    .seed = p->options.seed, .stream = (uint32_t)i, .output = output_of(p, i),
-                   .saved = n->tensor[T_SAVED], .zeros = p->zeros, .weights_stay = !p->options.training,
+                   .saved = n->tensor[T_SAVED], .zeros = p->zeros, .needs = &n->needs, .weights_stay = !p->options.training,
                    .scratch = n->tensor[backward ? T_BACKWARD_SCRATCH : T_FORWARD_SCRATCH],
                    .filter_scratch = n->tensor[T_FILTER_SCRATCH]};
     for (int k = 0; k < n->node->input_count; k++) {

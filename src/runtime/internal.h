@@ -40,6 +40,7 @@ struct convoy_context {
     unsigned persistent_groups; /* work-groups of a persistent kernel (rt_list_fuse); 0: launches are not fused */
     bool trying;               /* programs are built to be tried, not kept: see rt_try_begin */
     rt_records records[RECORDS_SOURCES];
+    unsigned long record_changes;
     unsigned vector_width;
     size_t alignment, max_local; /* bytes, work-items */
     rt_program *programs;

@@ -190,11 +190,14 @@ bool rt_record_choose(const convoy_context *ctx, const char *key, const char *ge
 
 convoy_status rt_record_set(convoy_context *ctx, const char *key, const char *value, convoy_error *err)
 {
+    ctx->record_changes++;
     if (value != NULL)
         return records_put(&ctx->records[RECORDS_OWN], key, value, 0.0, false, err);
     records_remove(&ctx->records[RECORDS_OWN], key);
     return CONVOY_OK;
 }
+
+unsigned long rt_record_changes(const convoy_context *ctx) { return ctx->record_changes; }
 
 convoy_status rt_record_learn(convoy_context *ctx, const char *key, const char *value, double microseconds,
                               convoy_error *err)

@@ -49,6 +49,7 @@ typedef bool rt_record_taker(void *user, const char *value);
 bool rt_record_choose(const convoy_context *ctx, const char *key, const char *general, rt_record_taker *take, void *user);
 /* Sets, or with a NULL value forgets, a record in this context; nothing is written to disk. */
 convoy_status rt_record_set(convoy_context *ctx, const char *key, const char *value, convoy_error *err);
+unsigned long rt_record_changes(const convoy_context *ctx); /* calls of it, so far */
 
 /* What the tuner finds out joins the user's records; rt_records_save writes it. */
 convoy_status rt_record_learn(convoy_context *ctx, const char *key, const char *value, double microseconds,

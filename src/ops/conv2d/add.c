@@ -49,21 +49,37 @@ static bool retreat(convoy_context *ctx, const conv_job *job, const convoy_error
     return true;
 }
 
+/* What was chosen for the job, or what another layer's retreat from that has left. */
+static conv_choice *choice_for(const convoy_context *ctx, const conv_job *job, conv_kernels *kernels)
+{
+    conv_pass pass = job->problem.pass;
+    conv_kernels now;
+    if (kernels->records[pass] == rt_record_changes(ctx))
+        return &kernels->choice[pass];
+    ops_conv2d_choose(ctx, pass, job->problem.shape, job->problem.batch, &now);
+    kernels->records[pass] = now.records[pass];
+    if (job->end.pool == NULL && has_scratch(ctx, job, &now.choice[pass]))
+        kernels->choice[pass] = now.choice[pass];
+    return &kernels->choice[pass];
+}
+
 convoy_status conv_add(rt_list *list, convoy_context *ctx, conv_job job, convoy_error *err)
 {
     char text[160];
-    conv_choice choice;
+    conv_kernels own, *kernels = job.buffers->kernels;
     convoy_error failure = {0}; /* of an attempt: the caller's is only written if the last one fails */
     size_t before = rt_list_length(list);
-    conv_choose(ctx, &job.problem, &choice);
+    if (kernels == NULL)
+        ops_conv2d_choose(ctx, job.problem.pass, job.problem.shape, job.problem.batch, kernels = &own);
+    conv_choice *choice = choice_for(ctx, &job, kernels);
     do {
         rt_list_cut(list, before);
-        conv_choice_text(&choice, text, sizeof text);
-        job.params = choice.params;
+        conv_choice_text(choice, text, sizeof text);
+        job.params = choice->params;
         job.variant_text = text;
-        if (choice.variant->add(list, ctx, &job, &failure) == CONVOY_OK)
+        if (choice->variant->add(list, ctx, &job, &failure) == CONVOY_OK)
             return CONVOY_OK;
-    } while (retreat(ctx, &job, &failure, &choice));
+    } while (retreat(ctx, &job, &failure, choice));
     rt_list_cut(list, before);
     if (err)
         *err = failure;

@@ -143,30 +143,24 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
     return in_place ? ops_conv2d_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err) : CONVOY_OK;
 }
 
-static conv_choice choice_for(const convoy_context *ctx, const conv_problem *problem)
-{
-    conv_choice choice;
-    conv_choose(ctx, problem, &choice);
-    return choice;
-}
-
-size_t ops_conv2d_scratch(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch)
+void ops_conv2d_choose(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch, conv_kernels *out)
 {
     conv_problem problem = {pass, s, batch};
-    conv_choice choice = choice_for(ctx, &problem);
-    return choice.variant->scratch ? choice.variant->scratch(ctx, &problem, choice.params) : 0;
+    conv_choice *choice = &out->choice[pass];
+    conv_choose(ctx, &problem, choice);
+    out->scratch[pass] = choice->variant->scratch ? choice->variant->scratch(ctx, &problem, choice->params) : 0;
+    out->records[pass] = rt_record_changes(ctx);
 }
 
-bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const epilogue_pool *pool)
+bool ops_conv2d_pools(const conv_kernels *kernels, const conv_shape *s, int batch, const epilogue_pool *pool)
 {
-    conv_problem problem = {CONV_FORWARD, s, batch};
-    conv_choice choice = choice_for(ctx, &problem);
-    return choice.variant->pools && choice.variant->pools(&problem, choice.params, pool);
+    const conv_choice *choice = &kernels->choice[CONV_FORWARD];
+    return choice->variant->pools && choice->variant->pools(&(conv_problem){CONV_FORWARD, s, batch}, choice->params, pool);
 }
 
-bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch)
+bool ops_conv2d_scratch_of_weights(const conv_kernels *kernels)
 {
-    return choice_for(ctx, &(conv_problem){CONV_FORWARD, s, batch}).variant->scratch_of_weights;
+    return kernels->choice[CONV_FORWARD].variant->scratch_of_weights;
 }
 
 size_t ops_conv2d_zeros(const conv_shape *s)

@@ -23,10 +23,30 @@ typedef struct conv_shape {
  * smaller half leads; `valid`: out = (n-k)/s + 1, negative or 0 when the kernel does not fit. k is the dilated kernel. */
 void ops_window(int n, int k, int s, bool same, int *out, int *pad);
 
+/* A row of variant.h with its parameters. */
+enum { CONV_MAX_PARAMS = 6 };
+typedef struct conv_choice {
+    const struct conv_variant *variant;
+    int params[CONV_MAX_PARAMS];
+} conv_choice;
+
+/* What is chosen for a convolution in batches of one size on one device, by pass, and the floats of scratch that it takes. */
+typedef struct conv_kernels {
+    conv_choice choice[CONV_PASSES];
+    size_t scratch[CONV_PASSES];
+    unsigned long records[CONV_PASSES]; /* rt_record_changes, when it was chosen */
+} conv_kernels;
+void ops_conv2d_choose(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch, conv_kernels *out);
+/* May ops_conv2d_forward be given this pool? */
+bool ops_conv2d_pools(const conv_kernels *kernels, const conv_shape *s, int batch, const epilogue_pool *pool);
+/* Does the scratch of CONV_FORWARD follow from the weights alone, so that it may be kept: conv_buffers.weights_stay? */
+bool ops_conv2d_scratch_of_weights(const conv_kernels *kernels);
+
 typedef struct conv_buffers {
     const rt_buffer *x, *w, *bias, *y;       /* forward */
     const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
-    const rt_buffer *scratch;                /* ops_conv2d_scratch floats, of CONV_FORWARD or CONV_BACKWARD_DATA */
+    conv_kernels *kernels;                   /* of ops_conv2d_choose; changed where one turns out not to run. NULL: chosen now */
+    const rt_buffer *scratch;                /* what they say, of CONV_FORWARD or CONV_BACKWARD_DATA */
     const rt_buffer *filter_scratch;         /* backward: of CONV_BACKWARD_FILTER */
     const rt_buffer *zeros;                  /* ops_conv2d_zeros floats */
     bool weights_stay;                       /* forward: the scratch is kept from play to play, and so are the weights */
@@ -45,12 +65,6 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
 convoy_status ops_conv2d_pass(rt_list *list, convoy_context *ctx, conv_pass pass, const char *layer, const char *role,
                               const conv_shape *s, const epilogue *end, const conv_buffers *b, int batch, convoy_error *err);
 
-/* May ops_conv2d_forward be given this pool? */
-bool ops_conv2d_pools(const convoy_context *ctx, const conv_shape *s, int batch, const epilogue_pool *pool);
-
-size_t ops_conv2d_scratch(const convoy_context *ctx, conv_pass pass, const conv_shape *s, int batch);
-/* Does that of CONV_FORWARD follow from the weights alone, so that it may be kept: conv_buffers.weights_stay? */
-bool ops_conv2d_scratch_of_weights(const convoy_context *ctx, const conv_shape *s, int batch);
 size_t ops_conv2d_zeros(const conv_shape *s);
 
 /* ---- the specification ---- */

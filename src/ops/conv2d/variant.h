@@ -5,7 +5,7 @@
 
 #include "ops/conv2d/conv2d.h"
 
-enum { CONV_MAX_PARAMS = 6, CONV_MAX_VALUES = 12 };
+enum { CONV_MAX_VALUES = 12 };
 
 /* A tuning parameter: a macro of the kernel, or a number that only the launch needs. */
 typedef struct conv_param {
@@ -57,12 +57,6 @@ typedef struct conv_variant {
 /* Row i of all, in the order of preference; NULL past the end. */
 const conv_variant *conv_variant_at(size_t i);
 
-/* A variant with its parameters. */
-typedef struct conv_choice {
-    const conv_variant *variant;
-    int params[CONV_MAX_PARAMS];
-} conv_choice;
-
 /* What the dispatcher takes: the device's record for the problem where there is one that fits (see rt_record_choose: where this
  * batch size has none, that of the nearest), else the first row of the device's family that fits with its defaults. */
 void conv_choose(const convoy_context *ctx, const conv_problem *p, conv_choice *out);
@@ -73,9 +67,9 @@ bool conv_choice_fits(const convoy_context *ctx, const conv_problem *p, const co
 /* A variant with its defaults; false when they do not fit. */
 bool conv_choice_defaults(const convoy_context *ctx, const conv_problem *p, const conv_variant *v, conv_choice *out);
 
-/* Appends what conv_choose takes; the job's params and variant_text are filled in. Where that fails because the kernel does not build
- * or needs more than the device has, takes the variant's next smaller parameters, in the end the plain one: the user is told, and for this
- * context it is then the problem's record. A failure leaves the list as it was. */
+/* Appends what the job's kernels say, or conv_choose; the job's params and variant_text are filled in. Where that fails because the
+ * kernel does not build or needs more than the device has, takes the variant's next smaller parameters, in the end the plain one: the user
+ * is told, the job's kernels say so, and for this context it is then the problem's record. A failure leaves the list as it was. */
 convoy_status conv_add(rt_list *list, convoy_context *ctx, conv_job job, convoy_error *err);
 
 /* "conv2d forward 15x15x32 3x3x64 stride 1x1 dilation 1x1 pad 0x0 out 13x13 batch 64": the key of a record. */
