@@ -239,6 +239,40 @@ static void test_events_that_tell_nothing(void **state)
     convoy_model_destroy(m);
 }
 
+/* Nothing is built or run for a described GPU; on the device itself the plan is what is run. */
+static void test_plan(void **state)
+{
+    (void)state;
+    convoy_error err = {0};
+    convoy_bench_choices c;
+    convoy_context *described = NULL;
+    convoy_model *m = small_model();
+    convoy_bench_options options = {.batch_size = BATCH};
+    must(convoy_bench_plan(ctx, m, &options, &c, &err), &err);
+    assert_int_equal(c.batch_size, BATCH);
+    assert_string_equal(c.launches[0].label, "gather");
+    assert_string_equal(c.launches[c.launch_count - 1].source, "adam");
+    assert_true(c.launches[0].global[0] > 0);
+    convoy_bench_plan_clear(&c);
+    assert_null(c.launches);
+    for (size_t i = 0; convoy_described_gpu(i) != NULL; i++) {
+        must(convoy_context_create(&(convoy_context_options){.as = convoy_described_gpu(i), .gemm = "builtin"}, &described, &err), &err);
+        assert_string_equal(rt_variant(described), "tile");
+        must(convoy_bench_plan(described, m, &options, &c, &err), &err);
+        for (size_t l = 0; l < c.launch_count; l++)
+            if (strstr(c.launches[l].kernel, "_tile") != NULL)
+                assert_non_null(strstr(c.launches[l].options, "-DTILE_M="));
+        assert_int_equal(convoy_context_counters(described).builds + convoy_context_counters(described).cache_hits, 0);
+        convoy_bench_plan_clear(&c);
+        convoy_bench_result r;
+        refused(convoy_bench_training(described, m, &options, &r, &err), CONVOY_ERROR_DEVICE, &err, "is only described here");
+        convoy_context_destroy(described);
+    }
+    refused(convoy_context_create(&(convoy_context_options){.as = "z80"}, &described, &err), CONVOY_ERROR_ARGUMENT, &err,
+            "'z80' is not known; known: skl, ");
+    convoy_model_destroy(m);
+}
+
 static int stop_at(void *user, const char *what, int done, int total)
 {
     (void)done;
@@ -350,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_peak),
         cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_plan),
         cmocka_unit_test(test_events_that_tell_nothing),
         cmocka_unit_test(test_interruptions_leave_nothing),
         cmocka_unit_test(test_errors),

@@ -107,6 +107,42 @@ static void test_table(void **state)
     }
 }
 
+/* A GPU has work-groups whose size the kernel wants; the same on every machine. */
+static void test_as(void **state)
+{
+    (void)state;
+    json_error_t where;
+    size_t i, tiles = 0;
+    json_t *row;
+    shell("convoy bench cifar10 --batch-size 16 --as gfx906");
+    expect_success();
+    expect_text(last.err, "AMD Radeon VII (gpu, 60 compute units; described)");
+    expect_text(last.out, "AMD Radeon VII (described; nothing ran)\n");
+    expect_text(last.out, "\nconv2d forward  ");
+    expect_text(last.out, " tile TILE_M=");
+    expect_no_text(last.out, "GFLOP/s");
+    shell("convoy bench cifar10 --batch-size 16 --as gfx906 --gemm builtin --json -q");
+    expect_success();
+    json_t *all = json_loads(last.out, 0, &where);
+    assert_non_null(all);
+    assert_string_equal(json_string_value(json_object_get(all, "as")), "gfx906");
+    json_array_foreach(json_object_get(all, "launches"), i, row)
+    {
+        const char *kernel = json_string_value(json_object_get(row, "kernel"));
+        const char *options = json_string_value(json_object_get(row, "options"));
+        json_int_t items = json_integer_value(json_array_get(json_object_get(row, "local"), 0)), m, n, p, q;
+        if (strstr(kernel, "_tile") == NULL)
+            continue;
+        const char *blocks = strstr(options, "-DTILE_M=");
+        assert_non_null(blocks);
+        assert_int_equal(sscanf(blocks, "-DTILE_M=%lld -DTILE_N=%lld -DTILE_K=%*d -DWORK_M=%lld -DWORK_N=%lld", &m, &n, &p, &q), 4);
+        assert_int_equal(items, m / p * (n / q));
+        tiles++;
+    }
+    assert_int_equal(tiles, 14); /* three convolutions, the first without a data gradient, and two dense layers */
+    json_decref(all);
+}
+
 static void test_wrong_usage(void **state)
 {
     (void)state;
@@ -119,6 +155,9 @@ static void test_wrong_usage(void **state)
         {"bench --repeats x", "--repeats 'x': expected", 2},
         {"bench --batch-size 0", "--batch-size '0': expected", 2},
         {"bench --step 3", "unknown option '--step'; did you mean '--steps'?", 2},
+        {"bench --as gfx9060", "described GPU 'gfx9060' is not known; known: skl, tgllp, dg2, pvc, gfx906,", 2},
+        {"bench --as skl --csv", "--as measures nothing", 2},
+        {"bench --as skl --steps 3", "--as measures nothing", 2},
         {"bench --json --csv", "--json and --csv exclude each other", 2},
         {"bench -d 'no such device'", "no such device", 2},
         {"bench nothing.json", "'nothing.json': no such file", 1},
@@ -134,7 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_csv),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_table), cmocka_unit_test(test_as),
         cmocka_unit_test(test_wrong_usage),
     };
     return cmocka_run_group_tests_name("cli_bench", tests, make_folder, remove_folder);

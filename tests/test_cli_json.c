@@ -175,6 +175,14 @@ static void test_bench(void **state)
     expect_page("bench");
 }
 
+static void test_bench_as(void **state)
+{
+    (void)state;
+    shell("convoy bench w.json --batch-size 4 --as dg2 --json");
+    expect_success();
+    expect_page("bench --as");
+}
+
 static void test_tune(void **state)
 {
     (void)state;
@@ -320,7 +328,7 @@ static void test_report(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_devices), cmocka_unit_test(test_check), cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_devices), cmocka_unit_test(test_check), cmocka_unit_test(test_bench), cmocka_unit_test(test_bench_as),
         cmocka_unit_test(test_tune),    cmocka_unit_test(test_train), cmocka_unit_test(test_fetch),
 #ifdef HAVE_KERAS_FILES
         cmocka_unit_test(test_evaluate),

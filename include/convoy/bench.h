@@ -98,6 +98,33 @@ static inline convoy_status convoy_bench_training(convoy_context *ctx, convoy_mo
 }
 void convoy_bench_clear(convoy_bench_result *result);
 
+/* A launch of a training step as it was chosen for a device. */
+typedef struct convoy_bench_choice {
+    char label[160], kernel[64], variant[160]; /* as convoy_bench_launch has them */
+    char source[64];                           /* the file in cl/ without its ending; "clblast" for a matrix product of CLBlast's */
+    char options[1024];                        /* that it is compiled with: -DNAME=VALUE ... */
+    size_t global[3], local[3];                /* work-items in all and of a work-group; 0 past the last dimension, and where the driver
+                                                * chooses the group */
+} convoy_bench_choice;
+
+typedef struct convoy_bench_choices {
+    int batch_size;
+    convoy_bench_choice *launches; /* in their order */
+    size_t launch_count;
+    size_t planned_bytes;          /* as convoy_bench_result has it */
+} convoy_bench_choices;
+
+convoy_status convoy_bench_plan_sized(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                      size_t options_size, convoy_bench_choices *out, convoy_error *err);
+/* What convoy_bench would time, without running any of it: of the options only the batch size counts. On a context that was described as
+ * another device (convoy_context_options.as) it is what would be chosen there. Free the result with convoy_bench_plan_clear. */
+static inline convoy_status convoy_bench_plan(convoy_context *ctx, convoy_model *model, const convoy_bench_options *options,
+                                              convoy_bench_choices *out, convoy_error *err)
+{
+    return convoy_bench_plan_sized(ctx, model, options, sizeof *options, out, err);
+}
+void convoy_bench_plan_clear(convoy_bench_choices *choices);
+
 #ifdef __cplusplus
 }
 #endif

@@ -63,6 +63,9 @@ typedef struct convoy_context_options {
      * seconds, or a quarter of this, is told. */
     double timeout;
     bool quiet;              /* on_message gets warnings only, not that kernels are being built or how a split is made */
+    /* One of convoy_described_gpu: everything is chosen as for this GPU, whose description takes the place of the device's. Nothing is
+     * built, and nothing can run: it is for convoy_bench_plan. NULL: the device itself. */
+    const char *as;
 } convoy_context_options;
 
 convoy_status convoy_context_create_sized(const convoy_context_options *options, size_t options_size, convoy_context **out,
@@ -74,6 +77,9 @@ static inline convoy_status convoy_context_create(const convoy_context_options *
     return convoy_context_create_sized(options, sizeof *options, out, err);
 }
 void convoy_context_destroy(convoy_context *ctx);
+
+/* The GPUs that convoy_context_options.as knows, by the names that compilers have for them ("gfx1030"); NULL past the end. */
+const char *convoy_described_gpu(size_t i);
 
 /* The device behind a context; lives as long as the context. */
 const convoy_device_info *convoy_context_device(const convoy_context *ctx);

@@ -80,7 +80,7 @@ static const char *skip_spaces(const char *text)
 }
 
 /* The variant, which says more than the kernel's name does, where there was a choice. */
-static const char *kernel_text(const convoy_bench_launch *l) { return *l->variant ? l->variant : l->kernel; }
+static const char *kernel_text(const char *variant, const char *kernel) { return *variant ? variant : kernel; }
 
 /* ---- rows ---- */
 
@@ -93,19 +93,28 @@ static int at_most(size_t n, int most)
     return n < (size_t)most ? (int)n : most;
 }
 
+static void widen(widths *w, const char *label, const char *kernel)
+{
+    int l = at_most(strlen(label), MOST_LABEL), k = at_most(strlen(kernel), COLUMNS);
+    w->label = l > w->label ? l : w->label;
+    w->kernel = k > w->kernel ? k : w->kernel;
+}
+
+/* Leaves room for so many numbers. */
+static void limit(widths *w, int numbers)
+{
+    int left = COLUMNS - 2 - w->label;
+    for (int i = 0; i < numbers; i++)
+        left -= number_widths[i] + 1;
+    w->kernel = at_most((size_t)w->kernel, left);
+}
+
 static widths widths_of(const convoy_bench_result *r)
 {
     widths w = {6, 6};
-    for (size_t i = 0; i < r->launch_count; i++) {
-        int label = at_most(strlen(r->launches[i].label), MOST_LABEL);
-        int wide = at_most(strlen(kernel_text(&r->launches[i])), COLUMNS);
-        w.label = label > w.label ? label : w.label;
-        w.kernel = wide > w.kernel ? wide : w.kernel;
-    }
-    int left = COLUMNS - 2 - w.label;
-    for (int i = 0; i < NUMBERS; i++)
-        left -= number_widths[i] + 1;
-    w.kernel = at_most((size_t)w.kernel, left);
+    for (size_t i = 0; i < r->launch_count; i++)
+        widen(&w, r->launches[i].label, kernel_text(r->launches[i].variant, r->launches[i].kernel));
+    limit(&w, NUMBERS);
     return w;
 }
 
@@ -129,7 +138,7 @@ static void print_row(const widths *w, const char *label, const char *kernel, co
 static void print_launch(const widths *w, const convoy_bench_launch *l)
 {
     char cells[5][32];
-    print_row(w, l->label, kernel_text(l),
+    print_row(w, l->label, kernel_text(l->variant, l->kernel),
               (const char *const[]){number(l->microseconds, cells[0]), percent(l->share, cells[1]),
                                     count(l->gflops, cells[2]), count(l->gbytes_per_second, cells[3]),
                                     l->gflops > 0 ? percent(l->peak_share, cells[4]) : "-"});
@@ -179,4 +188,35 @@ void bench_table_print(const convoy_context *ctx, const char *model, const convo
     print_rate("training", &r->training, r->repeats, (size_t)r->steps * (size_t)r->batch_size);
     print_rate("prediction", &r->prediction, r->repeats, r->prediction_images);
     print_memory(r);
+}
+
+/* ---- what would be chosen ---- */
+
+static void print_choice(const widths *w, const convoy_bench_choice *c)
+{
+    char cells[2][32];
+    double groups = 1, items = 1;
+    for (int d = 0; d < 3 && c->global[d] > 0; d++) {
+        groups *= c->local[d] > 0 ? (double)(c->global[d] / c->local[d]) : (double)c->global[d];
+        items *= c->local[d] > 0 ? (double)c->local[d] : 1;
+    }
+    bool known = c->local[0] > 0; /* else the driver chooses, or it is no kernel of ours */
+    print_row(w, c->label, kernel_text(c->variant, c->kernel),
+              (const char *const[]){known ? whole(groups, cells[0]) : "-", known ? whole(items, cells[1]) : "-", NULL});
+}
+
+void bench_table_print_choices(const convoy_context *ctx, const char *model, const convoy_bench_choices *c)
+{
+    static const char heading[] = "variant or kernel";
+    char planned[32];
+    widths w = {6, (int)strlen(heading)};
+    printf("%-14s %.80s (described; nothing ran)\n", "device", convoy_context_device(ctx)->name);
+    printf("%-14s %.60s, batch size %d\n\n", "model", model, c->batch_size);
+    for (size_t i = 0; i < c->launch_count; i++)
+        widen(&w, c->launches[i].label, kernel_text(c->launches[i].variant, c->launches[i].kernel));
+    limit(&w, 2);
+    print_row(&w, "launch", heading, (const char *const[]){"groups", "items", NULL});
+    for (size_t i = 0; i < c->launch_count; i++)
+        print_choice(&w, &c->launches[i]);
+    printf("\n%-14s %10s in training, planned\n", "device memory", bytes(c->planned_bytes, planned));
 }

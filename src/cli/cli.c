@@ -199,6 +199,7 @@ int cli_open_device(const cli_device *device, bool quiet, convoy_context **out)
                                       .gemm = device->gemm,
                                       .variant = device->variant,
                                       .quiet = quiet,
+                                      .as = device->as,
                                       .tuning = device->tuning,
                                       .vector_width = device->vector_width ? (unsigned)atoi(device->vector_width) : 0};
     if (convoy_context_create(&options, out, &err) != CONVOY_OK)

@@ -62,6 +62,7 @@ const char *cli_data_help(void);
 const char *cli_optimizer_help(void);
 const char *cli_loss_help(void);
 const char *cli_metric_help(void);
+const char *cli_described_help(void);
 const char *cli_models(void);
 const char *cli_data(void);
 
@@ -69,6 +70,7 @@ const char *cli_data(void);
 
 typedef struct cli_device {
     const char *device, *gemm, *variant, *vector_width, *tuning;
+    const char *as; /* convoy_context_options.as; no option of all commands */
 } cli_device;
 
 extern const char *const cli_gemms[], *const cli_variants[], *const cli_vector_widths[], *const cli_tunings[];

@@ -8,6 +8,7 @@
 typedef struct benchmark {
     cli_device device;
     const char *model_name; /* as it was given */
+    const char *as;         /* the described GPU, NULL: the device itself */
     convoy_bench_options how;
     bool json, csv, quiet;
     char part[64]; /* of the work, told last */
@@ -76,6 +77,30 @@ static int print_json(const benchmark *b, const convoy_bench_result *r)
         (json_int_t)r->least_bytes));
 }
 
+static json_t *size_json(const size_t size[3])
+{
+    json_t *all = json_array();
+    for (int d = 0; d < 3 && size[d] > 0; d++)
+        json_array_append_new(all, json_integer((json_int_t)size[d]));
+    return all;
+}
+
+static json_t *choice_json(const convoy_bench_choice *c)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "label", c->label, "kernel", c->kernel, "variant", c->variant, "source",
+                     c->source, "options", c->options, "global", size_json(c->global), "local", size_json(c->local));
+}
+
+static int print_choices_json(const benchmark *b, const convoy_bench_choices *c)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < c->launch_count; i++)
+        json_array_append_new(rows, choice_json(&c->launches[i]));
+    return cli_print_json(json_pack("{s:s, s:s, s:s, s:i, s:o, s:I}", "as", b->as, "device", convoy_context_device(b->ctx)->name,
+                                    "model", b->model_name, "batch_size", c->batch_size, "launches", rows, "planned_bytes",
+                                    (json_int_t)c->planned_bytes));
+}
+
 /* ---- CSV ---- */
 
 /* A field as RFC 4180 has it, with the comma that follows it: quoted where it must be. */
@@ -117,6 +142,21 @@ static int print_result(const benchmark *b, const convoy_bench_result *r)
     return CLI_DONE;
 }
 
+static int plan(benchmark *b)
+{
+    convoy_error err = {0};
+    convoy_bench_choices choices;
+    int code = CLI_DONE;
+    if (convoy_bench_plan(b->ctx, b->model, &b->how, &choices, &err) != CONVOY_OK)
+        return cli_report(&err);
+    if (b->json)
+        code = print_choices_json(b, &choices);
+    else
+        bench_table_print_choices(b->ctx, b->model_name, &choices);
+    convoy_bench_plan_clear(&choices);
+    return code;
+}
+
 static int run(benchmark *b)
 {
     convoy_error err = {0};
@@ -127,9 +167,12 @@ static int run(benchmark *b)
         return code;
     if (!has_weights && convoy_model_initialize(b->model, 1, &err) != CONVOY_OK)
         return cli_report(&err);
+    b->device.as = b->as;
     code = cli_open_device(&b->device, b->quiet, &b->ctx);
     if (code != CLI_RUN)
         return code;
+    if (b->as != NULL)
+        return plan(b);
     cli_watch_interrupts();
     b->how.on_progress = on_progress;
     b->how.user = b;
@@ -150,6 +193,7 @@ int cmd_bench(int argc, char **argv)
          .help = "steps of a repetition, and how often each\nlaunch is timed (default: 30)"},
         {.name = "repeats", .kind = CLI_INT, .value = &b.how.repeats, .meta = "N", .least = 1, .most = 1e4,
          .help = "repetitions of training and of prediction (default: 5)"},
+        {.name = "as", .kind = CLI_TEXT, .value = &b.as, .meta = "GPU", .help = cli_described_help()},
         {.name = "csv", .kind = CLI_FLAG, .value = &b.csv, .help = "the launches only, a line each"},
         CLI_DEVICE_OPTIONS(&b.device),
         CLI_JSON_OPTION(&b.json),
@@ -165,12 +209,16 @@ int cmd_bench(int argc, char **argv)
                    "are above the memory's. Images are random and resident on the device. Training: whole steps with\n"
                    "Adam. Prediction: gather and forward pass, no loss, the outputs stay on the device. Times of launches\n"
                    "are medians of profiled steps; all else is timed without profiling, and on PoCL a step's\n"
-                   "launches are one persistent kernel then.",
+                   "launches are one persistent kernel then.\n\n"
+                   "--as shows what would be launched on a GPU that isn't there: kernels, their blocks and sizes,\n"
+                   "work-groups. Nothing is built, nothing runs, so there are no times.",
         .options = options,
         .most = 1};
     int code = cli_parse(&command, argc, argv, &b.model_name);
     if (code == CLI_RUN && b.json && b.csv)
         code = cli_usage("bench", "--json and --csv exclude each other");
+    if (code == CLI_RUN && b.as != NULL && (b.csv || options[1].given || options[2].given))
+        code = cli_usage("bench", "--as measures nothing: --csv, --steps and --repeats are not for it");
     if (b.model_name == NULL)
         b.model_name = "cifar10";
     if (code == CLI_RUN)

@@ -74,6 +74,14 @@ const char *cli_metric_help(void)
     return fold(out, CLI_HELP_WIDTH);
 }
 
+const char *cli_described_help(void)
+{
+    static char out[256];
+    char list[160];
+    snprintf(out, sizeof out, "only show what would be chosen for %s", choice(list, sizeof list, convoy_described_gpu));
+    return fold(out, CLI_HELP_WIDTH);
+}
+
 const char *cli_models(void)
 {
     static char out[1024];

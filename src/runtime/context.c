@@ -72,8 +72,8 @@ static convoy_status query_limits(convoy_context *ctx, convoy_error *err)
     CL_TRY(ctx, clGetDeviceInfo, ctx->device, CL_DEVICE_MEM_BASE_ADDR_ALIGN, sizeof bits, &bits, NULL);
     /* At least a cache line, and at least a 16-float vector. */
     ctx->alignment = bits / 8 < 64 ? 64 : bits / 8;
-    CL_TRY(ctx, clGetDeviceInfo, ctx->device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof ctx->max_local, &ctx->max_local,
-           NULL);
+    if (ctx->described == NULL)
+        CL_TRY(ctx, clGetDeviceInfo, ctx->device, CL_DEVICE_MAX_WORK_GROUP_SIZE, sizeof ctx->max_local, &ctx->max_local, NULL);
     return CONVOY_OK;
 }
 
@@ -142,6 +142,9 @@ convoy_status convoy_context_create_sized(const convoy_context_options *options,
         return OUT_OF_MEMORY(err);
     ctx->profile = o->profile;
     TRY_GOTO(rt_device_select(o->device, &ctx->device, &ctx->info, err));
+    rt_ask_gpu(ctx);
+    if (o->as != NULL)
+        TRY_GOTO(rt_describe(ctx, o->as, err));
     TRY_GOTO(choose_tuning(ctx, o->tuning, err));
     TRY_GOTO(choose_timeout(ctx, o->timeout, err));
     choose_cache(ctx, o->cache_dir);
@@ -166,7 +169,7 @@ convoy_status rt_context_again(const convoy_context *ctx, convoy_context **out, 
                                                            .variant = ctx->variant_forced ? ctx->variant : NULL,
                                                            .vector_width = ctx->vector_width,
                                                            .tuning = ctx->tuning ? "on" : "off",
-                                                           .timeout = ctx->timeout},
+                                                           .timeout = ctx->timeout, .as = ctx->described},
                                  out, err);
 }
 

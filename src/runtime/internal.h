@@ -43,6 +43,8 @@ struct convoy_context {
     unsigned long record_changes;
     unsigned vector_width;
     size_t alignment, max_local; /* bytes, work-items */
+    rt_gpu gpu;
+    const char *described;     /* convoy_context_options.as */
     rt_program *programs;
     struct rt_pending *pending; /* binaries to keep when the context goes */
     convoy_counters counters;
@@ -128,6 +130,10 @@ void gemm_forget(convoy_context *ctx);
 
 /* device.c: the OpenCL device that `selector` (may be NULL: environment, then default) names. */
 convoy_status rt_device_select(const char *selector, cl_device_id *out, convoy_device_info *info, convoy_error *err);
+
+/* described.c: the context becomes that of a described GPU; or asks the driver how its GPU runs work-groups. */
+convoy_status rt_describe(convoy_context *ctx, const char *name, convoy_error *err);
+void rt_ask_gpu(convoy_context *ctx);
 
 /* program.c: the built program of a file in cl/ (name without ending) with the given -D options; built at most once a
  * context, from the disk cache where it has it. */

@@ -61,6 +61,8 @@ convoy_status rt_list_build(rt_list *list, convoy_error *err)
 
 convoy_status rt_list_compile(rt_list *list, rt_list_writer *write, void *user, convoy_error *err)
 {
+    if (list->ctx->described)
+        return write(user, list, err);
     TRY(rt_list_collect(list, write, user, err));
     TRY(rt_list_build(list, err));
     return write(user, list, err);
@@ -165,24 +167,14 @@ static convoy_status drop_last(rt_list *list, convoy_status status)
 
 static convoy_status set_item_args(const rt_list *list, const list_item *item, arg_set which, convoy_error *err)
 {
+    if (item->kernel == NULL) /* of a described device */
+        return CONVOY_OK;
     convoy_status status = list_set_args(list, item->kernel, item->args, item->arg_count, which, err);
     return status == CONVOY_OK ? status : base_fail_in(err, status, "%s", item->label);
 }
 
-static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_launch *launch,
-                                      const rt_program *program, convoy_error *err)
+static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_launch *launch, convoy_error *err)
 {
-    convoy_context *ctx = list->ctx;
-    cl_int code;
-    char name[160];
-    snprintf(name, sizeof name, "%s%s", program->prefix, launch->kernel);
-    item->kernel = clCreateKernel(program->program, name, &code);
-    if (code != CL_SUCCESS) {
-        item->kernel = NULL;
-        return base_fail_in(err, rt_fail(ctx, "clCreateKernel", code, err), "%s, kernel %s", launch->label,
-                            launch->kernel);
-    }
-    ctx->counters.live_objects++;
     if ((item->options = strdup(launch->options ? launch->options : "")) == NULL)
         return OUT_OF_MEMORY(err);
     memcpy(item->args, launch->args, sizeof item->args);
@@ -196,6 +188,22 @@ static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_l
     item->bytes_per_image = launch->bytes_per_image;
     while (item->dims < 3 && (launch->global[item->dims].fixed || launch->global[item->dims].per_image))
         item->dims++;
+    compute_range(list, item);
+    return CONVOY_OK;
+}
+
+static convoy_status make_kernel(rt_list *list, list_item *item, const rt_program *program, convoy_error *err)
+{
+    convoy_context *ctx = list->ctx;
+    cl_int code;
+    char name[160];
+    snprintf(name, sizeof name, "%s%s", program->prefix, item->kernel_name);
+    item->kernel = clCreateKernel(program->program, name, &code);
+    if (code != CL_SUCCESS) {
+        item->kernel = NULL;
+        return base_fail_in(err, rt_fail(ctx, "clCreateKernel", code, err), "%s, kernel %s", item->label, item->kernel_name);
+    }
+    ctx->counters.live_objects++;
     TRY(fit_local(list, item, err));
     compute_range(list, item);
     TRY(list_check_args(list, item, err));
@@ -206,14 +214,18 @@ static convoy_status fill_kernel_item(rt_list *list, list_item *item, const rt_l
 convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *err)
 {
     list_item *item = NULL;
-    const rt_program *program;
+    const rt_program *program = NULL;
     const char *options = launch->options ? launch->options : "";
     if (list->collecting)
         return rt_units_add(list->ctx, &list->wanted, launch->source, options, err);
-    TRY(rt_program_find(list->ctx, launch->source, options, &program, err));
+    if (list->ctx->described == NULL)
+        TRY(rt_program_find(list->ctx, launch->source, options, &program, err));
     TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, launch->variant, &item,
                  err));
-    return drop_last(list, fill_kernel_item(list, item, launch, program, err));
+    convoy_status status = fill_kernel_item(list, item, launch, err);
+    if (status == CONVOY_OK && program != NULL)
+        status = make_kernel(list, item, program, err);
+    return drop_last(list, status);
 }
 
 /* A matrix of rows x columns floats is read or written; -1 is the batch. */
@@ -238,7 +250,7 @@ convoy_status rt_list_add_gemm(rt_list *list, const rt_gemm_launch *gemm, convoy
     count_matrix(item, gemm->m, gemm->k);
     count_matrix(item, gemm->k, gemm->n);
     count_matrix(item, gemm->m, gemm->n);
-    return drop_last(list, gemm_prepare(list, item, err));
+    return list->ctx->described ? CONVOY_OK : drop_last(list, gemm_prepare(list, item, err));
 }
 
 convoy_status rt_list_add_copy(rt_list *list, const char *label, const rt_buffer *from, const rt_buffer *to,
@@ -294,7 +306,7 @@ convoy_status rt_list_set_batch(rt_list *list, int batch, convoy_error *err)
     }
     if (!same)
         TRY(fuse_set_args(list, ARGS_BATCH, err));
-    return warm_gemms(list, err);
+    return list->ctx->described ? CONVOY_OK : warm_gemms(list, err);
 }
 
 static convoy_status set_variable(rt_list *list, rt_variable variable, convoy_error *err)
@@ -336,3 +348,14 @@ void rt_list_cut(rt_list *list, size_t length)
 
 size_t rt_list_length(const rt_list *list) { return list->count; }
 const char *rt_list_label(const rt_list *list, size_t i) { return list->items[i].label; }
+
+void rt_list_launch(const rt_list *list, size_t i, rt_launch_row *out)
+{
+    const list_item *item = &list->items[i];
+    *out = (rt_launch_row){.label = item->label, .source = item->source, .kernel = item->kernel_name, .variant = item->variant,
+                           .options = item->options ? item->options : ""};
+    for (cl_uint d = 0; d < item->dims; d++) {
+        out->global[d] = item->global[d];
+        out->local[d] = item->local[d];
+    }
+}

@@ -79,6 +79,8 @@ void rt_list_renew(rt_list *list)
 
 convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err)
 {
+    if (list->ctx->described)
+        return base_fail(err, CONVOY_ERROR_DEVICE, "%s is only described here: nothing can run on it", list->ctx->info.name);
     const fused_range *r = list->ctx->profile ? NULL : fuse_find(list, first, last);
     if (r)
         return play_fused(list, r, err);

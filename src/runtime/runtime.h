@@ -24,6 +24,15 @@ bool rt_family_preferred(const convoy_context *ctx, const char *family);
 bool rt_family_allowed(const convoy_context *ctx, const char *family);
 size_t rt_alignment(const convoy_context *ctx);       /* bytes that a slice's offset must be a multiple of */
 size_t rt_max_local_size(const convoy_context *ctx);  /* work-items */
+/* How a GPU runs work-groups: the device, or the GPU that the context was described as. */
+typedef struct rt_gpu {
+    unsigned lanes;       /* work-items of a sub-group, of which a work-group takes whole ones */
+    unsigned registers;   /* floats that a work-item keeps in registers at most */
+    unsigned group_units; /* compute units, as the driver counts them, that run a work-group together */
+} rt_gpu;
+const rt_gpu *rt_gpu_of(const convoy_context *ctx);
+/* Is the device only described (convoy_context_options.as)? Lists then have their launches, but nothing is built and none can be played. */
+bool rt_is_described(const convoy_context *ctx);
 void rt_message(convoy_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same of what changes no result, which a quiet context keeps to itself. */
 void rt_note(convoy_context *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -240,6 +249,12 @@ size_t rt_list_length(const rt_list *list);
 /* Takes the launches from `length` on out again. */
 void rt_list_cut(rt_list *list, size_t length);
 const char *rt_list_label(const rt_list *list, size_t i);
+/* A launch as it was added, with its range for the present batch. Texts live as long as the list; empty where there is none. */
+typedef struct rt_launch_row {
+    const char *label, *source, *kernel, *variant, *options;
+    size_t global[3], local[3]; /* 0 past the last dimension; local 0: the driver chooses */
+} rt_launch_row;
+void rt_list_launch(const rt_list *list, size_t i, rt_launch_row *out);
 /* From now on rt_list_play of just these launches enqueues them as one, or as few as the device's driver allows, unless launches are
  * timed. Their results are the same. For ranges that are played often: it compiles their kernels once more. Nothing while a list
  * collects, so a writer may end with it. */

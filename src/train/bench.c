@@ -150,6 +150,12 @@ static convoy_status make_data(bench *b, convoy_error *err)
     return dataset_random(in, out.dim[0], count, SEED, &b->data, err);
 }
 
+convoy_status bench_prepare(bench *b, convoy_error *err)
+{
+    TRY(check_options(&b->options, err));
+    return make_data(b, err);
+}
+
 /* ---- the whole ---- */
 
 static convoy_status measure_all(bench *b, convoy_error *err)
@@ -164,11 +170,10 @@ static convoy_status measure_all(bench *b, convoy_error *err)
 
 static convoy_status run(bench *b, convoy_status (*measure)(bench *b, convoy_error *err), convoy_error *err)
 {
-    TRY(check_options(&b->options, err));
+    TRY(bench_prepare(b, err));
     b->result->batch_size = b->options.batch_size;
     b->result->steps = b->options.steps;
     b->result->repeats = b->options.repeats;
-    TRY(make_data(b, err));
     return measure(b, err);
 }
 

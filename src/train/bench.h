@@ -15,6 +15,9 @@ typedef struct bench {
     convoy_bench_result *result;
 } bench;
 
+/* Fills in the options' defaults and makes the data. */
+convoy_status bench_prepare(bench *b, convoy_error *err);
+
 /* Rates, launches, step and memory of training (bench_training.c); shares of the peak come later. */
 convoy_status bench_training(bench *b, convoy_error *err);
 /* The launches of a step, and its flops a second once step_microseconds are known (bench_launches.c). */
