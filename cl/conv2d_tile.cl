@@ -195,11 +195,11 @@ inline void put_blocks(const AV a[A_LOADS], const BV b[B_LOADS], local float *a_
 
 // PARTIAL: `to` is one result after the other, and what is applied to a whole sum waits.
 #ifdef BACKWARD_DATA
-__attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPED
 kernel void conv2d_backward_data_tile(global const float *restrict from, global const float *restrict w,
                                       global float *restrict to, int batch EPILOGUE_ARGS)
 #else
-__attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPED
 kernel void conv2d_forward_tile(global const float *restrict from, global const float *restrict w,
                                 global const float *restrict bias, global float *restrict to, int batch EPILOGUE_ARGS)
 #endif

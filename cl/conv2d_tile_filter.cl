@@ -92,7 +92,7 @@ inline void put_blocks(const IV a[A_LOADS], const OV b[B_LOADS], local float *a_
 }
 
 // PARTIAL: dw is one gradient after the other, each with its bias behind the weights, and db is not used.
-__attribute__((reqd_work_group_size(ITEMS, 1, 1)))
+__attribute__((reqd_work_group_size(ITEMS, 1, 1))) SUB_GROUPED
 kernel void conv2d_backward_filter_tile(global const float *restrict x, global const float *restrict dz,
                                         global float *restrict dw, global float *restrict db, int batch)
 {

@@ -259,9 +259,12 @@ static void test_plan(void **state)
         must(convoy_context_create(&(convoy_context_options){.as = convoy_described_gpu(i), .gemm = "builtin"}, &described, &err), &err);
         assert_string_equal(rt_variant(described), "tile");
         must(convoy_bench_plan(described, m, &options, &c, &err), &err);
+        bool narrow = strcmp(convoy_described_gpu(i), "pvc") == 0; /* whose compiler is to be told how wide sub-groups are */
         for (size_t l = 0; l < c.launch_count; l++)
-            if (strstr(c.launches[l].kernel, "_tile") != NULL)
+            if (strstr(c.launches[l].kernel, "_tile") != NULL) {
                 assert_non_null(strstr(c.launches[l].options, "-DTILE_M="));
+                assert_int_equal(strstr(c.launches[l].options, "-DSUB_GROUP=16") != NULL, narrow);
+            }
         assert_int_equal(convoy_context_counters(described).builds + convoy_context_counters(described).cache_hits, 0);
         convoy_bench_plan_clear(&c);
         convoy_bench_result r;

@@ -193,6 +193,52 @@ static void test_choice_keeps_limits(void **state)
     close_tile();
 }
 
+/* On each GPU that is known what is chosen fits its registers, and larger shares are taken where there are more. */
+static void test_choice_fits_registers(void **state)
+{
+    (void)state;
+    convoy_error err = {0};
+    static const int batches[] = {1, 64, 256};
+    conv_shape shapes[] = {shape(32, 3, 32, 3, 1, false), shape(15, 32, 64, 3, 1, false), shape(6, 64, 128, 3, 1, false),
+                           shape(32, 16, 16, 3, 1, true), shape(1, 2048, 64, 1, 1, false), shape(64, 256, 256, 3, 1, true)};
+    for (size_t g = 0; convoy_described_gpu(g) != NULL; g++) {
+        const char *name = convoy_described_gpu(g);
+        int largest = 0, most = 0;
+        if (convoy_context_create(&(convoy_context_options){.as = name, .gemm = "builtin", .tuning = "off"}, &ctx, &err) != CONVOY_OK)
+            fail_msg("%s", err.message);
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+            for (int i = 0; i < 3 * CONV_PASSES; i++) {
+                conv_choice c;
+                conv_problem p = {(conv_pass)(i / 3), &shapes[s], batches[i % 3]};
+                conv_choose(ctx, &p, &c);
+                assert_true(strncmp(c.variant->name, "tile", 4) == 0);
+                int registers = tile_registers(&p, c.params), share = c.params[WORK_M] * c.params[WORK_N];
+                most = registers > most ? registers : most;
+                largest = share > largest ? share : largest;
+            }
+        assert_true(most <= (int)rt_gpu_of(ctx)->registers);
+        assert_int_equal(largest, rt_gpu_of(ctx)->registers > 200 ? 64 : 32);
+        convoy_context_destroy(ctx);
+    }
+}
+
+/* A work-group of less than a sub-group leaves lanes idle, and a larger one may cost no more. */
+static void test_choice_fills_sub_groups(void **state)
+{
+    (void)state;
+    conv_choice c;
+    conv_shape few = shape(1, 32, 8, 3, 1, true);
+    open_tile();
+    pretend(1, 65536, 256);
+    ctx->gpu.lanes = 1;
+    chosen(CONV_FORWARD, &few, 1, &c);
+    assert_true(tile_items(c.params) < 64);
+    ctx->gpu.lanes = 64;
+    chosen(CONV_FORWARD, &few, 1, &c);
+    assert_int_equal(tile_items(c.params), 64);
+    close_tile();
+}
+
 /* On a large GPU: rows by images where that leaves out taps, split sums where blocks are few, whole ones where they are many. */
 static void test_choice_on_a_gpu(void **state)
 {
@@ -396,8 +442,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults), cmocka_unit_test(test_small_blocks), cmocka_unit_test(test_odd_blocks),
-        cmocka_unit_test(test_many_parts), cmocka_unit_test(test_choice_keeps_limits), cmocka_unit_test(test_choice_on_a_gpu),
-        cmocka_unit_test(test_falls_back_to_smaller), cmocka_unit_test(test_keeps_to_its_scratch),
+        cmocka_unit_test(test_many_parts), cmocka_unit_test(test_choice_keeps_limits),
+        cmocka_unit_test(test_choice_fits_registers), cmocka_unit_test(test_choice_fills_sub_groups),
+        cmocka_unit_test(test_choice_on_a_gpu), cmocka_unit_test(test_falls_back_to_smaller), cmocka_unit_test(test_keeps_to_its_scratch),
         cmocka_unit_test(test_falls_back_to_plain),
         cmocka_unit_test(test_leaves_nothing_half_added),
     };

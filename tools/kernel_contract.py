@@ -11,7 +11,7 @@ INCLUDE = re.compile(r'#include "(\w+\.clh)"$')
 DIRECTIVE = re.compile(r"[ \t]*#")
 NOT_FUSED = re.compile(r"// Not fused: \S")
 HEADS = [re.compile(r"kernel void \w+\("), re.compile(r"(?:inline|static) (?!.*__attribute__)[^;{(]*?\w+\("),
-         re.compile(r"typedef\b[^;]*\w+;$"), re.compile(r"__attribute__\(\(reqd_work_group_size\(\w+, \w+, \w+\)\)\)$"), re.compile(r"[{}]")]
+         re.compile(r"typedef\b[^;]*\w+;$"), re.compile(r"__attribute__\(\(reqd_work_group_size\(\w+, \w+, \w+\)\)\)(?: [A-Z_]+)?$"), re.compile(r"[{}]")]
 GROUPS = re.compile(r"\b(?:get_local_id|get_local_size|get_group_id|get_num_groups|get_global_size|get_global_offset|get_work_dim|"
                     r"barrier|async_work_group_\w*copy|wait_group_events)\b|reqd_work_group_size\((?!1, 1, 1\))[^)]*\)")
 FOREIGN = re.compile(r"\b(?:__\w*kernel|__global|__local|__constant|constant|struct|union|enum)\b")

@@ -18,18 +18,18 @@ typedef struct described_gpu {
     rt_gpu how;
 } described_gpu;
 
-/* A thread of Intel's has 128 registers of 32 bytes, of 64 from Ponte Vecchio on. Under pressure its compiler takes the narrowest
- * sub-group, of 8 or 16 work-items, which then have 128 floats each. */
+/* A thread of Intel's has 128 registers of 32 bytes, of 64 from Ponte Vecchio on: 128 floats for each work-item of the narrowest sub-group.
+ * Under pressure its compiler takes that on the older ones; on Ponte Vecchio it takes 32 work-items and spills. */
 static const described_gpu gpus[] = {
-    {"skl", "Intel HD Graphics 530", "Intel", 24, 64 * KIB, 6 * GIB, 256, {8, 128, 8}},
-    {"tgllp", "Intel Iris Xe Graphics", "Intel", 96, 64 * KIB, 6 * GIB, 512, {8, 128, 16}},
-    {"dg2", "Intel Arc A770", "Intel", 512, 64 * KIB, 16 * GIB, 1024, {8, 128, 16}},
-    {"pvc", "Intel Data Center GPU Max, one tile", "Intel", 512, 128 * KIB, 64 * GIB, 1024, {16, 128, 8}},
-    {"gfx906", "AMD Radeon VII", "AMD", 60, 64 * KIB, 16 * GIB, 256, {64, 256, 1}},
-    {"gfx1030", "AMD Radeon RX 6800 XT", "AMD", 36, 64 * KIB, 16 * GIB, 256, {32, 256, 1}},
-    {"gfx1100", "AMD Radeon RX 7900 XTX", "AMD", 48, 64 * KIB, 24 * GIB, 256, {32, 256, 1}},
-    {"sm_75", "NVIDIA GeForce RTX 2080", "NVIDIA", 46, 48 * KIB, 8 * GIB, 1024, {32, 255, 1}},
-    {"sm_90", "NVIDIA H100", "NVIDIA", 132, 48 * KIB, 80 * GIB, 1024, {32, 255, 1}},
+    {"skl", "Intel HD Graphics 530", "Intel", 24, 64 * KIB, 6 * GIB, 256, {8, 128, 8, false}},
+    {"tgllp", "Intel Iris Xe Graphics", "Intel", 96, 64 * KIB, 6 * GIB, 512, {8, 128, 16, false}},
+    {"dg2", "Intel Arc A770", "Intel", 512, 64 * KIB, 16 * GIB, 1024, {8, 128, 16, false}},
+    {"pvc", "Intel Data Center GPU Max, one tile", "Intel", 512, 128 * KIB, 64 * GIB, 1024, {16, 128, 8, true}},
+    {"gfx906", "AMD Radeon VII", "AMD", 60, 64 * KIB, 16 * GIB, 256, {64, 256, 1, false}},
+    {"gfx1030", "AMD Radeon RX 6800 XT", "AMD", 36, 64 * KIB, 16 * GIB, 256, {32, 256, 1, false}},
+    {"gfx1100", "AMD Radeon RX 7900 XTX", "AMD", 48, 64 * KIB, 24 * GIB, 256, {32, 256, 1, false}},
+    {"sm_75", "NVIDIA GeForce RTX 2080", "NVIDIA", 46, 48 * KIB, 8 * GIB, 1024, {32, 255, 1, false}},
+    {"sm_90", "NVIDIA H100", "NVIDIA", 132, 48 * KIB, 80 * GIB, 1024, {32, 255, 1, false}},
 };
 enum { GPUS = sizeof gpus / sizeof *gpus };
 
@@ -89,22 +89,26 @@ static bool is_of(const convoy_context *ctx, const char *vendor)
 static rt_gpu intel_gpu(const convoy_context *ctx)
 {
     size_t sizes[8] = {0}, bytes = 0;
-    unsigned units = ask(ctx, EUS_PER_SUB_SLICE_INTEL);
+    bool mesa = strcmp(ctx->info.platform_name, "rusticl") == 0; /* it counts sub-slices */
+    unsigned units = mesa ? 1 : ask(ctx, EUS_PER_SUB_SLICE_INTEL);
     rt_gpu g = {.lanes = 8, .registers = 128, .group_units = units ? units : 8};
     if (clGetDeviceInfo(ctx->device, SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes, &bytes) == CL_SUCCESS && bytes > 0 && sizes[0] > 0)
         g.lanes = (unsigned)sizes[0]; /* the narrowest comes first */
+    g.tell_lanes = g.lanes > 8;
     return g;
 }
 
 void rt_ask_gpu(convoy_context *ctx)
 {
-    rt_gpu other = {.lanes = 32, .registers = 255, .group_units = 1};
+    unsigned lanes = 0;
+    ctx->gpu = (rt_gpu){.lanes = 32, .registers = 255, .group_units = 1};
     if (is_of(ctx, "Intel") && ctx->info.type == CONVOY_DEVICE_GPU)
         ctx->gpu = intel_gpu(ctx);
-    else
-        ctx->gpu = other;
-    unsigned lanes = is_of(ctx, "NVIDIA") ? ask(ctx, WARP_NV) : is_of(ctx, "Advanced Micro") || is_of(ctx, "AMD") ? ask(ctx, WAVEFRONT_AMD) : 0;
-    if (lanes)
+    if (is_of(ctx, "NVIDIA"))
+        lanes = ask(ctx, WARP_NV);
+    if (is_of(ctx, "Advanced Micro Devices") || is_of(ctx, "AMD"))
+        lanes = ask(ctx, WAVEFRONT_AMD);
+    if (lanes > 0)
         ctx->gpu.lanes = lanes;
 }
 

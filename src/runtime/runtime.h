@@ -29,6 +29,7 @@ typedef struct rt_gpu {
     unsigned lanes;       /* work-items of a sub-group, of which a work-group takes whole ones */
     unsigned registers;   /* floats that a work-item keeps in registers at most */
     unsigned group_units; /* compute units, as the driver counts them, that run a work-group together */
+    bool tell_lanes;      /* its compiler takes wider sub-groups, with fewer registers for each work-item, unless a kernel says `lanes` */
 } rt_gpu;
 const rt_gpu *rt_gpu_of(const convoy_context *ctx);
 /* Is the device only described (convoy_context_options.as)? Lists then have their launches, but nothing is built and none can be played. */

@@ -9,12 +9,14 @@
 static int blocks_of(double values, int size) { return ((int)values + size - 1) / size; }
 
 /* The options of a block, and a range of a row of work-items a block, blocks of columns, parts x phases. */
-static void set_block(conv_launch *l, const conv_job *job, bool padded, rt_extent row_blocks)
+static void set_block(conv_launch *l, const rt_gpu *gpu, const conv_job *job, bool padded, rt_extent row_blocks)
 {
     const int *v = job->params;
     tile_product g = tile_product_of(&job->problem);
     conv_launch_option(l, " -DTILE_M=%d -DTILE_N=%d -DTILE_K=%d -DWORK_M=%d -DWORK_N=%d -DPARTIAL=%d -DPADDED=%d", v[TILE_M],
                        v[TILE_N], v[TILE_K], v[WORK_M], v[WORK_N], v[SPLITS] > 1, padded);
+    if (gpu->tell_lanes)
+        conv_launch_option(l, " -DSUB_GROUP=%u", gpu->lanes);
     rt_push(&l->launch, RT_BATCH(1));
     l->launch.global[0] = row_blocks;
     l->launch.global[1] = RT_FIXED((size_t)blocks_of(g.columns, v[TILE_N]));
@@ -83,7 +85,8 @@ static convoy_status add_pixels_by(rt_list *list, convoy_context *ctx, const con
     if (forward)
         rt_push(&l.launch, RT_BUFFER(conv_bias(b)));
     rt_push(&l.launch, RT_BUFFER(split ? b->scratch : to));
-    set_block(&l, job, forward ? conv_padded(job->problem.shape) : data_padded(job->problem.shape), pixel_blocks(job));
+    bool padded = forward ? conv_padded(job->problem.shape) : data_padded(job->problem.shape);
+    set_block(&l, rt_gpu_of(ctx), job, padded, pixel_blocks(job));
     if (!split)
         conv_launch_finish(&l, job);
     TRY(rt_list_add(list, &l.launch, err));
@@ -121,7 +124,7 @@ static convoy_status add_filter(rt_list *list, convoy_context *ctx, const conv_j
     rt_push(&l.launch, RT_BUFFER(b->dz));
     rt_push(&l.launch, RT_BUFFER(split ? b->scratch : b->dw));
     rt_push(&l.launch, RT_BUFFER(split ? b->scratch : s->bias ? b->dbias : b->dw));
-    set_block(&l, job, conv_padded(s), RT_FIXED((size_t)row_blocks * (size_t)tile_items(v)));
+    set_block(&l, rt_gpu_of(ctx), job, conv_padded(s), RT_FIXED((size_t)row_blocks * (size_t)tile_items(v)));
     TRY(rt_list_add(list, &l.launch, err));
     return split ? conv_add_reduce(list, ctx, job, v[SPLITS], err) : CONVOY_OK;
 }

@@ -21,6 +21,9 @@ tile_product tile_product_of(const conv_problem *p);
 int tile_items(const int *params);
 size_t tile_local_bytes(const int *params);
 
+/* Registers that a work-item wants, by a rough count. */
+int tile_registers(const conv_problem *p, const int *params);
+
 bool tile_fits(const convoy_context *ctx, const conv_problem *p, const int *params);
 /* The block of which the device's busiest compute unit is through first, by a rough count; all 0 where none fits. The second one is
  * for tile_images, and gives 0 where tile is expected to do as well. */

@@ -85,10 +85,33 @@ static const int blocks[][4] = {{128, 128, 8, 8}, {128, 64, 8, 8}, {64, 128, 8, 
  * GPUs, roughly: they only have to put blocks in the right order. */
 enum { PRODUCTS = 128, BUSY_ITEMS = 256, BYTES = 16, LAUNCH = 4000 };
 
+/* Numbers of a place to read from; of addresses and counters. */
+enum { WINDOW = 3, ADDRESSES = 42 };
+
+/* Channels of what a product's left side is gathered from. */
+static int source_channels(const conv_problem *p) { return p->pass == CONV_BACKWARD_DATA ? p->shape->out : p->shape->in; }
+
+/* Floats that a work-item keeps: its sums, the factors of a product and of the next one, what it has read of the next blocks and from
+ * where, and addresses. What has no place in registers goes to memory in the innermost loop. What the constants give was held against
+ * compilers (tools/check-gpu): on Intel's GPUs, which have 128 registers, they spill from 8x8 sums on, and from 8x4 in small groups. */
+int tile_registers(const conv_problem *p, const int *v)
+{
+    int items = tile_items(v), width = source_channels(p) % 4 == 0 ? 4 : 1; /* floats read at once */
+    int reads = (v[TILE_M] * v[TILE_K] / width + items - 1) / items, others = (v[TILE_N] * v[TILE_K] / 4 + items - 1) / items;
+    return v[WORK_M] * v[WORK_N] + 2 * (v[WORK_M] + v[WORK_N]) + (width + WINDOW) * reads + 4 * others + ADDRESSES;
+}
+
+/* What computes a work-group: a compute unit, or as many as the driver counts for what shares a work-group. */
+static double units_of(const convoy_context *ctx)
+{
+    double units = convoy_context_device(ctx)->compute_units / rt_gpu_of(ctx)->group_units;
+    return units > 1 ? units : 1;
+}
+
 /* Cycles until the busiest compute unit is through. */
 static double cost(const convoy_context *ctx, const conv_problem *p, const tile_product *g, const int *v, double useful)
 {
-    double units = convoy_context_device(ctx)->compute_units ? convoy_context_device(ctx)->compute_units : 1;
+    double units = units_of(ctx), lanes = rt_gpu_of(ctx)->lanes;
     double groups = ceil_div(g->rows, v[TILE_M]) * ceil_div(g->columns, v[TILE_N]) * g->phases * v[SPLITS];
     double each = ceil_div(groups, units); /* groups of the busiest unit */
     double length = ceil_div(ceil_div(g->length, v[TILE_K]), v[SPLITS]) * v[TILE_K] * useful;
@@ -96,18 +119,15 @@ static double cost(const convoy_context *ctx, const conv_problem *p, const tile_
      * by a block's, with the addresses. */
     double step = (double)v[TILE_M] * v[TILE_N] * (1 + 1.0 / v[WORK_M] + 1.0 / v[WORK_N]) + 8.0 * (v[TILE_M] + v[TILE_N]);
     double items = each * tile_items(v);
-    double cycles = each * length * step / PRODUCTS * (items < BUSY_ITEMS ? BUSY_ITEMS / items : 1);
+    double idle = ceil_div(tile_items(v), lanes) * lanes / tile_items(v); /* a group's last sub-group may not be full */
+    double cycles = each * length * step / PRODUCTS * idle * (items < BUSY_ITEMS ? BUSY_ITEMS / items : 1);
     if (v[SPLITS] > 1)
         cycles += LAUNCH + 2 * sizeof(float) * part_values(p) * v[SPLITS] / (BYTES * units) + 64 * sqrt(v[SPLITS]);
     return cycles;
 }
 
 /* Longer parts of the sum where four channels are read at once: else the addresses take too many registers. */
-static int default_tile_k(const conv_problem *p)
-{
-    int channels = p->pass == CONV_BACKWARD_DATA ? p->shape->out : p->shape->in;
-    return channels % 4 == 0 ? 16 : 8;
-}
+static int default_tile_k(const conv_problem *p) { return source_channels(p) % 4 == 0 ? 16 : 8; }
 
 static double best(const convoy_context *ctx, const conv_problem *p, bool by_images, int *params)
 {
@@ -116,7 +136,7 @@ static double best(const convoy_context *ctx, const conv_problem *p, bool by_ima
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         for (int splits = 1; splits <= 512; splits *= 2) {
             int v[CONV_MAX_PARAMS] = {blocks[i][0], blocks[i][1], default_tile_k(p), blocks[i][2], blocks[i][3], splits};
-            if (!tile_fits(ctx, p, v) || (by_images && v[TILE_M] > p->batch))
+            if (!tile_fits(ctx, p, v) || tile_registers(p, v) > (int)rt_gpu_of(ctx)->registers || (by_images && v[TILE_M] > p->batch))
                 continue;
             double cycles = cost(ctx, p, &g, v, by_images ? 1 - g.wasted : 1);
             if (cycles >= least)
@@ -136,10 +156,9 @@ void tile_defaults(const convoy_context *ctx, const conv_problem *p, int *params
 void tile_images_defaults(const convoy_context *ctx, const conv_problem *p, int *params)
 {
     int other[CONV_MAX_PARAMS];
-    int channels = p->pass == CONV_BACKWARD_DATA ? p->shape->out : p->shape->in;
     memset(params, 0, CONV_MAX_PARAMS * sizeof *params);
     double pixels = best(ctx, p, false, other), images = best(ctx, p, true, params);
-    if (channels % default_tile_k(p) != 0 || images > 0.95 * pixels)
+    if (source_channels(p) % default_tile_k(p) != 0 || images > 0.95 * pixels)
         memset(params, 0, CONV_MAX_PARAMS * sizeof *params);
 }
 
