@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/philox.h"
 #include "runtime/list.h"
 #include "runtime_fixture.h"
@@ -197,6 +198,64 @@ static void test_groups(void **state)
     ctx->persistent_groups = usual;
 }
 
+/* Commands of the launches [first, last): each copy and each launch without an item form, and each stretch of others. */
+static size_t commands_of(const fixture *f, size_t first, size_t last)
+{
+    size_t count = 0;
+    bool inside = false;
+    for (size_t i = first; i < last; i++) {
+        bool fits = f->cases[i].kind == ITEMS || f->cases[i].kind == LINES;
+        count += !(fits && inside);
+        inside = fits;
+    }
+    return count;
+}
+
+/* Each way of playing a range, one after the other: all give what the launches give one by one. */
+static void test_ways(void **state)
+{
+    enum { ROUNDS = 3, WAYS = 3 };
+    fixture f;
+    (void)state;
+    if (ctx->persistent_groups < 2)
+        skip();
+    begin(&f, 0);
+    OK(rt_list_fuse(f.list, 0, LAUNCHES, err));
+    ctx->fused = FUSED_IN_TURNS;
+    uint64_t before = convoy_context_counters(ctx).commands;
+    for (int i = 0; i < ROUNDS * WAYS; i++) {
+        set(&f, 1 + (int)draw(0, i, 10, BATCH), 0, 1);
+        play(&f, 0, LAUNCHES);
+    }
+    assert_int_equal(convoy_context_counters(ctx).commands - before, ROUNDS * (LAUNCHES + 2 * commands_of(&f, 0, LAUNCHES)));
+    ctx->fused = FUSED_ALWAYS;
+    compare(&f);
+    end(&f);
+}
+
+/* Long enough for trials of other ways, in turns with another list too, which is not timed. */
+static void test_trials(void **state)
+{
+    fixture f[2];
+    (void)state;
+    if (!ctx->persistent_groups)
+        skip();
+    ctx->fused = FUSED_IF_FASTER;
+    for (int k = 0; k < 2; k++) {
+        begin(&f[k], k);
+        OK(rt_list_fuse(f[k].list, 0, LAUNCHES, err));
+        set(&f[k], BATCH, 0, 1);
+    }
+    double start = clock_seconds();
+    for (int i = 0; clock_seconds() - start < 3; i++)
+        play(&f[i % 1000 < 900 ? 0 : i % 2], 0, LAUNCHES);
+    ctx->fused = FUSED_ALWAYS;
+    for (int k = 0; k < 2; k++) {
+        compare(&f[k]);
+        end(&f[k]);
+    }
+}
+
 /* Two contexts have one pool of PoCL's threads between them: kernels of both that wait in it, and take turns on its threads, both end. */
 static void test_two_contexts(void **state)
 {
@@ -218,19 +277,6 @@ static void test_two_contexts(void **state)
         end(&f[k]);
     }
     convoy_context_destroy(second);
-}
-
-/* Commands of the launches [first, last): each copy and each launch without an item form, and each stretch of others. */
-static size_t commands_of(const fixture *f, size_t first, size_t last)
-{
-    size_t count = 0;
-    bool inside = false;
-    for (size_t i = first; i < last; i++) {
-        bool fits = f->cases[i].kind == ITEMS || f->cases[i].kind == LINES;
-        count += !(fits && inside);
-        inside = fits;
-    }
-    return count;
 }
 
 static void test_commands(void **state)
@@ -408,12 +454,31 @@ static void test_switch(void **state)
     OK(rt_context_again(ctx, &other, err));
     assert_int_equal(other->persistent_groups, 0);
     convoy_context_destroy(other);
+    assert_int_equal(setenv("CONVOY_FUSE", "on", 1), 0);
+    OK(rt_context_again(ctx, &other, err));
+    assert_int_equal(other->fused, FUSED_ALWAYS);
+    convoy_context_destroy(other);
     unsetenv("CONVOY_FUSE");
+    OK(rt_context_again(ctx, &other, err));
+    assert_int_equal(other->fused, FUSED_IF_FASTER);
+    convoy_context_destroy(other);
+    assert_int_equal(setenv("CONVOY_FUSE", "perhaps", 1), 0);
+    REFUSED(rt_context_again(ctx, &other, err), CONVOY_ERROR_ARGUMENT, "perhaps");
+    unsetenv("CONVOY_FUSE");
+}
+
+/* Fused ranges are played as such, whatever the load, but where a test says otherwise. */
+static int open_fused(void **state)
+{
+    int code = open_device(state);
+    if (code == 0)
+        ctx->fused = FUSED_ALWAYS;
+    return code;
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_groups), TEST(test_two_contexts), TEST(test_commands), TEST(test_waits),
+    const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_groups), TEST(test_ways), TEST(test_trials), TEST(test_two_contexts), TEST(test_commands), TEST(test_waits),
                                        TEST(test_once), TEST(test_profile), TEST(test_fallback), TEST(test_switch)};
-    return cmocka_run_group_tests(tests, open_device, close_device);
+    return cmocka_run_group_tests(tests, open_fused, close_device);
 }

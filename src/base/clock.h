@@ -4,5 +4,7 @@
 
 /* Seconds of a clock that only goes forward; from when, is unknown. */
 double clock_seconds(void);
+/* Those that all threads of the process have run for. */
+double clock_cpu_seconds(void);
 
 #endif

@@ -209,7 +209,7 @@ int cmd_bench(int argc, char **argv)
                    "are above the memory's. Images are random and resident on the device. Training: whole steps with\n"
                    "Adam. Prediction: gather and forward pass, no loss, the outputs stay on the device. Times of launches\n"
                    "are medians of profiled steps; all else is timed without profiling, and on PoCL a step's\n"
-                   "launches are one persistent kernel then.\n\n"
+                   "launches are one persistent kernel then, unless other programs make that slower.\n\n"
                    "--as shows what would be launched on a GPU that isn't there: kernels, their blocks and sizes,\n"
                    "work-groups. Nothing is built, nothing runs, so there are no times.",
         .options = options,

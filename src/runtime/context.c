@@ -101,15 +101,21 @@ void rt_platform_version(const convoy_context *ctx, char *out, size_t size)
 bool rt_is_pocl(const convoy_context *ctx) { return strcmp(ctx->info.platform_name, "Portable Computing Language") == 0; }
 
 /* Launches are fused where it was measured: PoCL's threads are the system's, so that one may wait for another. They wait without
- * sleeping, so they may not be more than get time to run, and where others keep the CPU busy CONVOY_FUSE=off may be better. */
-static void choose_groups(convoy_context *ctx)
+ * sleeping, so they may not be more than get time to run. Where others keep the CPU busy, play.c finds out what is faster then. */
+static convoy_status choose_groups(convoy_context *ctx, convoy_error *err)
 {
     const char *fuse = getenv("CONVOY_FUSE");
-    if (fuse != NULL && strcmp(fuse, "off") == 0)
-        return;
+    if (fuse == NULL)
+        fuse = "auto";
+    if (strcmp(fuse, "on") != 0 && strcmp(fuse, "off") != 0 && strcmp(fuse, "auto") != 0)
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "CONVOY_FUSE is '%s'; expected on, off or auto", fuse);
+    if (strcmp(fuse, "off") == 0)
+        return CONVOY_OK;
+    ctx->fused = strcmp(fuse, "on") == 0 ? FUSED_ALWAYS : FUSED_IF_FASTER;
     unsigned allowed = quota_cpus("/sys/fs/cgroup"), units = ctx->info.compute_units;
     if (rt_is_pocl(ctx) && ctx->info.type == CONVOY_DEVICE_CPU)
         ctx->persistent_groups = allowed && allowed < units ? allowed : units;
+    return CONVOY_OK;
 }
 
 static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
@@ -149,7 +155,7 @@ convoy_status convoy_context_create_sized(const convoy_context_options *options,
     TRY_GOTO(choose_timeout(ctx, o->timeout, err));
     choose_cache(ctx, o->cache_dir);
     choose_kernels(ctx, o);
-    choose_groups(ctx);
+    TRY_GOTO(choose_groups(ctx, err));
     records_load(ctx);
     TRY_GOTO(query_limits(ctx, err));
     TRY_GOTO(open_queues(ctx, err));

@@ -140,6 +140,8 @@ static void release_segment(rt_list *list, segment *s)
 
 static void release(rt_list *list, fused_range *r)
 {
+    if (list->ctx->played == r)
+        list->ctx->played = NULL;
     for (size_t i = 0; i < r->count; i++) release_segment(list, &r->segments[i]);
     free(r->segments);
     free(r);
@@ -194,9 +196,9 @@ done:
     return status;
 }
 
-const fused_range *fuse_find(const rt_list *list, size_t first, size_t last)
+fused_range *fuse_find(const rt_list *list, size_t first, size_t last)
 {
-    for (const fused_range *r = list->fused; r != NULL; r = r->next)
+    for (fused_range *r = list->fused; r != NULL; r = r->next)
         if (r->first == first && r->last == last)
             return r;
     return NULL;

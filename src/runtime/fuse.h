@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "runtime/list.h"
+#include "runtime/rivals.h"
 
 enum {
     FUSE_COUNTER_INTS = 16, /* from one counter of a segment to the next: a cache line */
@@ -24,6 +25,9 @@ struct fused_range { /* launches [first, last) */
     size_t first, last;
     segment *segments;
     size_t count;
+    rivals ways;      /* play.c: how it is played */
+    double cpu;       /* clock_cpu_seconds at the start of the block */
+    bool timed;       /* is the block? */
     struct fused_range *next;
 };
 

@@ -37,7 +37,9 @@ struct convoy_context {
     char gemm[16], variant[16];
     bool gemm_forced, variant_forced; /* by the caller */
     bool tuning;               /* the records of files count */
-    unsigned persistent_groups; /* work-groups of a persistent kernel (rt_list_fuse); 0: launches are not fused */
+    unsigned persistent_groups; /* work-groups of a persistent kernel (rt_list_fuse), at most; 0: launches are not fused */
+    enum { FUSED_IF_FASTER, FUSED_ALWAYS, FUSED_IN_TURNS } fused; /* how fused ranges are played: play.c; the last is for tests */
+    const struct fused_range *played; /* the last one */
     bool trying;               /* programs are built to be tried, not kept: see rt_try_begin */
     rt_records records[RECORDS_SOURCES];
     unsigned long record_changes;

@@ -78,7 +78,7 @@ enum { ORDER_LAUNCHES = 64 }; /* at most that order_waits can tell apart: a bit 
 size_t order_waits(const rt_list *list, size_t first, size_t last, uint64_t *waits);
 
 /* fuse.c: the range that plays just these launches, or NULL; sets the arguments that `which` selects; drops all ranges. */
-const fused_range *fuse_find(const rt_list *list, size_t first, size_t last);
+fused_range *fuse_find(const rt_list *list, size_t first, size_t last);
 convoy_status fuse_set_args(const rt_list *list, arg_set which, convoy_error *err);
 void fuse_forget(rt_list *list);
 

@@ -1,4 +1,5 @@
 /* Plays launch lists: enqueues, and nothing else. */
+#include "base/clock.h"
 #include "runtime/fuse.h"
 
 static convoy_status enqueue(rt_list *list, list_item *item, cl_event *event, convoy_error *err)
@@ -48,10 +49,15 @@ static convoy_status play_item(rt_list *list, list_item *item, convoy_error *err
     return CONVOY_OK;
 }
 
-static convoy_status play_segment(rt_list *list, const segment *s, convoy_error *err)
+/* ---- fused ranges ---- */
+
+/* The ways of playing one: by all work-groups, each launch by itself, or by one work-group less. All give the same bits. */
+enum { WAY_FUSED, WAY_SINGLE, WAY_FEWER };
+
+static convoy_status play_segment(rt_list *list, const segment *s, size_t groups, convoy_error *err)
 {
     convoy_context *ctx = list->ctx;
-    size_t groups = ctx->persistent_groups, one = 1;
+    size_t one = 1;
     if (s->kernel == NULL)
         return play_item(list, &list->items[s->first], err);
     CL_TRY(ctx, clEnqueueNDRangeKernel, ctx->queue, s->kernel, 1, NULL, &groups, &one, 0, NULL, NULL);
@@ -62,12 +68,60 @@ static convoy_status play_segment(rt_list *list, const segment *s, convoy_error 
 }
 
 /* Launches that run once come first. */
-static convoy_status play_fused(rt_list *list, const fused_range *r, convoy_error *err)
+static convoy_status play_fused(rt_list *list, const fused_range *r, size_t groups, convoy_error *err)
 {
     for (size_t i = r->first; i < r->last; i++)
         if (list->items[i].once)
             TRY(play_item(list, &list->items[i], err));
-    for (size_t i = 0; i < r->count; i++) TRY(play_segment(list, &r->segments[i], err));
+    for (size_t i = 0; i < r->count; i++) TRY(play_segment(list, &r->segments[i], groups, err));
+    return CONVOY_OK;
+}
+
+static convoy_status play_single(rt_list *list, size_t first, size_t last, convoy_error *err)
+{
+    for (size_t i = first; i < last; i++) TRY(play_item(list, &list->items[i], err));
+    return CONVOY_OK;
+}
+
+/* The threads of a fused range are never idle: if they had nearly all of the time, no other program wants it. */
+static bool had_all_cores(const convoy_context *ctx, const fused_range *r, double now)
+{
+    return r->ways.way == WAY_FUSED && clock_cpu_seconds() - r->cpu >= 0.93 * ctx->persistent_groups * (now - r->ways.start);
+}
+
+/* Between blocks: once all is done, so that the clock counts nothing else. */
+static convoy_status end_block(convoy_context *ctx, fused_range *r, convoy_error *err)
+{
+    TRY(rt_wait_queue(ctx, ctx->queue, "waiting for", "all launches", err));
+    CL_WAIT(ctx, "waiting for", "all launches", clFinish, ctx->queue);
+    double now = clock_seconds();
+    if (r->timed)
+        rivals_next(&r->ways, now, had_all_cores(ctx, r, now));
+    else
+        rivals_drop(&r->ways, now);
+    r->timed = true;
+    r->cpu = clock_cpu_seconds();
+    return CONVOY_OK;
+}
+
+/* Which way to play it now. What is played in turns with something else is not timed. */
+static convoy_status choose_way(convoy_context *ctx, fused_range *r, int *way, convoy_error *err)
+{
+    int ways = ctx->persistent_groups > 1 ? WAY_FEWER + 1 : WAY_SINGLE + 1;
+    *way = WAY_FUSED;
+    if (ctx->fused == FUSED_IN_TURNS)
+        *way = r->ways.pieces++ % ways;
+    if (ctx->fused != FUSED_IF_FASTER)
+        return CONVOY_OK;
+    if (r->ways.count == 0)
+        rivals_begin(&r->ways, ways, WAY_FUSED, clock_seconds());
+    if (ctx->played != r)
+        r->timed = false;
+    else if (!r->timed || rivals_due(&r->ways, clock_seconds()))
+        TRY(end_block(ctx, r, err));
+    ctx->played = r;
+    r->ways.pieces++;
+    *way = r->timed ? r->ways.way : r->ways.best;
     return CONVOY_OK;
 }
 
@@ -79,11 +133,14 @@ void rt_list_renew(rt_list *list)
 
 convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_error *err)
 {
-    if (list->ctx->described)
-        return base_fail(err, CONVOY_ERROR_DEVICE, "%s is only described here: nothing can run on it", list->ctx->info.name);
-    const fused_range *r = list->ctx->profile ? NULL : fuse_find(list, first, last);
+    convoy_context *ctx = list->ctx;
+    if (ctx->described)
+        return base_fail(err, CONVOY_ERROR_DEVICE, "%s is only described here: nothing can run on it", ctx->info.name);
+    fused_range *r = ctx->profile ? NULL : fuse_find(list, first, last);
+    int way = WAY_SINGLE;
     if (r)
-        return play_fused(list, r, err);
-    for (size_t i = first; i < last; i++) TRY(play_item(list, &list->items[i], err));
-    return CONVOY_OK;
+        TRY(choose_way(ctx, r, &way, err));
+    if (way == WAY_SINGLE)
+        return play_single(list, first, last, err);
+    return play_fused(list, r, ctx->persistent_groups - (way == WAY_FEWER), err);
 }
