@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "convoy/convoy.h"
+#include "layers/check.h"
 #include "ops/conv2d/variant.h"
 #include "runtime/internal.h"
 
@@ -32,15 +33,27 @@ static convoy_context *open_context(const char *variant, const char *gemm, unsig
     return ctx;
 }
 
-/* Runs the check and ends the context. CONVOY_CHECK_MOST: skip larger inputs (for simulated devices). */
-static void check_layer(convoy_context *ctx, const char *layer)
+/* Is `user`, a conv_variant, what the dispatcher takes for the layer in one of the check's batches? */
+static bool takes_variant(void *user, convoy_context *ctx, const layer *l)
+{
+    const conv_variant *v = user;
+    for (int batch = 2; batch <= 5; batch++)
+        if (layer_find_needs(l, ctx, batch, NULL).kernels[0].choice[v->pass].variant == v)
+            return true;
+    return false;
+}
+
+/* Runs the check, of what takes the variant unless that is NULL, and ends the context. CONVOY_CHECK_MOST: skip larger inputs (for
+ * simulated devices). */
+static void check_layer(convoy_context *ctx, const char *layer, const conv_variant *v)
 {
     convoy_error err = {0};
     size_t rows = 0, failed = 0;
     const char *most = getenv("CONVOY_CHECK_MOST");
     convoy_check_options options = {.seed = SEED, .layer = layer, .on_row = on_row, .user = &rows,
                                     .most_values = most ? (size_t)atol(most) : 0};
-    convoy_status status = convoy_check(ctx, &options, &failed, &err);
+    convoy_status status = check_layers(ctx, &options, v ? takes_variant : NULL, (void *)(uintptr_t)v, &failed, &err);
+    print_message("%zu checked\n", rows);
     rt_programs_destroy(ctx);
     uint64_t live = convoy_context_counters(ctx).live_objects;
     convoy_context_destroy(ctx);
@@ -54,7 +67,7 @@ static void check_layer(convoy_context *ctx, const char *layer)
 static void check_family(const char *variant, const char *gemm, unsigned width, const char *layer)
 {
     print_message("variant %s, gemm %s, vectors of %u, seed %d\n", variant, gemm, width, SEED);
-    check_layer(open_context(variant, gemm, width), layer);
+    check_layer(open_context(variant, gemm, width), layer, NULL);
 }
 
 /* A 3x3 convolution of stride 1, which every variant that is not for dense layers alone computes. */
@@ -77,7 +90,7 @@ static void check_variant(const conv_variant *v, unsigned width, const char *set
     snprintf(text, sizeof text, "%s%s", v->name, setting);
     print_message("%s: %s, vectors of %u\n", conv_pass_key(v->pass), text, width);
     assert_int_equal(rt_record_set(ctx, conv_pass_key(v->pass), text, &err), CONVOY_OK);
-    check_layer(ctx, "Conv2D");
+    check_layer(ctx, "Conv2D", v);
 }
 
 static void test_winograd(void **state)
@@ -104,13 +117,13 @@ static void test_winograd(void **state)
 /* Batches in check are smaller than the usual tile of images, so defaults give vec there. */
 static void test_images(void **state)
 {
+    const conv_variant *v;
+    size_t found = 0;
     (void)state;
-    for (conv_pass pass = CONV_FORWARD; pass <= CONV_BACKWARD_DATA; pass++) {
-        convoy_error err = {0};
-        convoy_context *ctx = open_context("vec", "builtin", 4);
-        assert_int_equal(rt_record_set(ctx, conv_pass_key(pass), "vec_images VW=4 VECTORS=1 IMAGES=2", &err), CONVOY_OK);
-        check_layer(ctx, "Conv2D");
-    }
+    for (size_t i = 0; (v = conv_variant_at(i)) != NULL; i++)
+        if (strcmp(v->name, "vec_images") == 0 && ++found)
+            check_variant(v, 4, " VW=4 VECTORS=1 IMAGES=2");
+    assert_int_equal(found, 2);
 }
 
 static void test_plain(void **state)

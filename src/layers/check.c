@@ -2,7 +2,7 @@
  *
  * Inputs and weights are multiples of 1/8 and biases odd multiples of 1/128, so that sums are exact and no value falls on the
  * kink of an activation by rounding. Device memory is filled with NaN first: what a kernel forgets shows. */
-#include "convoy/check.h"
+#include "layers/check.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +12,6 @@
 #include "base/options.h"
 #include "base/philox.h"
 #include "base/text.h"
-#include "layers/layer.h"
 #include "ops/activation.h"
 
 /* What a layer with random numbers is told, on both sides. */
@@ -367,50 +366,71 @@ static void inputs_text(const convoy_shape *shapes, int count, char *out, size_t
     }
 }
 
-static convoy_status check_sample(convoy_context *ctx, const layer_class *class, const layer_sample *sample,
-                                  uint64_t seed, convoy_check_row *row, convoy_error *err)
+static convoy_status connect_sample(const layer_class *class, const layer_sample *sample, convoy_check_row *row, layer **out,
+                                    convoy_error *err)
 {
     json_t *config = NULL;
-    layer *l = NULL;
     convoy_shape inputs[LAYER_MAX_INPUTS];
     int count = layer_sample_inputs(class, sample, inputs);
     *row = (convoy_check_row){.layer = class->name, .options = sample->options};
     inputs_text(inputs, count, row->input, sizeof row->input);
     TRY(option_parse_text(sample->options, &config, err));
-    convoy_status status = layer_create(class, config, &l, err);
+    convoy_status status = layer_create(class, config, out, err);
     json_decref(config);
-    if (status == CONVOY_OK)
-        status = layer_connect(l, inputs, count, err);
-    if (status == CONVOY_OK)
-        status = check_layer(ctx, l, seed, row, err);
+    return status == CONVOY_OK ? layer_connect(*out, inputs, count, err) : status;
+}
+
+/* What check_layers is told. */
+typedef struct job {
+    const convoy_check_options *options;
+    check_filter *wanted;
+    void *user;
+    size_t failed;
+} job;
+
+static convoy_status check_sample(convoy_context *ctx, const layer_class *class, const layer_sample *sample, job *j,
+                                  convoy_error *err)
+{
+    const convoy_check_options *o = j->options;
+    layer *l = NULL;
+    convoy_check_row row;
+    if (o->most_values && shape_count(&sample->input) > o->most_values)
+        return CONVOY_OK;
+    convoy_status status = connect_sample(class, sample, &row, &l, err);
+    if (status == CONVOY_OK && (j->wanted == NULL || j->wanted(j->user, ctx, l))) {
+        status = check_layer(ctx, l, o->seed, &row, err);
+        j->failed += !row.passed;
+        if (status == CONVOY_OK && o->on_row)
+            o->on_row(o->user, &row);
+    }
     layer_destroy(l);
     return status;
+}
+
+convoy_status check_layers(convoy_context *ctx, const convoy_check_options *options, check_filter *wanted, void *user, size_t *failed,
+                           convoy_error *err)
+{
+    const layer_class *class;
+    job j = {options, wanted, user, 0};
+    if (options->layer && layer_class_find(options->layer) == NULL) {
+        char known[2048];
+        layer_class_names(known, sizeof known);
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "layer '%s' is not known; known: %s", options->layer, known);
+    }
+    for (size_t i = 0; (class = layer_class_at(i)) != NULL; i++) {
+        if (class->forward == NULL || (options->layer && strcmp(options->layer, class->name) != 0))
+            continue;
+        for (const layer_sample *s = class->samples; s->options; s++)
+            TRY(check_sample(ctx, class, s, &j, err));
+    }
+    *failed = j.failed;
+    return CONVOY_OK;
 }
 
 convoy_status convoy_check_sized(convoy_context *ctx, const convoy_check_options *options, size_t options_size, size_t *failed,
                                  convoy_error *err)
 {
-    const layer_class *class;
     *failed = 0;
     TAKE_OPTIONS(convoy_check_options, own, options, options_size, err);
-    const convoy_check_options *o = &own;
-    if (o->layer && layer_class_find(o->layer) == NULL) {
-        char known[2048];
-        layer_class_names(known, sizeof known);
-        return base_fail(err, CONVOY_ERROR_ARGUMENT, "layer '%s' is not known; known: %s", o->layer, known);
-    }
-    for (size_t i = 0; (class = layer_class_at(i)) != NULL; i++) {
-        if (class->forward == NULL || (o->layer && strcmp(o->layer, class->name) != 0))
-            continue;
-        for (const layer_sample *s = class->samples; s->options; s++) {
-            convoy_check_row row;
-            if (o->most_values && shape_count(&s->input) > o->most_values)
-                continue;
-            TRY(check_sample(ctx, class, s, o->seed, &row, err));
-            *failed += !row.passed;
-            if (o->on_row)
-                o->on_row(o->user, &row);
-        }
-    }
-    return CONVOY_OK;
+    return check_layers(ctx, &own, NULL, NULL, failed, err);
 }
