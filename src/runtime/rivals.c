@@ -1,6 +1,6 @@
 #include "runtime/rivals.h"
 
-static const double watched = 0.2, tried = 0.06;   /* seconds of a block */
+static const double watched = 0.4, tried = 0.06;   /* seconds of a block */
 static const double least_patience = 2, most_patience = 60, quiet_patience = 20;
 static const double accepted_loss = 0.02;           /* of the time: what trials of slower ways may cost */
 static const double gain = 0.97;                    /* another way must need at most so much of the time */
@@ -8,7 +8,7 @@ enum { ROUNDS = 2 };                                /* of a trial: each way twic
 
 void rivals_begin(rivals *r, int count, int best, double now)
 {
-    *r = (rivals){.count = count, .way = best, .best = best, .start = now, .compared = now, .patience = least_patience / 4};
+    *r = (rivals){.count = count, .way = best, .best = best, .start = now, .compared = now, .patience = least_patience / 2};
 }
 
 bool rivals_due(const rivals *r, double now)
@@ -51,7 +51,7 @@ static void end_trial(rivals *r, double now)
     r->best = best;
     r->reference = r->sum[best] / ROUNDS;
     r->compared = now;
-    r->slower = r->step = 0;
+    r->changed = r->step = 0;
     begin_block(r, best, now);
 }
 
@@ -70,9 +70,10 @@ static bool wants_trial(rivals *r, double piece, double now, bool quiet)
     if (r->reference == 0)
         r->reference = piece;
     bool changed = piece > 1.15 * r->reference || piece < 0.87 * r->reference;
-    r->slower = changed ? r->slower + 1 : 0;
-    double patience = quiet && r->patience < quiet_patience ? quiet_patience : r->patience;
-    if (r->slower >= 2 && !quiet && patience > least_patience)
+    r->changed = changed ? r->changed + 1 : 0;
+    r->loud = quiet ? 0 : r->loud + 1;
+    double patience = r->loud < 2 && r->patience < quiet_patience ? quiet_patience : r->patience;
+    if (r->changed >= 2 && r->loud >= 2 && patience > least_patience)
         patience = least_patience;
     return now - r->compared >= patience;
 }

@@ -12,7 +12,8 @@ typedef struct rivals {
     int count, way;                /* how many ways there are; that of this block, for each of its pieces */
     int pieces;                    /* of this block, so far: the caller counts */
     /* Its own: */
-    int best, step, slower;        /* step of the trial, 0: none; blocks in a row that took longer than they should */
+    int best, step;                /* step of the trial, 0: none */
+    int changed, loud;             /* blocks in a row that took another time than they should, and that were not quiet */
     double start, reference;       /* of this block; seconds of a piece of the best way, when they were compared last */
     double compared, patience;     /* when that was; seconds until the next trial */
     double sum[RIVALS_MOST];       /* of a trial: seconds of a piece */
