@@ -92,7 +92,7 @@ typedef struct convoy_counters {
     uint64_t builds;         /* programs compiled from source */
     uint64_t cache_hits;     /* programs loaded from the disk cache */
     uint64_t reads, writes;  /* copies between host and device */
-    uint64_t waits;          /* times the host waited for the device */
+    uint64_t waits;          /* times the host waited for the device; what times steps on PoCL is not counted */
     uint64_t live_objects;   /* OpenCL objects not yet released (kept programs included, the context and its queues not) */
     uint64_t bytes, peak_bytes; /* device memory allocated now, and at most */
 } convoy_counters;

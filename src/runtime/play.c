@@ -95,7 +95,6 @@ static bool had_all_cores(const convoy_context *ctx, const fused_range *r, doubl
 /* Between blocks: once all is done, so that the clock counts nothing else. */
 static convoy_status end_block(convoy_context *ctx, fused_range *r, convoy_error *err)
 {
-    ctx->counters.waits++;
     TRY(rt_wait_queue(ctx, ctx->queue, "waiting for", "all launches", err));
     CL_WAIT(ctx, "waiting for", "all launches", clFinish, ctx->queue);
     double now = clock_seconds();
