@@ -46,50 +46,50 @@ const char *cli_data_help(void)
     return fold(out, CLI_HELP_WIDTH);
 }
 
+/* A text around such a list, folded. */
+static const char *sentence(char *out, size_t size, size_t width, const char *before, const char *(*at)(size_t i), const char *after)
+{
+    char list[1536];
+    snprintf(out, size, "%s%s%s", before, choice(list, sizeof list, at), after);
+    return fold(out, width);
+}
+
 const char *cli_optimizer_help(void)
 {
     static char out[512];
-    char list[256];
-    snprintf(out, sizeof out, "%s, with options as in Keras: 'adamw(weight_decay=0.01, clipnorm=1)' (default: that of the .keras file, else "
-             "adam)", choice(list, sizeof list, convoy_optimizer_name));
-    return fold(out, CLI_HELP_WIDTH);
+    return sentence(out, sizeof out, CLI_HELP_WIDTH, "", convoy_optimizer_name,
+                    ", with options as in Keras: 'adamw(weight_decay=0.01, clipnorm=1)' (default: that of the .keras file, else adam)");
 }
 
 const char *cli_loss_help(void)
 {
     static char out[2048];
-    char list[1536];
-    snprintf(out, sizeof out, "%s, or a short name like mse, with options as in Keras: 'CategoricalCrossentropy(from_logits=True, "
-             "label_smoothing=0.1)' (default: that of the file; else what the model's end calls for)",
-             choice(list, sizeof list, convoy_loss_name));
-    return fold(out, CLI_HELP_WIDTH);
+    return sentence(out, sizeof out, CLI_HELP_WIDTH, "", convoy_loss_name,
+                    ", or a short name like mse, with options as in Keras: 'CategoricalCrossentropy(from_logits=True, "
+                    "label_smoothing=0.1)' (default: that of the file; else what the model's end calls for)");
 }
 
 const char *cli_metric_help(void)
 {
     static char out[2048];
-    char list[1536];
-    snprintf(out, sizeof out, "%s, with options as in Keras, commas between several: 'accuracy, Precision(class_id=3)' (default: those of "
-             "the file, else accuracy)", choice(list, sizeof list, convoy_metric_name));
-    return fold(out, CLI_HELP_WIDTH);
+    return sentence(out, sizeof out, CLI_HELP_WIDTH, "", convoy_metric_name,
+                    ", with options as in Keras, commas between several: 'accuracy, Precision(class_id=3)' (default: those of the file, "
+                    "else accuracy)");
 }
 
 const char *cli_described_help(void)
 {
     static char out[256];
-    char list[160];
-    snprintf(out, sizeof out, "only show what would be chosen for %s", choice(list, sizeof list, convoy_described_gpu));
-    return fold(out, CLI_HELP_WIDTH);
+    return sentence(out, sizeof out, CLI_HELP_WIDTH, "only show what would be chosen for ", convoy_described_gpu, "");
 }
 
 const char *cli_models(void)
 {
     static char out[1024];
-    char list[512];
-    snprintf(out, sizeof out, "MODEL is a .keras file, a .h5 file of Keras, the model.json of a TensorFlow.js layers model, a Keras JSON config "
-             "or a built-in name: %s; with options in brackets: 'resnet20(input_shape=(64, 64, 3), classes=100, augment=True)'.",
-             choice(list, sizeof list, convoy_builtin_name));
-    return fold(out, CLI_TEXT_WIDTH);
+    return sentence(out, sizeof out, CLI_TEXT_WIDTH,
+                    "MODEL is a .keras file, a .h5 file of Keras, the model.json of a TensorFlow.js layers model, a Keras JSON config "
+                    "or a built-in name: ", convoy_builtin_name,
+                    "; with options in brackets: 'resnet20(input_shape=(64, 64, 3), classes=100, augment=True)'.");
 }
 
 const char *cli_data(void)

@@ -37,7 +37,7 @@ typedef struct layer_io {
     int batch;                             /* the largest; launches must follow RT_BATCH */
     bool training;                         /* forward of a training plan: Keras's training=True */
     bool weights_stay;                     /* parameters, and scratch that keeps_scratch speaks of, last from play to play */
-    layer_needs *needs;                    /* what layer_find_needs found; NULL where the class has no `needs` */
+    layer_needs *needs;                    /* what layer_find_needs found; its kernels may change */
     const rt_buffer *input[LAYER_MAX_INPUTS];
     const rt_buffer *output;
     const rt_buffer *saved;                /* written by forward, kept until backward */

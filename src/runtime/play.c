@@ -1,4 +1,4 @@
-/* Plays launch lists: enqueues, and nothing else. */
+/* Plays launch lists: enqueues, and now and then looks which way of playing a fused range is the fastest. */
 #include "base/clock.h"
 #include "runtime/fuse.h"
 
