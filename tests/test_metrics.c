@@ -64,9 +64,8 @@ static void check_list(const metric_list *list, const char *kind, int outputs, i
     rig r = make_rig(outputs, MOST_ROWS);
     CHECK(loss_create(ctx, MOST_ROWS, 3, &l, &err));
     CHECK(metric_set_create(ctx, list, NULL, outputs, MOST_ROWS, 3, &m, &err));
-    loss_job job = {.how = &s, .outputs = outputs, .z = r.z, .labels = r.labels};
-    CHECK(loss_add(l, r.list, &job, &err));
-    CHECK(metric_set_add(m, r.list, &(metric_job){.given = r.z, .labels = r.labels}, &err));
+    judge_rig(&r, &(rig_judges){.l = l, .job = {.how = &s, .outputs = outputs, .z = r.z, .labels = r.labels},
+                                .m = m, .metrics = {.given = r.z, .labels = r.labels}});
     for (int step = 0; step < steps; step++) {
         fill_outputs(kind, z, (size_t)(rows * outputs), (size_t)(outputs + 5 * step));
         for (int n = 0; n < rows; n++)
@@ -149,9 +148,8 @@ static void test_results_are_those_of_keras(void **state)
         CHECK(sample_weights_arrange(w, order, &err));
         CHECK(loss_create(ctx, GOLDEN_ROWS, 2, &l, &err));
         CHECK(metric_set_create(ctx, &list, w, outputs, GOLDEN_ROWS, 2, &m, &err));
-        loss_job job = {.how = &s, .outputs = outputs, .z = r.z, .labels = r.labels};
-        CHECK(loss_add(l, r.list, &job, &err));
-        CHECK(metric_set_add(m, r.list, &(metric_job){.given = r.z, .labels = r.labels}, &err));
+        judge_rig(&r, &(rig_judges){.l = l, .job = {.how = &s, .outputs = outputs, .z = r.z, .labels = r.labels},
+                                    .m = m, .metrics = {.given = r.z, .labels = r.labels}});
         for (int pass = 0; pass < 2; pass++) { /* the second begins anew */
             play_rig(&r, z, labels, FIRST_ROWS, 0, 0);
             play_rig(&r, z + FIRST_ROWS * outputs, labels + FIRST_ROWS, GOLDEN_ROWS - FIRST_ROWS, FIRST_ROWS, 1);

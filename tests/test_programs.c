@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -191,6 +192,23 @@ static void test_second_context_loads(void **state)
     expect_counts(folder, "", 0, 1);
     /* Switched off, it neither reads nor writes. */
     expect_counts("", "", 1, 0);
+}
+
+/* PoCL keeps what it compiles: to ask for the binary would compile all of it a second time. */
+static void test_left_to_the_driver(void **state)
+{
+    (void)state;
+    convoy_context *ctx = open_context(folder);
+    bool pocl = rt_is_pocl(ctx);
+    convoy_context_destroy(ctx);
+    if (!pocl)
+        skip();
+    unsetenv("POCL_KERNEL_CACHE");
+    expect_counts(folder, "-DOTHER=3", 1, 0);
+    expect_counts(folder, "-DOTHER=3", 1, 0);
+    setenv("POCL_KERNEL_CACHE", "0", 1);
+    assert_int_equal(rmdir(folder), 0); /* it is empty */
+    assert_int_equal(mkdir(folder, 0700), 0);
 }
 
 static void test_makes_its_folder(void **state)
@@ -457,6 +475,14 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
+/* PoCL reads its variable when the first context opens: its cache stays, so that it is quick, and Convoy takes it that there is none. */
+static void keep_kernels_here(void)
+{
+    unsetenv("POCL_KERNEL_CACHE");
+    convoy_context_destroy(open_context(""));
+    setenv("POCL_KERNEL_CACHE", "0", 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +490,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_unknown_source),
         cmocka_unit_test(test_built_once_a_context),
         cmocka_unit_test_setup(test_second_context_loads, clean),
+        cmocka_unit_test_setup(test_left_to_the_driver, clean),
         cmocka_unit_test_setup(test_makes_its_folder, clean),
         cmocka_unit_test_setup(test_damaged_entry_is_rebuilt, clean),
         cmocka_unit_test_setup(test_truncated_entry_is_rebuilt, clean),
@@ -475,6 +502,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(test_bundle, clean),
         cmocka_unit_test_setup(test_long_build_is_told, clean),
     };
+    keep_kernels_here();
     if (argc > 1)
         return use_cache(argv[1]);
     return cmocka_run_group_tests_name("programs", tests, make_folder, remove_folder);

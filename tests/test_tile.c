@@ -119,7 +119,7 @@ static void test_odd_blocks(void **state)
 {
     (void)state;
     check_blocks("tile_images TILE_M=12 TILE_N=20 TILE_K=12 WORK_M=4 WORK_N=4 SPLITS=2",
-                 "tile TILE_M=36 TILE_N=8 TILE_K=20 WORK_M=4 WORK_N=8 SPLITS=1",
+                 "tile TILE_M=36 TILE_N=8 TILE_K=4 WORK_M=4 WORK_N=8 SPLITS=1",
                  "tile TILE_M=20 TILE_N=12 TILE_K=4 WORK_M=4 WORK_N=4 SPLITS=3", 300);
 }
 

@@ -156,7 +156,7 @@ static convoy_status write_passes(void *user, rt_list *list, convoy_error *err)
     return class->update ? class->update(c->layer, &c->backward, list, err) : CONVOY_OK;
 }
 
-static convoy_status play(check *c, convoy_error *err)
+static void set_io(check *c)
 {
     layer_io *io = &c->forward, *back = &c->backward;
     *io = *back = io_of(c);
@@ -170,6 +170,11 @@ static convoy_status play(check *c, convoy_error *err)
         io->end.act = c->layer->takes & EPILOGUE_ACTIVATION ? relu : io->end.act;
         io->end.addend = c->pairs[P_RESIDUAL].buffer;
     }
+}
+
+static convoy_status play(check *c, convoy_error *err)
+{
+    set_io(c);
     TRY(rt_list_create(c->ctx, c->max_batch, &c->list, err));
     TRY(rt_list_compile(c->list, write_passes, c, err));
     TRY(rt_list_set_int(c->list, RT_VAR_UPDATES, STEP, err));
@@ -327,25 +332,22 @@ static convoy_status run(check *c, convoy_error *err)
 }
 
 /* A full batch; a part of a larger one; one with what neighbours ask for; and inference where that differs. */
-static convoy_status check_layer(convoy_context *ctx, layer *l, uint64_t seed, convoy_check_row *row, convoy_error *err)
+static const struct { int max_batch, batch; bool fused, inference; } ways[] = {
+    {2, 2, false, false}, {5, 3, false, false}, {2, 1, true, false}, {3, 2, false, true}};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+static bool has_way(const layer *l, size_t i)
 {
-    static const struct { int max_batch, batch; bool fused, inference; } ways[] = {
-        {2, 2, false, false}, {5, 3, false, false}, {2, 1, true, false}, {3, 2, false, true}};
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        /* dz = dy only for relu and for no activation: see mask_by_output. */
-        if (ways[i].fused && l->activation != NULL && l->activation != activation_find("relu"))
-            continue;
-        if (ways[i].inference && !l->class->trains_apart)
-            continue;
-        check c = {.ctx = ctx, .layer = l, .max_batch = ways[i].max_batch, .batch = ways[i].batch,
-                   .fused = ways[i].fused, .training = !ways[i].inference, .seed = seed, .row = row};
-        convoy_status status = run(&c, err);
-        release(&c);
-        if (status != CONVOY_OK)
-            return base_fail_in(err, status, "%s (%s)", row->layer, row->options);
-    }
-    row->passed = row->error <= 1.0;
-    return CONVOY_OK;
+    /* dz = dy only for relu and for no activation: see mask_by_output. */
+    if (ways[i].fused && l->activation != NULL && l->activation != activation_find("relu"))
+        return false;
+    return !ways[i].inference || l->class->trains_apart;
+}
+
+static check way_of(convoy_context *ctx, layer *l, size_t i, uint64_t seed, convoy_check_row *row)
+{
+    return (check){.ctx = ctx, .layer = l, .max_batch = ways[i].max_batch, .batch = ways[i].batch, .fused = ways[i].fused,
+                   .training = !ways[i].inference, .seed = seed, .row = row};
 }
 
 /* "(None, 3, 4) and (None, 1)", or "8 x (None, 4)". */
@@ -385,46 +387,99 @@ typedef struct job {
     const convoy_check_options *options;
     check_filter *wanted;
     void *user;
+    rt_list *kernels; /* collects those of several samples: compiled together they take less time */
     size_t failed;
 } job;
 
-static convoy_status check_sample(convoy_context *ctx, const layer_class *class, const layer_sample *sample, job *j,
-                                  convoy_error *err)
+/* Notes the kernels of the layer, which then need not be compiled. */
+static convoy_status note_kernels(convoy_context *ctx, layer *l, convoy_check_row *row, job *j, convoy_error *err)
+{
+    convoy_status status = CONVOY_OK;
+    for (size_t i = 0; status == CONVOY_OK && i < WAYS; i++) {
+        if (!has_way(l, i))
+            continue;
+        check c = way_of(ctx, l, i, j->options->seed, row);
+        status = make_all(&c, err);
+        set_io(&c);
+        if (status == CONVOY_OK)
+            status = rt_list_collect(j->kernels, write_passes, &c, err);
+        release(&c);
+    }
+    return status;
+}
+
+static convoy_status check_layer(convoy_context *ctx, layer *l, convoy_check_row *row, job *j, convoy_error *err)
 {
     const convoy_check_options *o = j->options;
+    for (size_t i = 0; i < WAYS; i++) {
+        if (!has_way(l, i))
+            continue;
+        check c = way_of(ctx, l, i, o->seed, row);
+        convoy_status status = run(&c, err);
+        release(&c);
+        TRY(status);
+    }
+    row->passed = row->error <= 1.0;
+    j->failed += !row->passed;
+    if (o->on_row)
+        o->on_row(o->user, row);
+    return CONVOY_OK;
+}
+
+typedef convoy_status sample_step(convoy_context *ctx, layer *l, convoy_check_row *row, job *j, convoy_error *err);
+
+/* One step with a sample's layer, if that is wanted. */
+static convoy_status with_sample(convoy_context *ctx, const layer_class *class, const layer_sample *sample, sample_step *step, job *j,
+                                 convoy_error *err)
+{
+    size_t most = j->options->most_values;
     layer *l = NULL;
     convoy_check_row row;
-    if (o->most_values && shape_count(&sample->input) > o->most_values)
+    if (most && shape_count(&sample->input) > most)
         return CONVOY_OK;
     convoy_status status = connect_sample(class, sample, &row, &l, err);
     if (status == CONVOY_OK && (j->wanted == NULL || j->wanted(j->user, ctx, l))) {
-        status = check_layer(ctx, l, o->seed, &row, err);
-        j->failed += !row.passed;
-        if (status == CONVOY_OK && o->on_row)
-            o->on_row(o->user, &row);
+        status = step(ctx, l, &row, j, err);
+        if (status != CONVOY_OK)
+            base_fail_in(err, status, "%s (%s)", row.layer, row.options);
     }
     layer_destroy(l);
     return status;
+}
+
+/* Samples of a class: a few at a time, so that a joint program stays small. */
+static convoy_status check_class(convoy_context *ctx, const layer_class *class, job *j, convoy_error *err)
+{
+    enum { TOGETHER = 16 };
+    for (const layer_sample *first = class->samples; first->options;) {
+        const layer_sample *s = first;
+        for (; s->options && s < first + TOGETHER; s++)
+            TRY(with_sample(ctx, class, s, note_kernels, j, err));
+        TRY(rt_list_build(j->kernels, err));
+        for (; first < s; first++)
+            TRY(with_sample(ctx, class, first, check_layer, j, err));
+    }
+    return CONVOY_OK;
 }
 
 convoy_status check_layers(convoy_context *ctx, const convoy_check_options *options, check_filter *wanted, void *user, size_t *failed,
                            convoy_error *err)
 {
     const layer_class *class;
-    job j = {options, wanted, user, 0};
+    job j = {options, wanted, user, NULL, 0};
     if (options->layer && layer_class_find(options->layer) == NULL) {
         char known[2048];
         layer_class_names(known, sizeof known);
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "layer '%s' is not known; known: %s", options->layer, known);
     }
-    for (size_t i = 0; (class = layer_class_at(i)) != NULL; i++) {
-        if (class->forward == NULL || (options->layer && strcmp(options->layer, class->name) != 0))
-            continue;
-        for (const layer_sample *s = class->samples; s->options; s++)
-            TRY(check_sample(ctx, class, s, &j, err));
-    }
+    TRY(rt_list_create(ctx, 1, &j.kernels, err));
+    convoy_status status = CONVOY_OK;
+    for (size_t i = 0; status == CONVOY_OK && (class = layer_class_at(i)) != NULL; i++)
+        if (class->forward && (options->layer == NULL || strcmp(options->layer, class->name) == 0))
+            status = check_class(ctx, class, &j, err);
+    rt_list_destroy(j.kernels);
     *failed = j.failed;
-    return CONVOY_OK;
+    return status;
 }
 
 convoy_status convoy_check_sized(convoy_context *ctx, const convoy_check_options *options, size_t options_size, size_t *failed,

@@ -129,13 +129,6 @@ void bundle_keep_binaries(convoy_context *ctx)
     }
 }
 
-/* PoCL keeps what it compiled itself, unless it was told not to: then the program need not be compiled a second time to be kept. */
-static bool driver_keeps_kernels(void)
-{
-    const char *cache = getenv("POCL_KERNEL_CACHE");
-    return cache == NULL || strcmp(cache, "0") != 0;
-}
-
 static convoy_status remember_units(convoy_context *ctx, const rt_units *units, cl_program program, convoy_error *err)
 {
     for (size_t i = 0; i < units->count; i++) {
@@ -154,7 +147,7 @@ convoy_status bundle_program(convoy_context *ctx, const char *what, char *joint,
     convoy_status status = cached ? CONVOY_OK : program_build_from_source(ctx, what, FIXED_OPTIONS, joint, out, err);
     bool built = status == CONVOY_OK && !cached;
     program_keeper keeper = KEPT_BY_DRIVER;
-    if (built && !ctx->trying && !driver_keeps_kernels())
+    if (built && !ctx->trying && !program_kept_by_driver(ctx))
         keeper = note_pending(ctx, *out, joint) && ctx->cache_dir[0] ? KEPT_HERE : KEPT_NOWHERE;
     else
         free(joint);

@@ -24,6 +24,12 @@ static char *build_log(const convoy_context *ctx, cl_program program)
     return log;
 }
 
+bool program_kept_by_driver(const convoy_context *ctx)
+{
+    const char *cache = getenv("POCL_KERNEL_CACHE");
+    return rt_is_pocl(ctx) && (cache == NULL || strcmp(cache, "0") != 0);
+}
+
 void program_built(convoy_context *ctx, program_keeper keeper)
 {
     if (ctx->trying)
@@ -170,7 +176,9 @@ static convoy_status build_alone(convoy_context *ctx, const char *source, const 
     cl_program program = program_build_from_cache(ctx, text, all_options);
     if (program == NULL) {
         TRY_GOTO(program_build_from_source(ctx, what, all_options, text, &program, err));
-        program_built(ctx, program_keep_binary(ctx, program, text, all_options) ? KEPT_HERE : KEPT_NOWHERE);
+        bool ours = !program_kept_by_driver(ctx);
+        bool kept = ours && program_keep_binary(ctx, program, text, all_options);
+        program_built(ctx, kept ? KEPT_HERE : ours ? KEPT_NOWHERE : KEPT_BY_DRIVER);
     }
     status = program_remember(ctx, source, options, program, "", err);
 done:
