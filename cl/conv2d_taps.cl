@@ -7,6 +7,7 @@
 // ROWS * VECTORS: what counts where the loads are the limit, that is, with few channels.
 //
 // A work-item is a whole work-group; what it sums: filter_chunks.clh.
+#include "fma.clh"
 #include "vector.clh"
 
 #ifndef ROWS
@@ -32,7 +33,7 @@
         FV a = (FV)(from[r]);                                                                                          \
         UNROLLED for (int k = 0; k < KW; k++)                                                                          \
             if ((IX) + PL - k >= 0 && (IX) + PL - k < OW)                                                              \
-                UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][k][v] = fma(a, d[k][v], acc[r][k][v]);               \
+                UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][k][v] = FMA(a, d[k][v], acc[r][k][v]);               \
     }                                                                                                                  \
     from += IC;
 

@@ -5,6 +5,7 @@
 //
 // Pixels are counted through the whole batch, so a tile may span rows and images. A work-item does TILES tiles, one after
 // another, so that small tiles outweigh the cost of a work-group.
+#include "fma.clh"
 #include "vector.clh"
 #include "epilogue.clh"
 
@@ -33,7 +34,7 @@
         UNROLLED for (int j = 0; j < PIXELS; j++)                                                                      \
         {                                                                                                              \
             FV a = (FV)(from[j][k]);                                                                                   \
-            UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = fma(a, b[v], acc[j][v]);                            \
+            UNROLLED for (int v = 0; v < VECTORS; v++) acc[j][v] = FMA(a, b[v], acc[j][v]);                            \
         }                                                                                                              \
     }
 
@@ -210,7 +211,7 @@ inline void add_tile(global const float *restrict x, global const float *restric
             UNROLLED for (int r = 0; r < ROWS; r++)
             {
                 FV a = (FV)(from[min(r, GROUP - 1)]);
-                UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][v] = fma(a, b[v], acc[r][v]);
+                UNROLLED for (int v = 0; v < VECTORS; v++) acc[r][v] = FMA(a, b[v], acc[r][v]);
             }
             from += SW * IC;
             grad += OC;

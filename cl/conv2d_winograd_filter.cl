@@ -8,6 +8,7 @@
 //
 // x (n, H, W, IC), dz (n, OH, OW, OC), dw (3, 3, IC, OC), db (OC). A work-item is a whole work-group and sums a chunk of CHUNK
 // images into its own part of the scratch, S (N N, IC, OC) and then db; winograd_gradient_finish sums the chunks in their order.
+#include "fma.clh"
 #include "vector.clh"
 #include "winograd.clh"
 
@@ -106,7 +107,7 @@ inline void add_products(private const float *v, private const float *z, global 
                 UNROLLED for (int r = 0; r < ROWS; r++)
                 {
                     FV a = (FV)(v[p * IC + ic + r]);
-                    UNROLLED for (int k = 0; k < VECTORS; k++) acc[r][k] = fma(a, b[k], acc[r][k]);
+                    UNROLLED for (int k = 0; k < VECTORS; k++) acc[r][k] = FMA(a, b[k], acc[r][k]);
                 }
             }
             UNROLLED for (int r = 0; r < ROWS; r++)

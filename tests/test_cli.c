@@ -313,6 +313,20 @@ static void test_devices_json(void **state)
     json_decref(all);
 }
 
+/* What is measured the first time is shown the same way later. */
+static void test_devices_verbose(void **state)
+{
+    (void)state;
+    shell("CONVOY_TUNING=off convoy devices --verbose");
+    expect_success();
+    expect_text(last.out, "nothing is measured of it");
+    shell("export CONVOY_TUNING=on XDG_CACHE_HOME=$PWD/probed; convoy devices --verbose | tee first && convoy devices --verbose | cmp - first && "
+          "convoy devices --verbose --json | grep '\"measured\": \"'");
+    expect_success();
+    if (strstr(last.out, "pthread-") != NULL) /* PoCL's, of a CPU */
+        expect_text(last.out, "GFLOP/s: fma ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +342,7 @@ int main(void)
         cmocka_unit_test(test_no_opencl),
         cmocka_unit_test(test_device_choice),
         cmocka_unit_test(test_devices_json),
+        cmocka_unit_test(test_devices_verbose),
     };
     return cmocka_run_group_tests_name("cli", tests, make_folder, remove_folder);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "convoy/convoy.h"
+#include "layers/check.h"
 #include "ops/conv2d/tile.h"
 #include "runtime_fixture.h"
 
@@ -32,6 +33,8 @@ cl_int CL_API_CALL clGetKernelWorkGroupInfo(cl_kernel kernel, cl_device_id devic
 }
 
 /* ---- results ---- */
+
+enum { MANY_PARTS = 100 };
 
 static int messages;
 static char last_message[1024];
@@ -70,20 +73,29 @@ static void on_row(void *user, const convoy_check_row *row)
         print_error("%s (%s) on %s: %s\n", row->layer, row->options, row->input, row->message);
 }
 
-/* Inputs of at most so many values, or CONVOY_CHECK_MOST of them. */
-static void check_layer(const char *layer, size_t most_values)
+/* Does the layer's filter gradient have so many parts that they are summed in two steps? */
+static bool has_many_parts(void *user, convoy_context *context, const layer *l)
+{
+    (void)user;
+    return layer_find_needs(l, context, 2, NULL).kernels[0].choice[CONV_BACKWARD_FILTER].params[SPLITS] == MANY_PARTS;
+}
+
+/* Inputs of at most so many values, or CONVOY_CHECK_MOST of them; samples that pass the filter. */
+static void check_samples(const char *layer, size_t most_values, check_filter *wanted)
 {
     convoy_error err = {0};
     size_t rows = 0, failed = 0;
     const char *most = getenv("CONVOY_CHECK_MOST");
     convoy_check_options options = {.seed = 20, .layer = layer, .on_row = on_row, .user = &rows,
                                     .most_values = most ? (size_t)atol(most) : most_values};
-    if (convoy_check(ctx, &options, &failed, &err) != CONVOY_OK)
+    if (check_layers(ctx, &options, wanted, NULL, &failed, &err) != CONVOY_OK)
         fail_msg("%s", err.message);
     assert_true(rows > 0);
     assert_int_equal(failed, 0);
     assert_int_equal(messages, 0); /* none of it fell back */
 }
+
+static void check_layer(const char *layer, size_t most_values) { check_samples(layer, most_values, NULL); }
 
 static void test_defaults(void **state)
 {
@@ -131,12 +143,14 @@ static void test_many_parts(void **state)
     conv_shape s = {.height = 32, .width = 32, .in = 3, .out_height = 30, .out_width = 30, .out = 32, .kernel = {3, 3},
                     .stride = {1, 1}, .dilation = {1, 1}, .bias = true};
     conv_problem p = {CONV_BACKWARD_FILTER, &s, 2};
-    const char *text = "tile TILE_M=32 TILE_N=32 TILE_K=8 WORK_M=4 WORK_N=4 SPLITS=100";
+    char text[96];
+    snprintf(text, sizeof text, "tile TILE_M=32 TILE_N=32 TILE_K=8 WORK_M=4 WORK_N=4 SPLITS=%d", MANY_PARTS);
     open_tile();
     assert_true(conv_choice_parse(ctx, &p, text, &choice));
-    close_tile();
+    OK(rt_record_set(ctx, conv_pass_key(CONV_BACKWARD_FILTER), text, err));
     if (getenv("CONVOY_CHECK_MOST") == NULL)
-        check_blocks("tile", "tile", text, 0);
+        check_samples("Conv2D", 0, has_many_parts);
+    close_tile();
 }
 
 /* ---- choice ---- */

@@ -84,6 +84,11 @@ const char *convoy_described_gpu(size_t i);
 /* The device behind a context; lives as long as the context. */
 const convoy_device_info *convoy_context_device(const convoy_context *ctx);
 
+/* What was measured of the device's driver when it was first used, and what follows from it: "fma VW=8; GFLOP/s: fma 78.1, mad 77.9,
+ * elementwise 78.0, VW=4 39.5, VW=16 77.0" is the form of a * b + c and the floats of a vector in the _vec kernels, and how fast each
+ * way is. Empty where nothing is measured: other kernel families, tuning off, no cache folder. Lives as long as the context. */
+const char *convoy_context_measured(const convoy_context *ctx);
+
 /* What the runtime has done and holds, counted by itself. */
 typedef struct convoy_counters {
     uint64_t launches;       /* kernels and library calls run */

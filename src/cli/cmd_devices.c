@@ -5,6 +5,22 @@
 
 #include "cli/cli.h"
 
+/* What was measured of the device's driver, or why that can't be told. Opens the device; the first time it measures. */
+static void measured_text(const convoy_device_info *d, char *out, size_t size)
+{
+    convoy_error err = {0};
+    convoy_context *ctx = NULL;
+    char address[32];
+    snprintf(address, sizeof address, "%d:%d", d->platform, d->device);
+    if (convoy_context_create(&(convoy_context_options){.device = address}, &ctx, &err) != CONVOY_OK) {
+        snprintf(out, size, "does not open: %.400s", err.message);
+        return;
+    }
+    const char *text = convoy_context_measured(ctx);
+    snprintf(out, size, "%s", text[0] ? text : "nothing is measured of it");
+    convoy_context_destroy(ctx);
+}
+
 /* ---- JSON ---- */
 
 static json_t *device_json(const convoy_device_info *d)
@@ -31,11 +47,18 @@ static json_t *device_json(const convoy_device_info *d)
                      "why_default", d->is_default ? d->why_default : NULL);
 }
 
-static int print_json(const convoy_device_info *devices, size_t count)
+static int print_json(const convoy_device_info *devices, size_t count, bool verbose)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < count; i++) {
+        char text[512] = "";
         json_t *row = device_json(&devices[i]);
+        if (verbose && devices[i].usable)
+            measured_text(&devices[i], text, sizeof text);
+        if (row != NULL && json_object_set_new(row, "measured", text[0] ? json_string(text) : json_null()) != 0) {
+            json_decref(row);
+            row = NULL;
+        }
         if (row == NULL || json_array_append_new(rows, row) != 0) {
             json_decref(rows);
             return cli_print_json(NULL);
@@ -107,7 +130,14 @@ static void print_cells(char mark, const widths *w, const cells *c)
            c->name, w->units, c->units, w->memory, c->memory, w->opencl, c->opencl, c->driver);
 }
 
-static void print_table(const convoy_device_info *devices, size_t count)
+static void print_measured(const convoy_device_info *d, int indent)
+{
+    char text[512];
+    measured_text(d, text, sizeof text);
+    printf("  %*s  %s\n", indent, "", text);
+}
+
+static void print_table(const convoy_device_info *devices, size_t count, bool verbose)
 {
     const cells head = {"P:D", "type", "name", "units", "memory", "OpenCL", "driver"};
     widths w = {0};
@@ -127,6 +157,8 @@ static void print_table(const convoy_device_info *devices, size_t count)
             print_cells(d->is_default ? '*' : ' ', &w, &c);
         if (!d->usable)
             printf("  %*s  not usable: %s\n", d->device < 0 ? 0 : w.address, "", d->rejected);
+        else if (verbose)
+            print_measured(d, w.address);
     }
 }
 
@@ -154,8 +186,11 @@ static int check_default(const convoy_device_info *devices, size_t count)
 
 int cmd_devices(int argc, char **argv)
 {
-    bool json = false;
-    cli_option options[] = {CLI_JSON_OPTION(&json), {0}};
+    bool json = false, verbose = false;
+    cli_option options[] = {
+        {.name = "verbose", .kind = CLI_FLAG, .value = &verbose,
+         .help = "also what was measured of each driver: how a * b + c is\nwritten, and how wide vectors are (CPUs)"},
+        CLI_JSON_OPTION(&json), {0}};
     cli_command command = {
         .name = "devices",
         .arguments = "",
@@ -173,9 +208,9 @@ int cmd_devices(int argc, char **argv)
         return cli_report(&err);
     code = CLI_DONE;
     if (json)
-        code = print_json(devices, count);
+        code = print_json(devices, count, verbose);
     else if (count > 0)
-        print_table(devices, count);
+        print_table(devices, count, verbose);
     if (!json)
         print_default(devices, count);
     fflush(stdout); /* the table before what stderr has to say about it */

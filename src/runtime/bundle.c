@@ -121,7 +121,7 @@ void bundle_keep_binaries(convoy_context *ctx)
     while (ctx->pending) {
         rt_pending *p = ctx->pending;
         ctx->pending = p->next;
-        if (!ctx->lost && !program_keep_binary(ctx, p->program, p->text, FIXED_OPTIONS) && ctx->cache_dir[0] != '\0')
+        if (!ctx->lost && !program_keep_binary(ctx, p->program, p->text, ctx->build_options) && ctx->cache_dir[0] != '\0')
             rt_note(ctx, "compiled kernels can't be kept in %s, so they are built again at the next start", ctx->cache_dir);
         CL_RELEASE(ctx, clReleaseProgram, p->program);
         free(p->text);
@@ -142,9 +142,9 @@ static convoy_status remember_units(convoy_context *ctx, const rt_units *units, 
 
 convoy_status bundle_program(convoy_context *ctx, const char *what, char *joint, cl_program *out, convoy_error *err)
 {
-    *out = program_build_from_cache(ctx, joint, FIXED_OPTIONS);
+    *out = program_build_from_cache(ctx, joint, ctx->build_options);
     bool cached = *out != NULL;
-    convoy_status status = cached ? CONVOY_OK : program_build_from_source(ctx, what, FIXED_OPTIONS, joint, out, err);
+    convoy_status status = cached ? CONVOY_OK : program_build_from_source(ctx, what, ctx->build_options, joint, out, err);
     bool built = status == CONVOY_OK && !cached;
     program_keeper keeper = KEPT_BY_DRIVER;
     if (built && !ctx->trying && !program_kept_by_driver(ctx))

@@ -6,7 +6,8 @@
 #include "base/options.h"
 #include "base/quota.h"
 #include "base/text.h"
-#include "runtime/internal.h"
+#include "runtime/driver_probe.h"
+#include "runtime/program.h"
 
 #define LONGEST_TIMEOUT 1e8 /* seconds: three years */
 
@@ -77,11 +78,18 @@ static convoy_status query_limits(convoy_context *ctx, convoy_error *err)
     return CONVOY_OK;
 }
 
+unsigned rt_native_width(const convoy_context *ctx)
+{
+    unsigned native = ctx->info.native_vector_width_float;
+    return native >= 16 ? 16 : native >= 8 ? 8 : 4;
+}
+
 static void choose_kernels(convoy_context *ctx, const convoy_context_options *o)
 {
     unsigned native = ctx->info.native_vector_width_float;
     /* The native width tells, not the device's type: Mesa's llvmpipe calls itself a CPU and vectorises across work-items. */
-    ctx->vector_width = o->vector_width ? o->vector_width : native >= 16 ? 16 : native >= 8 ? 8 : 4;
+    ctx->vector_width = rt_native_width(ctx);
+    text_copy(ctx->build_options, sizeof ctx->build_options, FIXED_OPTIONS);
     text_copy(ctx->variant, sizeof ctx->variant, o->variant ? o->variant : native >= 4 ? "vec" : "tile");
     ctx->variant_forced = o->variant != NULL;
     ctx->quiet = o->quiet;
@@ -134,6 +142,19 @@ static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
     return CONVOY_OK;
 }
 
+/* Tuning records are for vectors of a width. */
+static convoy_status choose_vectors(convoy_context *ctx, unsigned wanted, convoy_error *err)
+{
+    TRY(driver_choose(ctx, err));
+    if (wanted)
+        ctx->vector_width = wanted;
+    if (ctx->vector_width == rt_native_width(ctx))
+        return CONVOY_OK;
+    rt_records_destroy(ctx);
+    records_load(ctx);
+    return CONVOY_OK;
+}
+
 convoy_status convoy_context_create_sized(const convoy_context_options *options, size_t options_size, convoy_context **out,
                                           convoy_error *err)
 {
@@ -159,6 +180,7 @@ convoy_status convoy_context_create_sized(const convoy_context_options *options,
     records_load(ctx);
     TRY_GOTO(query_limits(ctx, err));
     TRY_GOTO(open_queues(ctx, err));
+    TRY_GOTO(choose_vectors(ctx, o->vector_width, err));
     *out = ctx;
     return CONVOY_OK;
 done:
@@ -208,6 +230,7 @@ void convoy_context_destroy(convoy_context *ctx)
     free(ctx);
 }
 
+const char *convoy_context_measured(const convoy_context *ctx) { return ctx->driver_ways; }
 const convoy_device_info *convoy_context_device(const convoy_context *ctx) { return &ctx->info; }
 convoy_counters convoy_context_counters(const convoy_context *ctx) { return ctx->counters; }
 bool rt_wants_vectors(const convoy_context *ctx) { return strcmp(ctx->variant, "vec") == 0; }

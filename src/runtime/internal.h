@@ -44,6 +44,8 @@ struct convoy_context {
     rt_records records[RECORDS_SOURCES];
     unsigned long record_changes;
     unsigned vector_width;
+    char build_options[128];   /* of every program: FIXED_OPTIONS, and what driver_probe.c chose */
+    char driver_ways[RECORD_VALUE]; /* what it measured, for the eye; empty: nothing */
     size_t alignment, max_local; /* bytes, work-items */
     rt_gpu gpu;
     const char *described;     /* convoy_context_options.as */
@@ -78,6 +80,7 @@ struct rt_event {
 
 /* context.c: is the driver PoCL? */
 bool rt_is_pocl(const convoy_context *ctx);
+unsigned rt_native_width(const convoy_context *ctx); /* of a vector, in floats: 4, 8 or 16 */
 
 /* Of the platform's OpenCL; "" where the driver does not tell, whose own version is then all there is. */
 void rt_platform_version(const convoy_context *ctx, char *out, size_t size);

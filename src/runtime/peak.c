@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "runtime/internal.h"
 
 #define RUN_SECONDS 0.008   /* of one run of peak_fma */
 #define MOST_SECONDS 1.5    /* of all runs of one kernel, on devices where one takes long */
@@ -198,11 +199,27 @@ static convoy_status measure_flops(peak *p, double *out, convoy_error *err)
     return CONVOY_OK;
 }
 
+/* A peak that is no half of one multiply-add a cycle for each float of a vector: then the driver is not at its best. Vectors that
+ * work-items make up are not told by a driver. */
+static convoy_status judge(const peak *p, double flops, convoy_error *err)
+{
+    convoy_context *ctx = p->ctx;
+    cl_uint mhz = 0;
+    CL_TRY(ctx, clGetDeviceInfo, ctx->device, CL_DEVICE_MAX_CLOCK_FREQUENCY, sizeof mhz, &mhz, NULL);
+    double allowed = 2e6 * mhz * ctx->info.compute_units * p->width;
+    if (p->vectors && flops < 0.5 * allowed)
+        rt_message(ctx, "the measured peak of %.1f GFLOP/s is far below the %.1f that %u units, %u floats and %u MHz allow: the machine "
+                   "is busy, or the driver computes otherwise (%s)", flops * 1e-9, allowed * 1e-9, ctx->info.compute_units, p->width,
+                   (unsigned)mhz, ctx->driver_ways[0] ? ctx->driver_ways : "its ways were not measured");
+    return CONVOY_OK;
+}
+
 static convoy_status measure(peak *p, rt_peak *out, convoy_error *err)
 {
     double seconds;
     TRY(setup(p, err));
     TRY(measure_flops(p, &out->flops, err));
+    TRY(judge(p, out->flops, err));
     TRY(best_run(p, AT_TRIAD, 1, RUNS, &seconds, err));
     out->bytes = 3.0 * sizeof(float) * (double)p->floats / seconds;
     TRY(best_run(p, AT_LAUNCH, LAUNCHES, RUNS, &seconds, err));

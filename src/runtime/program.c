@@ -166,11 +166,11 @@ static convoy_status build_alone(convoy_context *ctx, const char *source, const 
     if (text == NULL)
         return program_no_kernel(source, err);
     snprintf(what, sizeof what, "cl/%s.cl", source);
-    size_t size = strlen(options) + sizeof FIXED_OPTIONS + 1;
+    size_t size = strlen(options) + strlen(ctx->build_options) + 2;
     char *all_options = malloc(size);
     if (all_options == NULL)
         return OUT_OF_MEMORY(err);
-    snprintf(all_options, size, "%s%s" FIXED_OPTIONS, options, options[0] ? " " : "");
+    snprintf(all_options, size, "%s%s%s", options, options[0] ? " " : "", ctx->build_options);
 
     convoy_status status = CONVOY_OK;
     cl_program program = program_build_from_cache(ctx, text, all_options);
