@@ -47,6 +47,9 @@ class Convoy:
         """Seconds of each of `epochs` epochs; one before them is not counted, as with the peers."""
         return [epoch["seconds"] for epoch in self.train(folder, batch, 1 + epochs)[0]["epochs"][1:]]
 
+    def export(self, source, target):
+        run([self.path, "export", source, "-o", target], self.environment)
+
     def bench(self, batch):
         return self.json_of(["bench", self.model, "--batch-size", batch, *self.options])[0]
 

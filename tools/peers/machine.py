@@ -1,7 +1,12 @@
-"""What the numbers were measured on."""
+"""What the numbers were measured on, and the load that it had meanwhile."""
+import contextlib
 import os
 import pathlib
 import platform
+import subprocess
+import sys
+
+from peers.process import Failed
 
 VECTORS = (("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"), ("asimd", "NEON"))
 RUNTIMES = {"Portable Computing Language": "PoCL", "Intel(R) OpenCL": "Intel's CPU runtime"}
@@ -27,6 +32,20 @@ def describe():
     flags = cpu_field("flags", "Features").split()
     return {"cpu": cpu_field("model name") or platform.machine(), "cores": len(os.sched_getaffinity(0)),
             "vectors": next((name for flag, name in VECTORS if flag in flags), "no vectors known"), "system": system()}
+
+
+@contextlib.contextmanager
+def busy(count):
+    """Keeps `count` processes running that never sleep."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+        if any(process.poll() is not None for process in processes):
+            raise Failed("a process that was to keep the machine busy has ended")
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def runtime_name(device):

@@ -9,19 +9,23 @@ from peers.process import Failed, run, tell
 
 HERE = pathlib.Path(__file__).resolve().parent
 MARK = "bench: reached"  # as peer.py says it
-NAMES = {"keras": "Keras", "torch": "PyTorch", "tinygrad": "tinygrad"}
+NAMES = {"keras": "Keras", "torch": "PyTorch", "tinygrad": "tinygrad", "onnx": "ONNX file"}
 # Each peer's folder under --venv, and what pip installs.
 PACKAGES = {"keras": ("keras", ["keras", "tensorflow-cpu", "numpy"]),
             "torch": ("torch", ["torch", "numpy"]),
-            "tinygrad": ("torch", ["tinygrad", "numpy"])}
+            "tinygrad": ("torch", ["tinygrad", "numpy"]),
+            "onnx": ("onnx", ["onnxruntime", "openvino", "MNN", "numpy"])}
+MODULES = {"onnx": "onnxruntime"}  # what shows that the peer is there, where it is not called as the peer
 MODES = {("keras", "train"): ["fit", "fit-no-xla"],
          ("keras", "predict"): ["predict", "predict_on_batch", "function", "function-xla"],
          ("torch", "train"): ["contiguous", "channels_last", "compiled", "compiled-channels_last"],
          ("torch", "predict"): ["contiguous", "channels_last", "compiled", "compiled-channels_last"],
          ("tinygrad", "train"): ["jit"],
-         ("tinygrad", "predict"): ["jit"]}
+         ("tinygrad", "predict"): ["jit"],
+         ("onnx", "predict"): ["onnxruntime", "openvino-latency", "openvino-throughput", "mnn"]}
 DISTRIBUTIONS = {"Keras": ("keras", ["keras"]), "TensorFlow": ("keras", ["tensorflow-cpu", "tensorflow"]),
-                 "PyTorch": ("torch", ["torch"]), "tinygrad": ("tinygrad", ["tinygrad"])}
+                 "PyTorch": ("torch", ["torch"]), "tinygrad": ("tinygrad", ["tinygrad"]),
+                 "ONNX Runtime": ("onnx", ["onnxruntime"]), "OpenVINO": ("onnx", ["openvino"]), "MNN": ("onnx", ["mnn"])}
 # All run on the CPU; tinygrad through OpenCL.
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "", "DEV": "CL"}
 
@@ -47,20 +51,21 @@ def install(folder, packages):
 
 class Others:
     def __init__(self, venv, pythons, convoy):
-        """`pythons` are the Pythons that the user gave, {"keras": path or None, "torch": path or None}."""
+        """`pythons` are the Pythons that the user gave, {"keras": path or None, ...} by folder."""
         self.venv, self.given, self.convoy = venv, pythons, convoy
         self.ready = {}  # peer: its Python, or the Failed that says why there is none
 
     def python(self, peer, may_install=True):
         folder, packages = PACKAGES[peer]
-        python = self.given[folder] or str(self.venv / folder / "bin" / "python")
-        if has_module(python, peer):
+        module = MODULES.get(peer, peer)
+        python = self.given.get(folder) or str(self.venv / folder / "bin" / "python")
+        if has_module(python, module):
             return python
-        if self.given[folder] or not may_install:
-            raise Failed(f"{python} has no {peer}")
+        if self.given.get(folder) or not may_install:
+            raise Failed(f"{python} has no {module}")
         install(self.venv / folder, packages)
-        if not has_module(python, peer):
-            raise Failed(f"{python} has no {peer} in spite of pip")
+        if not has_module(python, module):
+            raise Failed(f"{python} has no {module} in spite of pip")
         return python
 
     def check_device(self, python):
@@ -87,9 +92,10 @@ class Others:
         # What torch.compile made stays, so that a mode's second process starts sooner.
         return run(command, {**ENVIRONMENT, "TORCHINDUCTOR_CACHE_DIR": str(self.venv / "inductor")}, mark)
 
-    def rate(self, peer, task, mode, folder, batch, epochs, network="tutorial"):
-        """Images per second."""
-        output = self.run(peer, task, mode, folder, "--network", network, "--batch", batch, "--epochs", epochs).output
+    def rate(self, peer, task, mode, folder, batch, epochs, network="tutorial", model=None):
+        """Images per second; `model` is an ONNX file, for the peer that wants one."""
+        options = ["--network", network, "--batch", batch, "--epochs", epochs] + (["--model", model] if model else [])
+        output = self.run(peer, task, mode, folder, *options).output
         return json.loads(output.splitlines()[-1])["images_per_second"]
 
     def versions(self):

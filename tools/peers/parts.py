@@ -58,9 +58,18 @@ class Bench:
     def modes(self, task, peers, batch, network="tutorial", share=1):
         """{"Keras, fit": images per second by it, ...} of all modes of these peers; `share` as for train_rate."""
         folder, epochs = self.folder(self.sizes.images // share), self.sizes.epochs
+        models = {"onnx": self.onnx_file()} if "onnx" in peers else {}
         return {f"{NAMES[peer]}, {mode}":
-                lambda p=peer, m=mode: self.others.rate(p, task, m, folder, batch, epochs, network)
+                lambda p=peer, m=mode: self.others.rate(p, task, m, folder, batch, epochs, network, models.get(p))
                 for peer in peers for mode in MODES[peer, task]}
+
+    def onnx_file(self):
+        """The tutorial network, trained a little, for runtimes that read one."""
+        trained, exported = self.scratch / "tutorial.keras", self.scratch / "tutorial.onnx"
+        if not exported.exists():
+            self.convoy.train(self.folder(64), 64, output=trained)
+            self.convoy.export(trained, exported)
+        return exported
 
     def train_rate(self, batch, convoy=None, share=1):
         """Images per second, in epochs of a part of the usual images."""
@@ -103,8 +112,9 @@ def training(bench):
 
 def prediction(bench):
     rows = {}
-    attempt(rows, "best-64", lambda: bench.contest(
-        "prediction, batch 64", lambda: bench.convoy.predict_rate(64), bench.modes("predict", NAMES, 64)))
+    for batch in (64, 1):
+        attempt(rows, f"best-{batch}", lambda b=batch: bench.contest(
+            f"prediction, batch {b}", lambda: bench.convoy.predict_rate(b), bench.modes("predict", NAMES, b)))
     return {"rows": rows}
 
 

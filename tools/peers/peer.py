@@ -1,12 +1,14 @@
 """What the peers' programs share: the command line, CIFAR-10's binary files, the clock. Runs in a peer's own Python.
 
-    python X_peer.py TASK MODE --data DIR [--network NAME] [--batch N] [--epochs N] [--output FILE]
+    python X_peer.py TASK MODE --data DIR [--network NAME] [--batch N] [--epochs N] [--output FILE] [--model FILE]
 
 TASK, each as far as the peer has it:
     train     an epoch to warm up, then the timed ones: prints {"images_per_second": N}
     predict   the same with the forward pass alone
     epoch     loads DIR, trains one epoch, tests, saves: for the caller to time; says MARK when the epoch is over
     start     says MARK when the first training step is over, and ends
+
+FILE of --model is an ONNX file of the network, for peers that have no layers of their own.
 
 NAME is tutorial, the network of the CIFAR-10 tutorial, or resnet20, as Keras's example cifar10_resnet has it (version 1, n = 3).
 """
@@ -36,6 +38,7 @@ def arguments(tasks, modes):
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--output", default=None)
+    parser.add_argument("--model", default=None)
     return parser.parse_args()
 
 

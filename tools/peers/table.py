@@ -25,6 +25,7 @@ ROWS = (
     ("training", "torch-64", "training, batch 64, images/s", "PyTorch", count),
     ("training", "tinygrad-64", "training, batch 64, images/s", "tinygrad", count),
     ("prediction", "best-64", "prediction, batch 64, images/s", "the best of all", count),
+    ("prediction", "best-1", "prediction, batch 1, images/s", "the best of all", count),
     ("resnet20", "keras-64", "training of resnet20, batch 64, images/s", "Keras", count),
     ("resnet20", "torch-64", "training of resnet20, batch 64, images/s", "PyTorch", count),
     ("streaming", "stream-64", "training with images kept on the host, batch 64, images/s", "the same, resident", count),
@@ -131,6 +132,9 @@ def preamble(results):
     cores = f"{machine['cores']} core{'s' if machine['cores'] > 1 else ''}"
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     lines = [f"{when}: {machine['cpu']}, {cores}, {machine['vectors']}, {machine['system']}. {versions}."]
+    if results.get("busy"):
+        one = results["busy"] == 1
+        lines.append("Beside " + ("another process that never sleeps." if one else f"{results['busy']} other processes that never sleep."))
     if results["quick"]:
         lines.append("**A quick trial of the tool, not a measurement.**")
     pairs = f"{results['pairs']} pair{'s' if results['pairs'] > 1 else ''}"
@@ -146,12 +150,15 @@ def postscript(results):
         command.append("--quick")
     elif results["pairs"] != 5:
         command += ["--pairs", str(results["pairs"])]
+    if results.get("busy"):
+        command += ["--busy", str(results["busy"])]
     if results["device"] != "cpu":
         command += ["--device", results["device"]]
     return [
         "", "Images/s are against the fastest of the peer's modes: Keras's `fit` with and without XLA, its predict "
         "methods and a `tf.function`; PyTorch contiguous, channels_last and both compiled; tinygrad's JIT on the same "
-        f"OpenCL device. `{shlex.join(command)} --write` repeats it (`--help` says more)."]
+        "OpenCL device; in prediction also ONNX Runtime, OpenVINO with either hint, and MNN, on the file that "
+        f"Convoy exports. `{shlex.join(command)} --write` repeats it (`--help` says more)."]
 
 
 def render(results):
