@@ -378,7 +378,7 @@ static void test_long_build_is_told(void **state)
     convoy_error err = {0};
     cl_program program;
     (void)state;
-    expect_told(folder, KEPT_BY_DRIVER, "to keep them is left to its driver");
+    expect_told(folder, KEPT_BY_DRIVER, "this happens once, its driver keeps them");
     expect_told(folder, KEPT_NOWHERE, "they can't be kept in /tmp/convoy-programs-");
     expect_told("", KEPT_NOWHERE, "there is no cache folder, so this happens at every start");
     snprintf(blocked, sizeof blocked, "%s/file", folder); /* a file is no folder */

@@ -45,7 +45,7 @@ void program_built(convoy_context *ctx, program_keeper keeper)
         rt_note(ctx, "building kernels for %s; they can't be kept in %s, so this happens at every start", ctx->info.name,
                 ctx->cache_dir);
     else if (ctx->keeper == KEPT_BY_DRIVER)
-        rt_note(ctx, "building kernels for %s; to keep them is left to its driver", ctx->info.name);
+        rt_note(ctx, "building kernels for %s; this happens once, its driver keeps them", ctx->info.name);
     else
         rt_note(ctx, "building kernels for %s; this happens once, they are kept in %s", ctx->info.name, ctx->cache_dir);
 }
