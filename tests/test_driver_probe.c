@@ -147,18 +147,18 @@ static void on_row(void *user, const convoy_check_row *row)
 static void test_forms_are_right(void **state)
 {
     (void)state;
-    static const char *const formed[] = {"mad", "elementwise"}, *const layers[] = {"Conv2D", "Dense"};
+    static const char *const formed[] = {"mad", "elementwise"};
     skip_without_vectors();
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 2; i++) {
         char text[64];
         size_t rows = 0, failed = 0;
         convoy_context *ctx = open_context("off", 0);
-        snprintf(text, sizeof text, "%s VW=%u; GFLOP/s: by hand", formed[i / 2], rt_native_width(ctx));
+        snprintf(text, sizeof text, "%s VW=%u; GFLOP/s: by hand", formed[i], rt_native_width(ctx));
         convoy_context_destroy(ctx);
         keep(text);
         ctx = open_context("on", 0);
-        assert_non_null(strstr(ctx->build_options, driver_form_options(formed[i / 2])));
-        convoy_check_options options = {.seed = 20, .layer = layers[i % 2], .on_row = on_row, .user = &rows, .most_values = 60};
+        assert_non_null(strstr(ctx->build_options, driver_form_options(formed[i])));
+        convoy_check_options options = {.seed = 20, .layer = "Conv2D", .on_row = on_row, .user = &rows, .most_values = 60};
         OK(convoy_check(ctx, &options, &failed, err));
         assert_true(rows > 0);
         assert_int_equal(failed, 0);
