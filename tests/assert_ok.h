@@ -10,4 +10,12 @@
             fail_msg("%s", err.message);                                                                               \
     } while (0)
 
+/* The same, named as it stands in the test; `call` may name `err`, a pointer to one. */
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        convoy_error err_ = {0}, *err = &err_;                                                                         \
+        if ((call) != CONVOY_OK)                                                                                       \
+            fail_msg("%s: %s", #call, err_.message);                                                                   \
+    } while (0)
+
 #endif

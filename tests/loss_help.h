@@ -113,7 +113,7 @@ static inline rig make_rig(int outputs, int most)
 typedef struct rig_judges {
     loss *l;
     loss_job job;
-    metric_set *m; /* NULL: the loss alone */
+    metric_set *m;
     metric_job metrics;
 } rig_judges;
 
@@ -121,7 +121,7 @@ static inline convoy_status write_judges(void *user, rt_list *list, convoy_error
 {
     const rig_judges *j = user;
     convoy_status status = loss_add(j->l, list, &j->job, error);
-    return status == CONVOY_OK && j->m ? metric_set_add(j->m, list, &j->metrics, error) : status;
+    return status == CONVOY_OK ? metric_set_add(j->m, list, &j->metrics, error) : status;
 }
 
 /* All of it compiled together, which takes less time. */

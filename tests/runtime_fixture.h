@@ -11,14 +11,9 @@
 
 #include "runtime/internal.h"
 
-static convoy_context *ctx;
+#include "assert_ok.h"
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        convoy_error err_ = {0}, *err = &err_;                                                                         \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s: %s", #call, err_.message);                                                                   \
-    } while (0)
+static convoy_context *ctx;
 
 /* The call is refused with this status, and the message has this part. */
 #define REFUSED(call, expected, part)                                                                                  \

@@ -13,14 +13,10 @@
 #include "runtime/driver_probe.h"
 #include "runtime/program.h"
 
-static char folder[] = "/tmp/convoy-probe-XXXXXX";
+#include "assert_ok.h"
+#include "check_help.h"
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        convoy_error err_ = {0}, *err = &err_;                                                                         \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s: %s", #call, err_.message);                                                                   \
-    } while (0)
+static char folder[] = "/tmp/convoy-probe-XXXXXX";
 
 static convoy_context *open_context(const char *tuning, unsigned width)
 {
@@ -134,13 +130,6 @@ static void test_nowhere_to_keep_it(void **state)
         assert_int_equal(convoy_context_counters(ctx).builds, 0);
         convoy_context_destroy(ctx);
     }
-}
-
-static void on_row(void *user, const convoy_check_row *row)
-{
-    ++*(size_t *)user;
-    if (!row->passed)
-        print_error("%s (%s) on %s: %s\n", row->layer, row->options, row->input, row->message);
 }
 
 /* Each form, as a context has it that found it to be the fastest. */

@@ -13,14 +13,9 @@
 #include "ops/conv2d/variant.h"
 #include "runtime/internal.h"
 
-enum { SEED = 20 };
+#include "check_help.h"
 
-static void on_row(void *user, const convoy_check_row *row)
-{
-    ++*(size_t *)user;
-    if (!row->passed)
-        print_error("%s (%s) on %s: %s\n", row->layer, row->options, row->input, row->message);
-}
+enum { SEED = 20 };
 
 /* Opens the default device. */
 static convoy_context *open_context(const char *variant, const char *gemm, unsigned width)

@@ -14,12 +14,7 @@
 #include "ops/conv2d/probe.h"
 #include "ops/conv2d/sample.h"
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        convoy_error err_ = {0}, *err = &err_;                                                                         \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s: %s", #call, err_.message);                                                                   \
-    } while (0)
+#include "assert_ok.h"
 
 /* Untuned kernels; vectors of 0 floats: the device's. */
 static convoy_context *open_context(unsigned width)

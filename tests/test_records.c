@@ -15,17 +15,12 @@
 #include "ops/conv2d/variant.h"
 #include "runtime/internal.h"
 
+#include "assert_ok.h"
+
 static char folder[] = "/tmp/convoy-records-XXXXXX";
 static char data_folder[64], path[PATH_MAX];
 
 #define KEY "conv2d forward 9x9x16 3x3x32 stride 1x1 dilation 1x1 pad 0x0 out 7x7 batch "
-
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        convoy_error err_ = {0}, *err = &err_;                                                                         \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s: %s", #call, err_.message);                                                                   \
-    } while (0)
 
 /* ---- helpers ---- */
 

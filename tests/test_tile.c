@@ -10,6 +10,7 @@
 #include "layers/check.h"
 #include "ops/conv2d/tile.h"
 #include "runtime_fixture.h"
+#include "check_help.h"
 
 /* ---- a driver that allows fewer work-items than it says: this stands before OpenCL's own function ---- */
 
@@ -64,13 +65,6 @@ static void close_tile(void)
     assert_int_equal(convoy_context_counters(ctx).live_objects, 0);
     assert_int_equal(convoy_context_counters(ctx).bytes, 0);
     convoy_context_destroy(ctx);
-}
-
-static void on_row(void *user, const convoy_check_row *row)
-{
-    ++*(size_t *)user;
-    if (!row->passed)
-        print_error("%s (%s) on %s: %s\n", row->layer, row->options, row->input, row->message);
 }
 
 /* Does the layer's filter gradient have so many parts that they are summed in two steps? */

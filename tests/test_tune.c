@@ -18,14 +18,9 @@
 #include "runtime/internal.h"
 #include "train/trainer.h"
 
-static char folder[] = "/tmp/convoy-tune-XXXXXX";
+#include "assert_ok.h"
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        convoy_error err_ = {0}, *err = &err_;                                                                         \
-        if ((call) != CONVOY_OK)                                                                                       \
-            fail_msg("%s: %s", #call, err_.message);                                                                   \
-    } while (0)
+static char folder[] = "/tmp/convoy-tune-XXXXXX";
 
 static convoy_context *open_context(const char *variant, const char *tuning)
 {

@@ -20,7 +20,7 @@ const driver_way *driver_pick(const driver_way *ways, size_t count);
 const char *driver_form_options(const char *form);
 
 /* Chooses ctx->build_options and ctx->vector_width, which is the native one so far, from what was measured and kept; the first time it
- * is measured, which takes less than a second. Only for devices of the _vec kernels, with tuning on and a cache folder: else all
+ * is measured, which takes about a second. Only for devices of the _vec kernels, with tuning on and a cache folder: else all
  * stays as it is. A driver that refuses to build this keeps what it says of itself too; ctx->driver_ways says why.
  * Errors: what running kernels may come to. */
 convoy_status driver_choose(convoy_context *ctx, convoy_error *err);
