@@ -28,14 +28,16 @@ static convoy_context *open_context(const char *variant, const char *gemm, unsig
     return ctx;
 }
 
-/* Is `user`, a conv_variant, what the dispatcher takes for the layer in one of the check's batches? */
-static bool takes_variant(void *user, convoy_context *ctx, const layer *l)
+/* The pass of `user`, a conv_variant, if that is what the dispatcher takes for the layer in one of the check's batches. */
+static unsigned pass_of_variant(void *user, convoy_context *ctx, const layer *l)
 {
+    static const unsigned passes[CONV_PASSES] = {[CONV_FORWARD] = CHECK_FORWARD, [CONV_BACKWARD_DATA] = CHECK_D_INPUT,
+                                                 [CONV_BACKWARD_FILTER] = CHECK_D_PARAMS};
     const conv_variant *v = user;
     for (int batch = 2; batch <= 5; batch++)
         if (layer_find_needs(l, ctx, batch, NULL).kernels[0].choice[v->pass].variant == v)
-            return true;
-    return false;
+            return passes[v->pass];
+    return 0;
 }
 
 /* Runs the check, of what takes the variant unless that is NULL, and ends the context. CONVOY_CHECK_MOST: skip larger inputs (for
@@ -47,7 +49,7 @@ static void check_layer(convoy_context *ctx, const char *layer, const conv_varia
     const char *most = getenv("CONVOY_CHECK_MOST");
     convoy_check_options options = {.seed = SEED, .layer = layer, .on_row = on_row, .user = &rows,
                                     .most_values = most ? (size_t)atol(most) : 0};
-    convoy_status status = check_layers(ctx, &options, v ? takes_variant : NULL, (void *)(uintptr_t)v, &failed, &err);
+    convoy_status status = check_layers(ctx, &options, v ? pass_of_variant : NULL, (void *)(uintptr_t)v, &failed, &err);
     print_message("%zu checked\n", rows);
     rt_programs_destroy(ctx);
     uint64_t live = convoy_context_counters(ctx).live_objects;

@@ -35,7 +35,8 @@ typedef struct check {
     layer_needs needs;
     int max_batch, batch;
     bool fused; /* with all that neighbours may ask for: layer_io's end and d_end */
-    bool training; /* else forward alone is compared */
+    bool training;
+    unsigned passes; /* CHECK_FORWARD and so on */
     uint64_t seed;
     pair pairs[P_COUNT];
     double *scratch, *updated[LAYER_MAX_PARAMS];
@@ -136,21 +137,30 @@ static layer_io io_of(check *c)
                    .zeros = p[P_ZEROS].buffer ? p[P_ZEROS].buffer : p[P_INPUT].buffer};
     for (int k = 0; k < c->layer->input_count; k++) {
         io.input[k] = p[P_INPUT + k].buffer;
-        io.d_input[k] = p[P_D_INPUT + k].buffer;
+        io.d_input[k] = c->passes & CHECK_D_INPUT ? p[P_D_INPUT + k].buffer : NULL;
     }
     for (int k = 0; k < c->layer->param_count; k++) {
         io.param[k] = p[P_PARAM + k].buffer;
-        io.d_param[k] = p[P_D_PARAM + k].buffer;
+        io.d_param[k] = c->passes & CHECK_D_PARAMS ? p[P_D_PARAM + k].buffer : NULL;
     }
     return io;
+}
+
+static bool runs_backward(const check *c) { return c->training && c->passes & ~(unsigned)CHECK_FORWARD; }
+
+/* What backward wants of it besides the output, only the layer itself can write. */
+static bool runs_forward(const check *c)
+{
+    return c->passes & CHECK_FORWARD || c->layer->saved_per_image + c->layer->saved_by_training > 0;
 }
 
 static convoy_status write_passes(void *user, rt_list *list, convoy_error *err)
 {
     const check *c = user;
     const layer_class *class = c->layer->class;
-    TRY(class->forward(c->layer, &c->forward, list, err));
-    if (!c->training)
+    if (runs_forward(c))
+        TRY(class->forward(c->layer, &c->forward, list, err));
+    if (!runs_backward(c))
         return CONVOY_OK;
     TRY(class->backward(c->layer, &c->backward, list, err));
     return class->update ? class->update(c->layer, &c->backward, list, err) : CONVOY_OK;
@@ -172,6 +182,19 @@ static void set_io(check *c)
     }
 }
 
+static convoy_status write_reference(check *c, int which, convoy_error *err)
+{
+    pair *p = &c->pairs[which];
+    float *values = malloc((p->played + 1) * sizeof *values);
+    if (values == NULL)
+        return OUT_OF_MEMORY(err);
+    for (size_t i = 0; i < p->played; i++)
+        values[i] = (float)p->reference[i];
+    convoy_status status = rt_buffer_write(p->buffer, 0, values, p->played * sizeof *values, err);
+    free(values);
+    return status;
+}
+
 static convoy_status play(check *c, convoy_error *err)
 {
     set_io(c);
@@ -180,7 +203,7 @@ static convoy_status play(check *c, convoy_error *err)
     TRY(rt_list_set_int(c->list, RT_VAR_UPDATES, STEP, err));
     TRY(rt_list_set_batch(c->list, c->batch, err));
     /* Warming up a GEMM has written results: forget them. */
-    TRY(rt_buffer_fill(c->pairs[P_OUTPUT].buffer, NAN, err));
+    TRY(runs_forward(c) ? rt_buffer_fill(c->pairs[P_OUTPUT].buffer, NAN, err) : write_reference(c, P_OUTPUT, err));
     for (int k = 0; k < c->layer->input_count; k++)
         TRY(rt_buffer_fill(c->pairs[P_D_INPUT + k].buffer, NAN, err));
     return rt_list_play(c->list, 0, rt_list_length(c->list), err);
@@ -236,20 +259,6 @@ static void run_reference(check *c)
                 p[P_D_INPUT].reference[i] = 0.0;
 }
 
-/* Sends the masked gradient, so that the device starts from what the reference starts from. */
-static convoy_status resend_d_output(check *c, convoy_error *err)
-{
-    pair *p = &c->pairs[P_D_OUTPUT];
-    float *values = malloc((p->played + 1) * sizeof *values);
-    if (values == NULL)
-        return OUT_OF_MEMORY(err);
-    for (size_t i = 0; i < p->played; i++)
-        values[i] = (float)p->reference[i];
-    convoy_status status = rt_buffer_write(p->buffer, 0, values, p->played * sizeof *values, err);
-    free(values);
-    return status;
-}
-
 /* Errors grow with the square root of a sum's length; 32 units more for what OpenCL allows exp and its kin. */
 static double tolerance(const check *c, const pair *p)
 {
@@ -303,8 +312,9 @@ static void release(check *c)
 static convoy_status compare_training(check *c, convoy_error *err)
 {
     const layer *l = c->layer;
-    TRY(compare(c, P_D_INPUT, err));
-    for (int k = 0; k < l->param_count; k++) {
+    if (c->passes & CHECK_D_INPUT)
+        TRY(compare(c, P_D_INPUT, err));
+    for (int k = 0; c->passes & CHECK_D_PARAMS && k < l->param_count; k++) {
         if (l->trainable && l->param[k].trainable)
             TRY(compare(c, P_D_PARAM + k, err));
         memcpy(c->pairs[P_PARAM + k].reference, c->updated[k], l->param[k].count * sizeof *c->updated[k]);
@@ -325,15 +335,16 @@ static convoy_status run(check *c, convoy_error *err)
     for (int k = 0; k < c->layer->param_count; k++)
         TRY(send(c, P_PARAM + k, err));
     run_reference(c);
-    TRY(resend_d_output(c, err));
+    TRY(write_reference(c, P_D_OUTPUT, err)); /* masked: the device starts from what the reference starts from */
     TRY(play(c, err));
-    TRY(compare(c, P_OUTPUT, err));
-    return c->training ? compare_training(c, err) : CONVOY_OK;
+    if (runs_forward(c))
+        TRY(compare(c, P_OUTPUT, err));
+    return runs_backward(c) ? compare_training(c, err) : CONVOY_OK;
 }
 
-/* A full batch; a part of a larger one; one with what neighbours ask for; and inference where that differs. */
+/* A full batch; a part of it, with the same kernels; one with what neighbours ask for; and inference where that differs. */
 static const struct { int max_batch, batch; bool fused, inference; } ways[] = {
-    {2, 2, false, false}, {5, 3, false, false}, {2, 1, true, false}, {3, 2, false, true}};
+    {5, 5, false, false}, {5, 3, false, false}, {2, 1, true, false}, {3, 2, false, true}};
 enum { WAYS = sizeof ways / sizeof *ways };
 
 static bool has_way(const layer *l, size_t i)
@@ -344,10 +355,10 @@ static bool has_way(const layer *l, size_t i)
     return !ways[i].inference || l->class->trains_apart;
 }
 
-static check way_of(convoy_context *ctx, layer *l, size_t i, uint64_t seed, convoy_check_row *row)
+static check way_of(convoy_context *ctx, layer *l, size_t i, unsigned passes, uint64_t seed, convoy_check_row *row)
 {
     return (check){.ctx = ctx, .layer = l, .max_batch = ways[i].max_batch, .batch = ways[i].batch, .fused = ways[i].fused,
-                   .training = !ways[i].inference, .seed = seed, .row = row};
+                   .training = !ways[i].inference, .passes = passes, .seed = seed, .row = row};
 }
 
 /* "(None, 3, 4) and (None, 1)", or "8 x (None, 4)". */
@@ -388,6 +399,7 @@ typedef struct job {
     check_filter *wanted;
     void *user;
     rt_list *kernels; /* collects those of several samples: compiled together they take less time */
+    unsigned passes;  /* wanted of this sample */
     size_t failed;
 } job;
 
@@ -398,7 +410,7 @@ static convoy_status note_kernels(convoy_context *ctx, layer *l, convoy_check_ro
     for (size_t i = 0; status == CONVOY_OK && i < WAYS; i++) {
         if (!has_way(l, i))
             continue;
-        check c = way_of(ctx, l, i, j->options->seed, row);
+        check c = way_of(ctx, l, i, j->passes, j->options->seed, row);
         status = make_all(&c, err);
         set_io(&c);
         if (status == CONVOY_OK)
@@ -414,7 +426,7 @@ static convoy_status check_layer(convoy_context *ctx, layer *l, convoy_check_row
     for (size_t i = 0; i < WAYS; i++) {
         if (!has_way(l, i))
             continue;
-        check c = way_of(ctx, l, i, o->seed, row);
+        check c = way_of(ctx, l, i, j->passes, o->seed, row);
         convoy_status status = run(&c, err);
         release(&c);
         TRY(status);
@@ -438,7 +450,9 @@ static convoy_status with_sample(convoy_context *ctx, const layer_class *class, 
     if (most && shape_count(&sample->input) > most)
         return CONVOY_OK;
     convoy_status status = connect_sample(class, sample, &row, &l, err);
-    if (status == CONVOY_OK && (j->wanted == NULL || j->wanted(j->user, ctx, l))) {
+    if (status == CONVOY_OK)
+        j->passes = j->wanted ? j->wanted(j->user, ctx, l) : CHECK_ALL;
+    if (status == CONVOY_OK && j->passes) {
         status = step(ctx, l, &row, j, err);
         if (status != CONVOY_OK)
             base_fail_in(err, status, "%s (%s)", row.layer, row.options);
@@ -466,7 +480,7 @@ convoy_status check_layers(convoy_context *ctx, const convoy_check_options *opti
                            convoy_error *err)
 {
     const layer_class *class;
-    job j = {options, wanted, user, NULL, 0};
+    job j = {.options = options, .wanted = wanted, .user = user};
     if (options->layer && layer_class_find(options->layer) == NULL) {
         char known[2048];
         layer_class_names(known, sizeof known);

@@ -5,10 +5,13 @@
 #include "convoy/check.h"
 #include "layers/layer.h"
 
-/* Whether a sample, connected to its inputs, is to be checked. */
-typedef bool check_filter(void *user, convoy_context *ctx, const layer *l);
+enum { CHECK_FORWARD = 1, CHECK_D_INPUT = 2, CHECK_D_PARAMS = 4, CHECK_ALL = 7 };
 
-/* convoy_check, of the samples that pass the filter; NULL: all do. */
+/* Which of them are to be checked of a sample that is connected to its inputs; 0: not the sample. Convolutions alone
+ * can be asked for one of the two gradients. */
+typedef unsigned check_filter(void *user, convoy_context *ctx, const layer *l);
+
+/* convoy_check, of what the filter wants; NULL: all of all samples. */
 convoy_status check_layers(convoy_context *ctx, const convoy_check_options *options, check_filter *wanted, void *user, size_t *failed,
                            convoy_error *err);
 

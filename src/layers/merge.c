@@ -249,14 +249,17 @@ static const convoy_shape more_inputs[][LAYER_MAX_INPUTS - 1] = {
     {{1, {3}}, {2, {2, 1}}, {3, {4, 1, 1}}, {1, {1}}, {3, {4, 2, 3}}, {1, {3}}, {2, {2, 3}}},
 };
 
-#define MERGE_CLASS(symbol, class_name, snake_name, its_samples)                                                       \
+enum { TWO = 5 }; /* samples of two inputs */
+
+/* `first`: of the samples, and of their inputs. */
+#define MERGE_CLASS(symbol, class_name, snake_name, its_samples, first)                                                \
     const layer_class symbol##_class = {                                                                               \
         .name = class_name,                                                                                            \
         .snake = snake_name,                                                                                           \
         .state_size = sizeof(merge_state),                                                                             \
         .merges = true,                                                                                                \
-        .samples = its_samples,                                                                                        \
-        .more_inputs = more_inputs,                                                                                    \
+        .samples = (its_samples) + (first),                                                                            \
+        .more_inputs = more_inputs + (first),                                                                          \
         .build = build,                                                                                                \
         .part = part,                                                                                                  \
         .forward = forward,                                                                                            \
@@ -267,12 +270,13 @@ static const convoy_shape more_inputs[][LAYER_MAX_INPUTS - 1] = {
         .onnx = onnx,                                                                                                  \
     }
 
-MERGE_CLASS(add, "Add", "add", samples);
-MERGE_CLASS(subtract, "Subtract", "subtract", samples_of_two);
-MERGE_CLASS(multiply, "Multiply", "multiply", samples);
-MERGE_CLASS(average, "Average", "average", samples);
-MERGE_CLASS(maximum, "Maximum", "maximum", samples);
-MERGE_CLASS(minimum, "Minimum", "minimum", samples);
+/* Average differs from Add, and Minimum from Maximum, by one formula: they need no more than three samples. */
+MERGE_CLASS(add, "Add", "add", samples, 0);
+MERGE_CLASS(subtract, "Subtract", "subtract", samples_of_two, 0);
+MERGE_CLASS(multiply, "Multiply", "multiply", samples, 0);
+MERGE_CLASS(average, "Average", "average", samples, TWO);
+MERGE_CLASS(maximum, "Maximum", "maximum", samples, 0);
+MERGE_CLASS(minimum, "Minimum", "minimum", samples, TWO);
 
 static int op_of(const layer *l)
 {

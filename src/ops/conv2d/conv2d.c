@@ -139,7 +139,8 @@ convoy_status ops_conv2d_backward(rt_list *list, convoy_context *ctx, const char
         TRY(ops_conv2d_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err));
     conv_buffers filter = *b;
     filter.scratch = b->filter_scratch;
-    TRY(ops_conv2d_pass(list, ctx, CONV_BACKWARD_FILTER, layer, NULL, s, NULL, &filter, batch, err));
+    if (b->dw)
+        TRY(ops_conv2d_pass(list, ctx, CONV_BACKWARD_FILTER, layer, NULL, s, NULL, &filter, batch, err));
     return in_place ? ops_conv2d_pass(list, ctx, CONV_BACKWARD_DATA, layer, NULL, s, end, b, batch, err) : CONVOY_OK;
 }
 

@@ -44,7 +44,7 @@ bool ops_conv2d_scratch_of_weights(const conv_kernels *kernels);
 
 typedef struct conv_buffers {
     const rt_buffer *x, *w, *bias, *y;       /* forward */
-    const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx NULL: not wanted */
+    const rt_buffer *dz, *dx, *dw, *dbias;   /* backward; dx or dw NULL: not wanted */
     conv_kernels *kernels;                   /* of ops_conv2d_choose; changed where one turns out not to run. NULL: chosen now */
     const rt_buffer *scratch;                /* what they say, of CONV_FORWARD or CONV_BACKWARD_DATA */
     const rt_buffer *filter_scratch;         /* backward: of CONV_BACKWARD_FILTER */
