@@ -1,11 +1,13 @@
 /* Fused launches: whatever the list, the values are those of one launch after another, and a step is as few commands as can be. Lists
  * are random, over windows of one buffer that overlap. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/philox.h"
-#include "runtime/list.h"
+#include "runtime/fuse.h"
 #include "runtime_fixture.h"
 
 enum { SEED = 7, LISTS = 8, LAUNCHES = 40, PLAYS = 25, WINDOWS = 12, STEPS = 40, WINDOW_STEPS = 8, STEP = 1024, BATCH = 4 };
@@ -244,6 +246,7 @@ static void test_trials(void **state)
     if (!ctx->persistent_groups)
         skip();
     ctx->fused = FUSED_IF_FASTER;
+    double usual = rt_fuse_after(ctx, -1);
     for (int k = 0; k < 2; k++) {
         begin(&f[k], k);
         OK(rt_list_fuse(f[k].list, 0, LAUNCHES, err));
@@ -252,6 +255,7 @@ static void test_trials(void **state)
     double start = clock_seconds();
     for (int i = 0; clock_seconds() - start < 3; i++)
         play(&f[i % 1000 < 900 ? 0 : i % 2], 0, LAUNCHES);
+    rt_fuse_after(ctx, usual);
     ctx->fused = FUSED_ALWAYS;
     for (int k = 0; k < 2; k++) {
         compare(&f[k]);
@@ -446,6 +450,95 @@ static void test_fallback(void **state)
     drop(list, b);
 }
 
+/* ---- compiled by another process ---- */
+
+static void assert_no_process(void)
+{
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+/* A list whose fused range is tried against single launches, in a context whose cache knows nothing of it. */
+static void begin_apart(fixture *f, const char *cache, double after)
+{
+    assert_int_equal(convoy_context_create(&(convoy_context_options){.cache_dir = cache}, &ctx, NULL), CONVOY_OK);
+    ctx->fused = FUSED_IF_FASTER;
+    ctx->fuse_after = after;
+    begin(f, 1);
+    set(f, BATCH, 0, 1);
+}
+
+static void end_apart(fixture *f)
+{
+    compare(f);
+    end(f);
+    rt_programs_destroy(ctx);
+    assert_int_equal(convoy_context_counters(ctx).live_objects, 0);
+    convoy_context_destroy(ctx);
+    assert_no_process();
+}
+
+/* Plays until the range is no longer in that state. */
+static fuse_state play_while(fixture *f, fuse_state state)
+{
+    double start = clock_seconds();
+    while (f->list->fused->state == state && clock_seconds() - start < 60)
+        play(f, 0, LAUNCHES);
+    return f->list->fused->state;
+}
+
+/* Single launches, the other process meanwhile, then both ways in turns; the next list finds what was compiled. */
+static void test_compiled_apart(void **state)
+{
+    fixture f;
+    char cache[] = "/tmp/convoy-test-XXXXXX", command[64];
+    convoy_context *usual = ctx;
+    (void)state;
+    if (!ctx->persistent_groups)
+        skip();
+    assert_non_null(mkdtemp(cache));
+    begin_apart(&f, cache, 0.05);
+    OK(rt_list_fuse(f.list, 0, LAUNCHES, err));
+    assert_int_equal(f.list->fused->state, FUSE_WAITS);
+    assert_int_equal(play_while(&f, FUSE_WAITS), FUSE_COMPILES);
+    uint64_t builds = convoy_context_counters(ctx).builds;
+    assert_int_equal(play_while(&f, FUSE_COMPILES), FUSE_READY);
+    assert_true(convoy_context_counters(ctx).builds > builds);
+    play(&f, 0, LAUNCHES);
+    end_apart(&f);
+
+    begin_apart(&f, cache, 0.05);
+    OK(rt_list_fuse(f.list, 0, LAUNCHES, err));
+    assert_int_equal(f.list->fused->state, FUSE_READY);
+    play(&f, 0, LAUNCHES);
+    end_apart(&f);
+    snprintf(command, sizeof command, "rm -r %s", cache);
+    assert_int_equal(system(command), 0);
+    ctx = usual;
+}
+
+/* It ends with the list; and where it fails, this process compiles. */
+static void test_process_ends(void **state)
+{
+    fixture f;
+    convoy_context *usual = ctx;
+    (void)state;
+    if (!ctx->persistent_groups)
+        skip();
+    begin_apart(&f, "", 0);
+    OK(rt_list_fuse(f.list, 0, LAUNCHES, err));
+    assert_int_equal(play_while(&f, FUSE_WAITS), FUSE_COMPILES);
+    end_apart(&f);
+
+    begin_apart(&f, "", 0);
+    ctx->info.platform = 99;
+    OK(rt_list_fuse(f.list, 0, LAUNCHES, err));
+    assert_int_equal(play_while(&f, FUSE_WAITS), FUSE_COMPILES);
+    assert_int_equal(play_while(&f, FUSE_COMPILES), FUSE_READY);
+    end_apart(&f);
+    ctx = usual;
+}
+
 /* On PoCL's CPUs launches are fused, unless the environment says no. */
 static void test_switch(void **state)
 {
@@ -482,6 +575,7 @@ static int open_fused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_values), TEST(test_groups), TEST(test_ways), TEST(test_trials), TEST(test_two_contexts), TEST(test_commands), TEST(test_waits),
-                                       TEST(test_once), TEST(test_profile), TEST(test_fallback), TEST(test_switch)};
+                                       TEST(test_once), TEST(test_profile), TEST(test_fallback), TEST(test_switch), TEST(test_compiled_apart),
+                                       TEST(test_process_ends)};
     return cmocka_run_group_tests(tests, open_fused, close_device);
 }

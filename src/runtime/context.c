@@ -108,6 +108,16 @@ void rt_platform_version(const convoy_context *ctx, char *out, size_t size)
 
 bool rt_is_pocl(const convoy_context *ctx) { return strcmp(ctx->info.platform_name, "Portable Computing Language") == 0; }
 
+/* What a fused program costs the machine is some three seconds of one core, and what it gains is at most a fifth of the time. */
+#define FUSE_AFTER 3.0
+
+double rt_fuse_after(convoy_context *ctx, double seconds)
+{
+    double before = ctx->fuse_after;
+    ctx->fuse_after = seconds;
+    return before;
+}
+
 /* Launches are fused where it was measured: PoCL's threads are the system's, so that one may wait for another. They wait without
  * sleeping, so they may not be more than get time to run. Where others keep the CPU busy, play.c finds out what is faster then. */
 static convoy_status choose_groups(convoy_context *ctx, convoy_error *err)
@@ -120,6 +130,7 @@ static convoy_status choose_groups(convoy_context *ctx, convoy_error *err)
     if (strcmp(fuse, "off") == 0)
         return CONVOY_OK;
     ctx->fused = strcmp(fuse, "on") == 0 ? FUSED_ALWAYS : FUSED_IF_FASTER;
+    ctx->fuse_after = FUSE_AFTER;
     unsigned allowed = quota_cpus("/sys/fs/cgroup"), units = ctx->info.compute_units;
     if (rt_is_pocl(ctx) && ctx->info.type == CONVOY_DEVICE_CPU)
         ctx->persistent_groups = allowed && allowed < units ? allowed : units;

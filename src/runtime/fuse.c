@@ -1,12 +1,19 @@
 /* Fused ranges: launches that are always played together become one, a persistent kernel (fuse_text.c has its form). What a launch
- * costs besides its work is then paid once: on a CPU that is the waking of all threads, some 20 microseconds each time. */
+ * costs besides its work is then paid once: on a CPU that is the waking of all threads, some 20 microseconds each time.
+ *
+ * To compile it takes seconds, so it is left to another process, and only for a range that has been played for a while: single launches
+ * begin. A mark in the cache says that the driver keeps the program; then it is taken from the beginning. */
 #include "runtime/fuse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "runtime/program.h"
+
+/* In place of build options, the key of a mark: the other process has compiled the text, and run it. */
+#define MARK "kept by the driver"
 
 static bool same_arg(const rt_arg *a, const rt_arg *b)
 {
@@ -97,19 +104,22 @@ static bool once_may_lead(const rt_list *list, const fused_range *r)
 
 /* ---- kernels ---- */
 
+/* Work-groups that left; of each launch: chunks done, and chunks claimed of each work-group's share. */
+static convoy_status make_counters(rt_list *list, segment *s, convoy_error *err)
+{
+    size_t counters = 1 + s->launches * (1 + list->ctx->persistent_groups);
+    TRY(rt_buffer_create(list->ctx, counters * FUSE_COUNTER_INTS * sizeof(cl_int), "counters of fused launches", &s->counters, err));
+    s->args[0] = RT_BUFFER(s->counters);
+    return rt_buffer_fill(s->counters, 0.0f, err);
+}
+
 static convoy_status make_kernel(rt_list *list, segment *s, convoy_error *err)
 {
-    char *text;
+    char *text = s->text;
     cl_int code;
-    TRY(fuse_write(list, s, &text, err));
+    s->text = NULL;
     TRY(bundle_program(list->ctx, "a program of fused launches", text, &s->program, err));
     list->ctx->counters.live_objects++;
-    /* Work-groups that left; of each launch: chunks done, and chunks claimed of each work-group's share. */
-    size_t counters = 1 + s->launches * (1 + list->ctx->persistent_groups);
-    size_t bytes = counters * FUSE_COUNTER_INTS * sizeof(cl_int);
-    TRY(rt_buffer_create(list->ctx, bytes, "counters of fused launches", &s->counters, err));
-    TRY(rt_buffer_fill(s->counters, 0.0f, err));
-    s->args[0] = RT_BUFFER(s->counters);
     s->kernel = clCreateKernel(s->program, "fused", &code);
     if (code != CL_SUCCESS) {
         s->kernel = NULL;
@@ -119,12 +129,100 @@ static convoy_status make_kernel(rt_list *list, segment *s, convoy_error *err)
     return list_set_args(list, s->kernel, s->args, s->arg_count, ARGS_ALL, err);
 }
 
+static convoy_status write_texts(rt_list *list, fused_range *r, convoy_error *err)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        segment *s = &r->segments[i];
+        if (s->launches < 2)
+            continue;
+        TRY(make_counters(list, s, err));
+        TRY(fuse_write(list, s, &s->text, err));
+    }
+    return CONVOY_OK;
+}
+
 static convoy_status make_kernels(rt_list *list, fused_range *r, convoy_error *err)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->segments[i].launches > 1)
+        if (r->segments[i].text)
             TRY(make_kernel(list, &r->segments[i], err));
+    r->state = FUSE_READY;
     return CONVOY_OK;
+}
+
+/* A range that does not build is told and given up. */
+static convoy_status build(rt_list *list, fused_range *r, convoy_error *err)
+{
+    convoy_error why = {0};
+    convoy_status status = make_kernels(list, r, &why);
+    if (status == CONVOY_ERROR_BUILD) {
+        rt_message(list->ctx, "launches are played one by one, which is slower: %s", why.message);
+        r->state = FUSE_GIVEN_UP;
+        return CONVOY_OK;
+    }
+    if (status != CONVOY_OK && err)
+        *err = why;
+    return status;
+}
+
+/* ---- compiled by another process ---- */
+
+static bool is_marked(const convoy_context *ctx, const fused_range *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        size_t size;
+        unsigned char *mark = r->segments[i].text ? rt_cache_load(ctx, r->segments[i].text, MARK, &size) : NULL;
+        free(mark);
+        if (r->segments[i].text && mark == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* Best effort: without it the next start begins with single launches once more. */
+static void mark(const convoy_context *ctx, const fused_range *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (r->segments[i].text && !rt_cache_store(ctx, r->segments[i].text, MARK, (const unsigned char *)MARK, sizeof MARK))
+            return;
+}
+
+/* Filled counters say that all chunks are claimed: the kernel runs, and does nothing. */
+static convoy_status start(rt_list *list, fused_range *r, convoy_error *err)
+{
+    static const size_t one = 1;
+    TRY(compile_job_create(list->ctx, &r->job, err));
+    for (size_t i = 0; i < r->count; i++) {
+        segment *s = &r->segments[i];
+        if (s->text)
+            compile_job_add(r->job, list, s->text,
+                            &(compile_launch){"fused", 1, &one, &one, s->args, s->arg_count, s->counters}, 1);
+    }
+    if (!compile_job_start(r->job))
+        return build(list, r, err); /* which takes its time */
+    r->state = FUSE_COMPILES;
+    return CONVOY_OK;
+}
+
+/* What the other process has compiled is found at once; what it has not is compiled here, while all waits. */
+static convoy_status finish(rt_list *list, fused_range *r, compile_state state, convoy_error *err)
+{
+    compile_job_destroy(r->job);
+    r->job = NULL;
+    if (state == COMPILE_DONE)
+        mark(list->ctx, r);
+    return build(list, r, err);
+}
+
+convoy_status fuse_advance(rt_list *list, fused_range *r, convoy_error *err)
+{
+    double now = clock_seconds();
+    if (r->since == 0)
+        r->since = now;
+    if (r->state == FUSE_WAITS && now - r->since >= list->ctx->fuse_after)
+        return start(list, r, err);
+    compile_state state = r->state == FUSE_COMPILES ? compile_job_poll(r->job) : COMPILE_RUNS;
+    return state == COMPILE_RUNS ? CONVOY_OK : finish(list, r, state, err);
 }
 
 /* ---- the list's ranges ---- */
@@ -135,6 +233,7 @@ static void release_segment(rt_list *list, segment *s)
     CL_RELEASE(list->ctx, clReleaseProgram, s->program);
     list->ctx->counters.live_objects -= (s->kernel != NULL) + (s->program != NULL);
     rt_buffer_destroy(s->counters);
+    free(s->text);
     free(s->args);
 }
 
@@ -142,6 +241,7 @@ static void release(rt_list *list, fused_range *r)
 {
     if (list->ctx->played == r)
         list->ctx->played = NULL;
+    compile_job_destroy(r->job);
     for (size_t i = 0; i < r->count; i++) release_segment(list, &r->segments[i]);
     free(r->segments);
     free(r);
@@ -164,6 +264,12 @@ static bool any_fused(const fused_range *r)
     return false;
 }
 
+/* Now, unless they are to be tried against single launches and the driver would have to compile them first. */
+static bool builds_now(const convoy_context *ctx, const fused_range *r)
+{
+    return ctx->fused != FUSED_IF_FASTER || ctx->fuse_after < 0 || !program_kept_by_driver(ctx) || is_marked(ctx, r);
+}
+
 convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_error *err)
 {
     if (!list->ctx->persistent_groups || list->collecting || fuse_find(list, first, last))
@@ -172,22 +278,16 @@ convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_erro
     if (r == NULL)
         return OUT_OF_MEMORY(err);
     *r = (fused_range){.first = first, .last = last};
-    convoy_error why = {0};
     convoy_status status = CONVOY_OK;
     TRY_GOTO(cut(list, r, err));
     if (!any_fused(r) || !once_may_lead(list, r))
         goto done;
-    status = make_kernels(list, r, &why);
-    if (status == CONVOY_ERROR_BUILD) {
-        rt_message(list->ctx, "launches are played one by one, which is slower: %s", why.message);
-        status = CONVOY_OK;
+    TRY_GOTO(write_texts(list, r, err));
+    if (builds_now(list->ctx, r))
+        TRY_GOTO(build(list, r, err));
+    if (r->state == FUSE_GIVEN_UP)
         goto done;
-    }
-    if (status != CONVOY_OK) {
-        if (err)
-            *err = why;
-        goto done;
-    }
+    r->late = r->state == FUSE_WAITS;
     r->next = list->fused;
     list->fused = r;
     return CONVOY_OK;

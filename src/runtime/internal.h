@@ -39,6 +39,7 @@ struct convoy_context {
     bool tuning;               /* the records of files count */
     unsigned persistent_groups; /* work-groups of a persistent kernel (rt_list_fuse), at most; 0: launches are not fused */
     enum { FUSED_IF_FASTER, FUSED_ALWAYS, FUSED_IN_TURNS } fused; /* how fused ranges are played: play.c; the last is for tests */
+    double fuse_after;         /* seconds of single launches before a fused range is compiled; below 0: as it is made */
     const struct fused_range *played; /* the last one */
     bool trying;               /* programs are built to be tried, not kept: see rt_try_begin */
     rt_records records[RECORDS_SOURCES];

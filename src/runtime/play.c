@@ -111,13 +111,18 @@ static convoy_status end_block(convoy_context *ctx, fused_range *r, convoy_error
 static convoy_status choose_way(convoy_context *ctx, fused_range *r, int *way, convoy_error *err)
 {
     int ways = ctx->persistent_groups >= SOME_GROUPS ? WAY_FEWER + 1 : WAY_SINGLE + 1;
+    if (r->state != FUSE_READY) {
+        *way = WAY_SINGLE;
+        ctx->played = r;
+        return CONVOY_OK;
+    }
     *way = WAY_FUSED;
     if (ctx->fused == FUSED_IN_TURNS)
         *way = r->ways.pieces++ % ways;
     if (ctx->fused != FUSED_IF_FASTER)
         return CONVOY_OK;
     if (r->ways.count == 0)
-        rivals_begin(&r->ways, ways, WAY_FUSED, clock_seconds());
+        rivals_begin(&r->ways, ways, r->late ? WAY_SINGLE : WAY_FUSED, clock_seconds());
     if (ctx->played != r)
         r->timed = false;
     else if (!r->timed || rivals_due(&r->ways, clock_seconds()))
@@ -141,6 +146,8 @@ convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_erro
         return base_fail(err, CONVOY_ERROR_DEVICE, "%s is only described here: nothing can run on it", ctx->info.name);
     fused_range *r = ctx->profile ? NULL : fuse_find(list, first, last);
     int way = WAY_SINGLE;
+    if (r && (r->state == FUSE_WAITS || r->state == FUSE_COMPILES))
+        TRY(fuse_advance(list, r, err));
     if (r)
         TRY(choose_way(ctx, r, &way, err));
     if (way == WAY_SINGLE)

@@ -260,6 +260,9 @@ void rt_list_launch(const rt_list *list, size_t i, rt_launch_row *out);
  * timed. Their results are the same. For ranges that are played often: it compiles their kernels once more. Nothing while a list
  * collects, so a writer may end with it. */
 convoy_status rt_list_fuse(rt_list *list, size_t first, size_t last, convoy_error *err);
+/* Another process compiles for it, once the range has been played for so many seconds from its first play; below 0: rt_list_fuse does it
+ * itself, while its caller waits. Returns what was so before. */
+double rt_fuse_after(convoy_context *ctx, double seconds);
 /* Before a play: what launches that run once give is no longer so, because the parameters changed or somebody used the memory. */
 void rt_list_renew(rt_list *list);
 /* Enqueues launches [first, last): no allocation, build, copy or wait. */

@@ -184,8 +184,10 @@ static convoy_status bench_with(convoy_context *ctx, convoy_model *model, const 
     TAKE_OPTIONS(convoy_bench_options, own, options, options_size, err);
     bench b = {.ctx = ctx, .model = model, .options = own, .result = out};
     bool profiles = rt_profiles(ctx);
+    double fuse_after = rt_fuse_after(ctx, -1);
     *out = (convoy_bench_result){0};
     convoy_status status = run(&b, measure, err);
+    rt_fuse_after(ctx, fuse_after);
     convoy_status restored = rt_set_profile(ctx, profiles, status == CONVOY_OK ? err : NULL);
     status = status == CONVOY_OK ? restored : status;
     convoy_dataset_destroy(b.data);
