@@ -531,7 +531,7 @@ static void test_process_ends(void **state)
     end_apart(&f);
 
     begin_apart(&f, "", 0);
-    ctx->info.platform = 99;
+    ctx->info.platform = 99; /* as the other process is told */
     OK(rt_list_fuse(f.list, 0, LAUNCHES, err));
     assert_int_equal(play_while(&f, FUSE_WAITS), FUSE_COMPILES);
     assert_int_equal(play_while(&f, FUSE_COMPILES), FUSE_READY);

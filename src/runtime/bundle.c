@@ -129,11 +129,13 @@ void bundle_keep_binaries(convoy_context *ctx)
     }
 }
 
+void rt_bundle_prefix(size_t unit, char out[RT_PREFIX]) { snprintf(out, RT_PREFIX, "u%zu_", unit); }
+
 static convoy_status remember_units(convoy_context *ctx, const rt_units *units, cl_program program, convoy_error *err)
 {
     for (size_t i = 0; i < units->count; i++) {
-        char prefix[24];
-        snprintf(prefix, sizeof prefix, "u%zu_", i);
+        char prefix[RT_PREFIX];
+        rt_bundle_prefix(i, prefix);
         CL_TRY(ctx, clRetainProgram, program);
         TRY(program_remember(ctx, units->items[i].source, units->items[i].options, program, prefix, err));
     }
@@ -156,16 +158,9 @@ convoy_status bundle_program(convoy_context *ctx, const char *what, char *joint,
     return status;
 }
 
-convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err)
+convoy_status rt_bundle_text(const rt_units *units, char **out, convoy_error *err)
 {
     text t = {0};
-    char *joint = NULL;
-    cl_program program;
-    convoy_error why = {0};
-    /* Only PoCL: the fixed cost is its own, and Intel's runtime (2026.2) compiled joint programs wrongly: `convoy check` showed
-     * NaN where the same kernels, compiled one by one, are right. */
-    if (units->count < 2 || !rt_is_pocl(ctx))
-        return CONVOY_OK;
     for (size_t i = 0; i < units->count; i++) {
         const char *source = rt_kernel_source(units->items[i].source);
         if (source == NULL) {
@@ -174,7 +169,19 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
         }
         bundle_add_unit(&t, &units->items[i], source, i);
     }
-    TRY(text_take(&t, &joint, err));
+    return text_take(&t, out, err);
+}
+
+convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err)
+{
+    char *joint = NULL;
+    cl_program program;
+    convoy_error why = {0};
+    /* Only PoCL: the fixed cost is its own, and Intel's runtime (2026.2) compiled joint programs wrongly: `convoy check` showed
+     * NaN where the same kernels, compiled one by one, are right. */
+    if (units->count < 2 || !rt_is_pocl(ctx))
+        return CONVOY_OK;
+    TRY(rt_bundle_text(units, &joint, err));
     convoy_status status = bundle_program(ctx, "a program of several kernels", joint, &program, &why);
     if (status == CONVOY_ERROR_BUILD) {
         rt_message(ctx, "kernels are built one by one, which takes longer: %s", why.message);
@@ -188,4 +195,22 @@ convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy
     status = remember_units(ctx, units, program, err);
     CL_RELEASE(ctx, clReleaseProgram, program);
     return status;
+}
+
+/* ---- marks ---- */
+
+/* In place of build options, in the key. */
+#define MARK "kept by the driver"
+
+bool rt_bundle_marked(const convoy_context *ctx, const char *joint)
+{
+    size_t size;
+    unsigned char *mark = rt_cache_load(ctx, joint, MARK, &size);
+    free(mark);
+    return mark != NULL;
+}
+
+void rt_bundle_mark(const convoy_context *ctx, const char *joint)
+{
+    if (!rt_cache_store(ctx, joint, MARK, (const unsigned char *)MARK, sizeof MARK)) {} /* as if it had never been compiled */
 }

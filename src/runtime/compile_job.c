@@ -52,34 +52,38 @@ static void add_arg(text *t, const rt_list *list, const rt_arg *arg, const rt_bu
 {
     const rt_buffer *buffer = arg->kind == RT_ARG_SWITCHED ? arg->switched[list->which] : arg->buffer;
     if (arg->kind == RT_ARG_BUFFER || arg->kind == RT_ARG_SWITCHED)
-        text_add(t, "%s %zu\n", buffer == filled ? "filled" : "buffer", buffer->bytes);
+        text_add(t, "%s %zu\n", filled && buffer == filled ? "filled" : "buffer", buffer->bytes);
     else if (arg->kind == RT_ARG_LOCAL)
         text_add(t, "local %d\n", arg->i);
     else
         add_value(t, list, arg);
 }
 
-void compile_job_add(compile_job *job, const rt_list *list, const char *program, const compile_launch *launches, size_t count)
+void compile_job_add(compile_job *job, const char *program, size_t launches)
+{
+    text_add(&job->request, "program %zu %zu\n%s\n", strlen(program), launches, program);
+}
+
+void compile_job_add_launch(compile_job *job, const rt_list *list, const compile_launch *l)
 {
     text *t = &job->request;
-    text_add(t, "program %zu %zu\n%s\n", strlen(program), count, program);
-    for (size_t i = 0; i < count; i++) {
-        const compile_launch *l = &launches[i];
-        text_add(t, "launch %s %d %u", l->kernel, l->arg_count, l->dims);
-        for (cl_uint d = 0; d < l->dims; d++)
-            text_add(t, " %zu %zu", l->global[d], l->local[d]);
-        text_add(t, "\n");
-        for (int a = 0; a < l->arg_count; a++)
-            add_arg(t, list, &l->args[a], l->filled);
-    }
+    text_add(t, "launch %s %d %u", l->kernel, l->arg_count, l->dims);
+    for (cl_uint d = 0; d < l->dims; d++)
+        text_add(t, " %zu %zu", l->global[d], l->local[d]);
+    text_add(t, "\n");
+    for (int a = 0; a < l->arg_count; a++)
+        add_arg(t, list, &l->args[a], l->filled);
 }
 
 /* ---- the process ---- */
 
-/* The installed one, or that of the folder that this was built in. */
+/* What the environment names, else the installed one, else that of the folder that this was built in. */
 static const char *helper(void)
 {
     static const char *const paths[] = {CONVOY_COMPILE_HELPER, CONVOY_BUILD_COMPILE_HELPER};
+    const char *named = getenv("CONVOY_COMPILE_HELPER");
+    if (named != NULL)
+        return named;
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         if (access(paths[i], X_OK) == 0)
             return paths[i];
@@ -141,6 +145,7 @@ static compile_state wait_for(compile_job *job, int flags)
 }
 
 compile_state compile_job_poll(compile_job *job) { return wait_for(job, WNOHANG); }
+compile_state compile_job_wait(compile_job *job) { return wait_for(job, 0); }
 
 void compile_job_destroy(compile_job *job)
 {

@@ -19,12 +19,14 @@ typedef struct compile_launch {
 } compile_launch;
 
 convoy_status compile_job_create(convoy_context *ctx, compile_job **out, convoy_error *err);
-/* A program, with the context's options. Arguments have the list's present values. Nothing is copied to the other process but sizes and
- * numbers. */
-void compile_job_add(compile_job *job, const rt_list *list, const char *text, const compile_launch *launches, size_t count);
+/* A program, with the context's options, and then just so many launches of it. Arguments have the list's present values. Nothing is copied
+ * to the other process but sizes and numbers. */
+void compile_job_add(compile_job *job, const char *text, size_t launches);
+void compile_job_add_launch(compile_job *job, const rt_list *list, const compile_launch *launch);
 /* False: there is no such program, or no process for it. */
 bool compile_job_start(compile_job *job);
 compile_state compile_job_poll(compile_job *job);
+compile_state compile_job_wait(compile_job *job); /* never COMPILE_RUNS */
 /* Ends the process if it still runs. NULL is allowed. */
 void compile_job_destroy(compile_job *job);
 

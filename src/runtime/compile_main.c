@@ -16,11 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "convoy/version.h"
 
-enum { MOST_ARGS = 512, MOST_PLATFORMS = 64, MOST_DEVICES = 64, NICE = 5 };
+enum { MOST_ARGS = 512, MOST_PLATFORMS = 64, MOST_DEVICES = 64 };
 
 typedef struct memory {
     void *host;
@@ -167,7 +166,6 @@ int main(void)
     compiler c = {.in = stdin};
     size_t length, launches;
     int found;
-    if (nice(NICE) == -1) {} /* what waits for this process has work of its own; as good as it gets */
     if (!read_head(&c))
         return 1;
     while ((found = fscanf(c.in, " program %zu %zu", &length, &launches)) == 2)

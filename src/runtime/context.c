@@ -137,6 +137,19 @@ static convoy_status choose_groups(convoy_context *ctx, convoy_error *err)
     return CONVOY_OK;
 }
 
+/* CONVOY_COMPILERS: as many as there are cores, if nothing is said; 1: this process alone. */
+static convoy_status choose_compilers(convoy_context *ctx, convoy_error *err)
+{
+    const char *text = getenv("CONVOY_COMPILERS");
+    char *end = NULL;
+    long most = text ? strtol(text, &end, 10) : 0;
+    if (text && (end == text || *end != '\0' || most < 1 || most > 1024))
+        return base_fail(err, CONVOY_ERROR_ARGUMENT, "CONVOY_COMPILERS is '%s'; expected a number of processes from 1 to 1024", text);
+    unsigned allowed = quota_cpus("/sys/fs/cgroup"), units = ctx->info.compute_units;
+    ctx->compilers = most ? (unsigned)most : allowed && allowed < units ? allowed : units;
+    return CONVOY_OK;
+}
+
 static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
 {
     cl_int code;
@@ -188,6 +201,7 @@ convoy_status convoy_context_create_sized(const convoy_context_options *options,
     choose_cache(ctx, o->cache_dir);
     choose_kernels(ctx, o);
     TRY_GOTO(choose_groups(ctx, err));
+    TRY_GOTO(choose_compilers(ctx, err));
     records_load(ctx);
     TRY_GOTO(query_limits(ctx, err));
     TRY_GOTO(open_queues(ctx, err));

@@ -12,9 +12,6 @@
 #include "base/clock.h"
 #include "runtime/program.h"
 
-/* In place of build options, the key of a mark: the other process has compiled the text, and run it. */
-#define MARK "kept by the driver"
-
 static bool same_arg(const rt_arg *a, const rt_arg *b)
 {
     return a->kind == b->kind && a->buffer == b->buffer && a->switched == b->switched && a->i == b->i &&
@@ -169,22 +166,17 @@ static convoy_status build(rt_list *list, fused_range *r, convoy_error *err)
 
 static bool is_marked(const convoy_context *ctx, const fused_range *r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        size_t size;
-        unsigned char *mark = r->segments[i].text ? rt_cache_load(ctx, r->segments[i].text, MARK, &size) : NULL;
-        free(mark);
-        if (r->segments[i].text && mark == NULL)
+    for (size_t i = 0; i < r->count; i++)
+        if (r->segments[i].text && !rt_bundle_marked(ctx, r->segments[i].text))
             return false;
-    }
     return true;
 }
 
-/* Best effort: without it the next start begins with single launches once more. */
 static void mark(const convoy_context *ctx, const fused_range *r)
 {
     for (size_t i = 0; i < r->count; i++)
-        if (r->segments[i].text && !rt_cache_store(ctx, r->segments[i].text, MARK, (const unsigned char *)MARK, sizeof MARK))
-            return;
+        if (r->segments[i].text)
+            rt_bundle_mark(ctx, r->segments[i].text);
 }
 
 /* Filled counters say that all chunks are claimed: the kernel runs, and does nothing. */
@@ -194,9 +186,10 @@ static convoy_status start(rt_list *list, fused_range *r, convoy_error *err)
     TRY(compile_job_create(list->ctx, &r->job, err));
     for (size_t i = 0; i < r->count; i++) {
         segment *s = &r->segments[i];
-        if (s->text)
-            compile_job_add(r->job, list, s->text,
-                            &(compile_launch){"fused", 1, &one, &one, s->args, s->arg_count, s->counters}, 1);
+        if (s->text == NULL)
+            continue;
+        compile_job_add(r->job, s->text, 1);
+        compile_job_add_launch(r->job, list, &(compile_launch){"fused", 1, &one, &one, s->args, s->arg_count, s->counters});
     }
     if (!compile_job_start(r->job))
         return build(list, r, err); /* which takes its time */

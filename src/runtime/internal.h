@@ -13,7 +13,7 @@
 typedef struct rt_program {
     char *source, *options; /* the key */
     cl_program program;
-    char prefix[24];        /* of its kernels' names: programs that were built together share one cl_program */
+    char prefix[24];        /* rt_bundle_prefix: of its kernels' names: programs that were built together share one cl_program */
     struct rt_program *next;
 } rt_program;
 
@@ -39,6 +39,7 @@ struct convoy_context {
     bool tuning;               /* the records of files count */
     unsigned persistent_groups; /* work-groups of a persistent kernel (rt_list_fuse), at most; 0: launches are not fused */
     enum { FUSED_IF_FASTER, FUSED_ALWAYS, FUSED_IN_TURNS } fused; /* how fused ranges are played: play.c; the last is for tests */
+    unsigned compilers;        /* processes that compile at once, at most */
     double fuse_after;         /* seconds of single launches before a fused range is compiled; below 0: as it is made */
     const struct fused_range *played; /* the last one */
     bool trying;               /* programs are built to be tried, not kept: see rt_try_begin */
@@ -167,6 +168,13 @@ size_t rt_units_find(const rt_units *units, const char *source, const char *opti
 void rt_units_clear(rt_units *units);
 /* Builds them all as one program, on PoCL. If that does not build it is told and nothing is kept: they are built one by one later. */
 convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err);
+/* The text of that program; the prefix of a unit's names in it. */
+convoy_status rt_bundle_text(const rt_units *units, char **out, convoy_error *err);
+enum { RT_PREFIX = 24 };
+void rt_bundle_prefix(size_t unit, char out[RT_PREFIX]);
+/* On disk: has the driver compiled the text before, with the kernels that Convoy runs? */
+bool rt_bundle_marked(const convoy_context *ctx, const char *text);
+void rt_bundle_mark(const convoy_context *ctx, const char *text); /* best effort: else it is compiled by a process once more */
 
 /* records.c */
 void rt_records_destroy(convoy_context *ctx);

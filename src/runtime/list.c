@@ -40,7 +40,7 @@ void rt_list_destroy(rt_list *list)
     for (size_t i = 0; i < list->count; i++)
         release_item(list, &list->items[i]);
     free(list->items);
-    rt_units_clear(&list->wanted);
+    list_forget_noted(list);
     free(list);
 }
 
@@ -54,8 +54,8 @@ convoy_status rt_list_collect(rt_list *list, rt_list_writer *write, void *user, 
 
 convoy_status rt_list_build(rt_list *list, convoy_error *err)
 {
-    convoy_status status = rt_bundle_build(list->ctx, &list->wanted, err);
-    rt_units_clear(&list->wanted);
+    convoy_status status = list_build(list, err);
+    list_forget_noted(list);
     return status;
 }
 
@@ -104,16 +104,18 @@ static convoy_status new_item(rt_list *list, item_kind kind, const char *label, 
     return CONVOY_OK;
 }
 
+size_t list_range(const rt_list *list, const rt_extent *e, size_t local)
+{
+    size_t n = e->fixed, step = local ? local : 1;
+    if (n == 0)
+        n = ((size_t)list->batch * e->per_image + e->divide - 1) / e->divide;
+    return (n + step - 1) / step * step;
+}
+
 static void compute_range(const rt_list *list, list_item *item)
 {
-    for (cl_uint d = 0; d < item->dims; d++) {
-        const rt_extent *e = &item->extent[d];
-        size_t n = e->fixed;
-        if (n == 0)
-            n = ((size_t)list->batch * e->per_image + e->divide - 1) / e->divide;
-        size_t local = item->local[d] ? item->local[d] : 1;
-        item->global[d] = (n + local - 1) / local * local;
-    }
+    for (cl_uint d = 0; d < item->dims; d++)
+        item->global[d] = list_range(list, &item->extent[d], item->local[d]);
 }
 
 /* A kernel that was compiled for one size of work-group, usually because its blocks follow from it, runs with no other. */
@@ -217,7 +219,7 @@ convoy_status rt_list_add(rt_list *list, const rt_launch *launch, convoy_error *
     const rt_program *program = NULL;
     const char *options = launch->options ? launch->options : "";
     if (list->collecting)
-        return rt_units_add(list->ctx, &list->wanted, launch->source, options, err);
+        return list_note(list, launch, err);
     if (list->ctx->described == NULL)
         TRY(rt_program_find(list->ctx, launch->source, options, &program, err));
     TRY(new_item(list, ITEM_KERNEL, launch->label, launch->source, launch->kernel, launch->variant, &item,

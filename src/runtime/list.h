@@ -38,6 +38,16 @@ typedef struct list_item {
     rt_profile_row profile;
 } list_item;
 
+/* A launch that was noted while its list collected: what compiles its kernel may need to run it. */
+typedef struct noted_launch {
+    size_t unit; /* of rt_list.wanted */
+    char kernel[64];
+    rt_arg args[RT_MAX_ARGS];
+    int arg_count;
+    rt_extent extent[3];
+    size_t local[3];
+} noted_launch;
+
 struct rt_list {
     convoy_context *ctx;
     int max_batch, batch, which;
@@ -47,6 +57,8 @@ struct rt_list {
     bool collecting;
     fused_range *fused; /* ranges that are played as fewer launches */
     rt_units wanted; /* programs noted while collecting */
+    noted_launch *noted; /* of these, and their count */
+    size_t noted_count;
     rt_problem_hook *watch;
     void *watch_user;
     int ints[RT_VAR_COUNT];
@@ -76,6 +88,14 @@ enum { ORDER_LAUNCHES = 64 }; /* at most that order_waits can tell apart: a bit 
 /* waits[l] gets a bit for each launch that launch l of [first, last), counted without those that run once, waits for: the latest that it
  * conflicts with, and those that these have not waited for. At most ORDER_LAUNCHES; returns how many. */
 size_t order_waits(const rt_list *list, size_t first, size_t last, uint64_t *waits);
+
+/* build_apart.c: notes a launch of one of the wanted programs; builds these, in several processes where that is faster; forgets both. */
+convoy_status list_note(rt_list *list, const rt_launch *launch, convoy_error *err);
+convoy_status list_build(rt_list *list, convoy_error *err);
+void list_forget_noted(rt_list *list);
+
+/* list.c: work-items in a dimension for the present batch, rounded up to the local size. */
+size_t list_range(const rt_list *list, const rt_extent *extent, size_t local);
 
 /* fuse.c: the range that plays just these launches, or NULL; sets the arguments that `which` selects; drops all ranges. */
 fused_range *fuse_find(const rt_list *list, size_t first, size_t last);
