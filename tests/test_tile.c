@@ -68,9 +68,10 @@ static void close_tile(void)
 }
 
 /* The filter gradient, if it has so many parts that they are summed in two steps. */
-static unsigned many_parts(void *user, convoy_context *context, const layer *l)
+static unsigned many_parts(void *user, convoy_context *context, const layer *l, size_t sample)
 {
     (void)user;
+    (void)sample;
     return layer_find_needs(l, context, 2, NULL).kernels[0].choice[CONV_BACKWARD_FILTER].params[SPLITS] == MANY_PARTS ? CHECK_D_PARAMS : 0;
 }
 
@@ -89,27 +90,26 @@ static void check_samples(const char *layer, size_t most_values, check_filter *w
     assert_int_equal(messages, 0); /* none of it fell back */
 }
 
-static void check_layer(const char *layer, size_t most_values) { check_samples(layer, most_values, NULL); }
 
 static void test_defaults(void **state)
 {
     (void)state;
     open_tile();
-    check_layer("Conv2D", 300);
-    check_layer("Dense", 0);
+    check_samples("Conv2D", 300, pass_in_turn);
+    check_samples("Dense", 0, pass_in_turn);
     close_tile();
 }
 
-/* Small blocks, so that small images have several, and sizes that nothing divides. Where more parts than turns are asked for, a
+/* `wanted`: of the convolutions. Small blocks, so that small images have several, and sizes that nothing divides. Where more parts than turns are asked for, a
  * record does not fit, and the defaults run. */
-static void check_blocks(const char *forward, const char *data, const char *filter, size_t most_values)
+static void check_blocks(const char *forward, const char *data, const char *filter, size_t most_values, check_filter *wanted)
 {
     open_tile();
     OK(rt_record_set(ctx, conv_pass_key(CONV_FORWARD), forward, err));
     OK(rt_record_set(ctx, conv_pass_key(CONV_BACKWARD_DATA), data, err));
     OK(rt_record_set(ctx, conv_pass_key(CONV_BACKWARD_FILTER), filter, err));
-    check_layer("Conv2D", most_values);
-    check_layer("Dense", 100);
+    check_samples("Conv2D", most_values, wanted);
+    check_samples("Dense", 100, pass_in_turn);
     close_tile();
 }
 
@@ -118,7 +118,7 @@ static void test_small_blocks(void **state)
     (void)state;
     check_blocks("tile TILE_M=16 TILE_N=16 TILE_K=8 WORK_M=4 WORK_N=4 SPLITS=1",
                  "tile_images TILE_M=8 TILE_N=16 TILE_K=4 WORK_M=4 WORK_N=4 SPLITS=2",
-                 "tile TILE_M=16 TILE_N=16 TILE_K=8 WORK_M=4 WORK_N=4 SPLITS=1", 700);
+                 "tile TILE_M=16 TILE_N=16 TILE_K=8 WORK_M=4 WORK_N=4 SPLITS=1", 700, NULL);
 }
 
 static void test_odd_blocks(void **state)
@@ -126,7 +126,7 @@ static void test_odd_blocks(void **state)
     (void)state;
     check_blocks("tile_images TILE_M=12 TILE_N=20 TILE_K=12 WORK_M=4 WORK_N=4 SPLITS=2",
                  "tile TILE_M=36 TILE_N=8 TILE_K=4 WORK_M=4 WORK_N=8 SPLITS=1",
-                 "tile TILE_M=20 TILE_N=12 TILE_K=4 WORK_M=4 WORK_N=4 SPLITS=3", 300);
+                 "tile TILE_M=20 TILE_N=12 TILE_K=4 WORK_M=4 WORK_N=4 SPLITS=3", 300, pass_in_turn);
 }
 
 /* Enough parts that they are summed in two steps: only the tutorial's first layer has as many. */

@@ -451,7 +451,7 @@ static convoy_status with_sample(convoy_context *ctx, const layer_class *class, 
         return CONVOY_OK;
     convoy_status status = connect_sample(class, sample, &row, &l, err);
     if (status == CONVOY_OK)
-        j->passes = j->wanted ? j->wanted(j->user, ctx, l) : CHECK_ALL;
+        j->passes = j->wanted ? j->wanted(j->user, ctx, l, (size_t)(sample - class->samples)) : CHECK_ALL;
     if (status == CONVOY_OK && j->passes) {
         status = step(ctx, l, &row, j, err);
         if (status != CONVOY_OK)
