@@ -74,12 +74,22 @@ static convoy_status write_list(void *user, rt_list *list, convoy_error *err)
     return CONVOY_OK;
 }
 
+static char told[256];
+
+static void on_message(void *user, const char *text)
+{
+    (void)user;
+    text_copy(told, sizeof told, text);
+}
+
 static void begin(fixture *f, unsigned compilers)
 {
     char cache[64];
     snprintf(cache, sizeof cache, "%s/convoy", folder);
     OK(convoy_context_create(&(convoy_context_options){.cache_dir = cache}, &ctx, err));
     ctx->compilers = compilers;
+    told[0] = '\0';
+    convoy_context_on_message(ctx, on_message, NULL);
     *f = (fixture){.list = make_list(1)};
     float *values = malloc(BYTES);
     assert_non_null(values);
@@ -148,9 +158,11 @@ static void test_parts(void **state)
     size_t before = kernels_kept();
     begin(&f, 2);
     assert_int_equal(kernels_kept() - before, PROGRAMS);
+    assert_non_null(strstr(told, "building 8 kernels for"));
     play_and_end(&f, 0);
     assert_int_equal(setenv("CONVOY_COMPILE_HELPER", "/bin/false", 1), 0); /* marked: there is no process */
     begin(&f, 2);
+    assert_string_equal(told, "");
     play_and_end(&f, 0);
     assert_int_equal(unsetenv("CONVOY_COMPILE_HELPER"), 0);
 }
@@ -205,6 +217,35 @@ static void test_fused(void **state)
     play_and_end(&f, 0);
 }
 
+/* How far it is, is told while it runs. */
+static void test_progress(void **state)
+{
+    enum { LAUNCHES = 3 };
+    static const size_t size = 64, group = 16;
+    fixture f;
+    compile_job *job;
+    (void)state;
+    if (!is_pocl())
+        skip();
+    first_program += PROGRAMS;
+    begin(&f, 1);
+    OK(compile_job_create(ctx, &job, err));
+    compile_job_add(job, rt_kernel_source("selftest_items"), LAUNCHES);
+    for (int i = 0; i < LAUNCHES; i++) {
+        const rt_arg args[] = {RT_BUFFER(f.x[0]), RT_BUFFER(f.x[1]), RT_FLOAT(1), RT_INT(64)};
+        compile_job_add_launch(job, f.list, &(compile_launch){"negate", 1, &size, &group, args, 4, NULL});
+    }
+    assert_int_equal(compile_job_kernels(job), LAUNCHES);
+    assert_true(compile_job_start(job));
+    compile_state at = COMPILE_RUNS;
+    for (double start = clock_seconds(); at == COMPILE_RUNS && clock_seconds() - start < 60;)
+        at = compile_job_poll(job);
+    assert_int_equal(at, COMPILE_DONE);
+    assert_int_equal(compile_job_built(job), LAUNCHES);
+    compile_job_destroy(job);
+    play_and_end(&f, PROGRAMS);
+}
+
 static void test_settings(void **state)
 {
     static const char *const wrong[] = {"", "0", "-1", "two", "2x", "1025"};
@@ -235,6 +276,7 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_settings), cmocka_unit_test(test_parts), cmocka_unit_test(test_one_process),
-                                       cmocka_unit_test(test_failure), cmocka_unit_test(test_fused)};
+                                       cmocka_unit_test(test_failure), cmocka_unit_test(test_fused),
+                                       cmocka_unit_test(test_progress)};
     return cmocka_run_group_tests(tests, open_folder, remove_folder);
 }

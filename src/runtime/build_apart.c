@@ -3,6 +3,7 @@
  * is found in PoCL's folder. A mark in the cache says that it is there already. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -15,7 +16,8 @@ enum { LEAST_UNITS = 4, MOST_PARTS = 8 };
 typedef struct part {
     rt_units units; /* the list's: not to be cleared */
     char *text;
-    compile_job *job; /* NULL: it was compiled before, or will be here */
+    compile_job *job; /* NULL: it was compiled before */
+    bool ended;
 } part;
 
 /* ---- launches ---- */
@@ -131,21 +133,52 @@ static convoy_status start_part(const rt_list *list, part *p, size_t i, size_t p
     return CONVOY_OK;
 }
 
-static void wait_for_parts(convoy_context *ctx, part *p, size_t parts)
+/* ---- waiting ---- */
+
+#define TOLD_EVERY 10.0 /* seconds */
+
+static size_t sum_parts(const part *p, size_t parts, size_t (*of)(const compile_job *job))
 {
-    double start = clock_seconds();
-    bool any = false;
-    rt_wait_begin(ctx, "compiling", "kernels in several processes", false);
+    size_t sum = 0;
+    for (size_t i = 0; i < parts; i++)
+        sum += p[i].job ? of(p[i].job) : 0;
+    return sum;
+}
+
+/* Does one of them still run? What is done gets its mark. */
+static bool poll_parts(const convoy_context *ctx, part *p, size_t parts)
+{
+    bool runs = false;
     for (size_t i = 0; i < parts; i++) {
-        if (p[i].job == NULL)
+        if (p[i].job == NULL || p[i].ended)
             continue;
-        any = true;
-        if (compile_job_wait(p[i].job) == COMPILE_DONE)
+        compile_state state = compile_job_poll(p[i].job);
+        p[i].ended = state != COMPILE_RUNS;
+        runs = runs || !p[i].ended;
+        if (state == COMPILE_DONE)
             rt_bundle_mark(ctx, p[i].text);
     }
+    return runs;
+}
+
+static void wait_for_parts(convoy_context *ctx, part *p, size_t parts)
+{
+    static const struct timespec pause = {.tv_nsec = 2000000};
+    double start = clock_seconds(), told = start;
+    size_t kernels = sum_parts(p, parts, compile_job_kernels);
+    if (kernels == 0)
+        return;
+    program_building(ctx, kernels);
+    rt_wait_begin(ctx, "compiling", "kernels in several processes", false);
+    while (poll_parts(ctx, p, parts)) {
+        (void)nanosleep(&pause, NULL); /* shorter does no harm */
+        if (clock_seconds() - told < TOLD_EVERY)
+            continue;
+        told = clock_seconds();
+        rt_note(ctx, "%zu of %zu kernels are built", sum_parts(p, parts, compile_job_built), kernels);
+    }
     rt_wait_end(ctx);
-    if (any)
-        ctx->build_seconds += clock_seconds() - start;
+    ctx->build_seconds += clock_seconds() - start;
 }
 
 static convoy_status build_parts(rt_list *list, part *p, size_t parts, convoy_error *err)

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* pipe2 */
 #include "runtime/compile_job.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@ extern char **environ;
 
 struct compile_job {
     text request; /* compile_main.c says what it is made of */
+    size_t kernels, built;
+    int progress;  /* the process writes a byte for each kernel; -1: none */
     pid_t process; /* 0: none */
 };
 
@@ -26,6 +29,7 @@ convoy_status compile_job_create(convoy_context *ctx, compile_job **out, convoy_
     compile_job *job = calloc(1, sizeof *job);
     if (job == NULL)
         return OUT_OF_MEMORY(err);
+    job->progress = -1;
     text_add(&job->request, "convoy-compile %s\ndevice %d %d\noptions %zu\n%s\n", CONVOY_VERSION, ctx->info.platform, ctx->info.device,
              strlen(ctx->build_options), ctx->build_options);
     *out = job;
@@ -61,6 +65,7 @@ static void add_arg(text *t, const rt_list *list, const rt_arg *arg, const rt_bu
 
 void compile_job_add(compile_job *job, const char *program, size_t launches)
 {
+    job->kernels += launches;
     text_add(&job->request, "program %zu %zu\n%s\n", strlen(program), launches, program);
 }
 
@@ -102,7 +107,7 @@ static FILE *request_file(const text *request)
     return NULL;
 }
 
-static bool spawn(compile_job *job, const char *path, FILE *request)
+static bool spawn(compile_job *job, const char *path, FILE *request, int progress)
 {
     posix_spawn_file_actions_t files;
     char *argv[] = {(char *)(uintptr_t)path, NULL};
@@ -110,7 +115,7 @@ static bool spawn(compile_job *job, const char *path, FILE *request)
     if (posix_spawn_file_actions_init(&files) != 0)
         return false;
     bool ready = posix_spawn_file_actions_adddup2(&files, fileno(request), 0) == 0 &&
-                 posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0) == 0 &&
+                 posix_spawn_file_actions_adddup2(&files, progress, 1) == 0 &&
                  posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0) == 0;
     bool spawned = ready && posix_spawn(&process, path, &files, NULL, argv, environ) == 0;
     posix_spawn_file_actions_destroy(&files);
@@ -126,9 +131,23 @@ bool compile_job_start(compile_job *job)
     text_free(&job->request);
     if (request == NULL)
         return false;
-    bool started = spawn(job, path, request);
+    int ends[2];
+    bool started = false;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+        started = spawn(job, path, request, ends[1]);
+        job->progress = ends[0];
+        (void)close(ends[1]); /* the process has it */
+    }
     (void)fclose(request); /* was only read since */
     return started;
+}
+
+static void read_progress(compile_job *job)
+{
+    char bytes[256];
+    ssize_t count;
+    while (job->progress >= 0 && (count = read(job->progress, bytes, sizeof bytes)) > 0)
+        job->built += (size_t)count;
 }
 
 static compile_state wait_for(compile_job *job, int flags)
@@ -144,8 +163,15 @@ static compile_state wait_for(compile_job *job, int flags)
     return ended > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? COMPILE_DONE : COMPILE_FAILED;
 }
 
-compile_state compile_job_poll(compile_job *job) { return wait_for(job, WNOHANG); }
-compile_state compile_job_wait(compile_job *job) { return wait_for(job, 0); }
+compile_state compile_job_poll(compile_job *job)
+{
+    compile_state state = wait_for(job, WNOHANG);
+    read_progress(job);
+    return state;
+}
+
+size_t compile_job_kernels(const compile_job *job) { return job->kernels; }
+size_t compile_job_built(const compile_job *job) { return job->built; }
 
 void compile_job_destroy(compile_job *job)
 {
@@ -153,6 +179,8 @@ void compile_job_destroy(compile_job *job)
         return;
     if (job->process != 0 && kill(job->process, SIGKILL) == 0)
         wait_for(job, 0);
+    if (job->progress >= 0)
+        (void)close(job->progress); /* nothing was written to it here */
     text_free(&job->request);
     free(job);
 }

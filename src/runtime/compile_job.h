@@ -26,7 +26,9 @@ void compile_job_add_launch(compile_job *job, const rt_list *list, const compile
 /* False: there is no such program, or no process for it. */
 bool compile_job_start(compile_job *job);
 compile_state compile_job_poll(compile_job *job);
-compile_state compile_job_wait(compile_job *job); /* never COMPILE_RUNS */
+/* How many launches' kernels there are, and are compiled, as the last poll found. */
+size_t compile_job_kernels(const compile_job *job);
+size_t compile_job_built(const compile_job *job);
 /* Ends the process if it still runs. NULL is allowed. */
 void compile_job_destroy(compile_job *job);
 

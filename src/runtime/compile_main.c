@@ -7,7 +7,7 @@
  *   launch KERNEL ARGUMENTS DIMS, a global and a local size for each dimension; for each argument a line:
  *   buffer BYTES, filled BYTES (of 0x3f), local BYTES, or value with four bytes in hexadecimal
  *
- * until its input ends. Exits with 0 when all was compiled. */
+ * until its input ends. Writes a byte for each launch that was run, and exits with 0 when all were. */
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "convoy/version.h"
 
@@ -141,7 +142,7 @@ static bool run_launch(compiler *c, cl_program program)
         right = set_arg(c, kernel, a);
     right = right && clEnqueueNDRangeKernel(c->queue, kernel, dims, NULL, global, local[0] ? local : NULL, 0, NULL, NULL) == CL_SUCCESS &&
             clFinish(c->queue) == CL_SUCCESS;
-    return release_memory(c) && right && clReleaseKernel(kernel) == CL_SUCCESS;
+    return release_memory(c) && right && clReleaseKernel(kernel) == CL_SUCCESS && write(1, ".", 1) == 1;
 }
 
 static bool compile_program(compiler *c, size_t length, size_t launches)

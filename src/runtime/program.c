@@ -50,6 +50,13 @@ void program_built(convoy_context *ctx, program_keeper keeper)
         rt_note(ctx, "building kernels for %s; this happens once, they are kept in %s", ctx->info.name, ctx->cache_dir);
 }
 
+void program_building(convoy_context *ctx, size_t kernels)
+{
+    if (!ctx->build_told)
+        rt_note(ctx, "building %zu kernels for %s; this happens once, its driver keeps them", kernels, ctx->info.name);
+    ctx->build_told = true;
+}
+
 convoy_status program_build_from_source(convoy_context *ctx, const char *what, const char *options, const char *text,
                                        cl_program *out, convoy_error *err)
 {

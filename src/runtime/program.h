@@ -18,6 +18,8 @@ convoy_status program_build_from_source(convoy_context *ctx, const char *what, c
                                         cl_program *out, convoy_error *err);
 /* After a build from source: says once a context that building takes a while, as soon as it has, and whether it will again. */
 void program_built(convoy_context *ctx, program_keeper keeper);
+/* Other processes build so many kernels now, which the driver keeps: says so once a context. */
+void program_building(convoy_context *ctx, size_t kernels);
 /* PoCL keeps what it compiled itself, unless it was told not to: then nothing need be compiled a second time for a binary. */
 bool program_kept_by_driver(const convoy_context *ctx);
 /* NULL when the cache has no program that this driver takes: then the source is built. */
