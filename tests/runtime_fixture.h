@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "runtime/internal.h"
 
@@ -49,6 +51,13 @@ static inline int expect_none_live(void **state)
         print_error("%llu objects and %llu bytes are left\n", (unsigned long long)c.live_objects,
                     (unsigned long long)c.bytes);
     return c.live_objects == 0 && c.bytes == 0 ? 0 : -1;
+}
+
+/* Of the processes that compile for this one. */
+static inline void expect_no_process(void)
+{
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
 }
 
 static inline int open_device(void **state)

@@ -1,9 +1,7 @@
 /* Fused launches: whatever the list, the values are those of one launch after another, and a step is as few commands as can be. Lists
  * are random, over windows of one buffer that overlap. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/philox.h"
@@ -452,12 +450,6 @@ static void test_fallback(void **state)
 
 /* ---- compiled by another process ---- */
 
-static void assert_no_process(void)
-{
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-    assert_int_equal(errno, ECHILD);
-}
-
 /* A list whose fused range is tried against single launches, in a context whose cache knows nothing of it. */
 static void begin_apart(fixture *f, const char *cache, double after)
 {
@@ -472,10 +464,9 @@ static void end_apart(fixture *f)
 {
     compare(f);
     end(f);
-    rt_programs_destroy(ctx);
-    assert_int_equal(convoy_context_counters(ctx).live_objects, 0);
+    assert_int_equal(expect_none_live(NULL), 0);
     convoy_context_destroy(ctx);
-    assert_no_process();
+    expect_no_process();
 }
 
 /* Plays until the range is no longer in that state. */

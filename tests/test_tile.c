@@ -100,8 +100,8 @@ static void test_defaults(void **state)
     close_tile();
 }
 
-/* `wanted`: of the convolutions. Small blocks, so that small images have several, and sizes that nothing divides. Where more parts than turns are asked for, a
- * record does not fit, and the defaults run. */
+/* `wanted`: of the convolutions. Small blocks, so that small images have several, and sizes that nothing divides. Where more parts
+ * than turns are asked for, a record does not fit, and the defaults run. */
 static void check_blocks(const char *forward, const char *data, const char *filter, size_t most_values, check_filter *wanted)
 {
     open_tile();

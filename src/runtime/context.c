@@ -120,7 +120,7 @@ double rt_fuse_after(convoy_context *ctx, double seconds)
 
 /* Launches are fused where it was measured: PoCL's threads are the system's, so that one may wait for another. They wait without
  * sleeping, so they may not be more than get time to run. Where others keep the CPU busy, play.c finds out what is faster then. */
-static convoy_status choose_groups(convoy_context *ctx, convoy_error *err)
+static convoy_status choose_groups(convoy_context *ctx, unsigned cores, convoy_error *err)
 {
     const char *fuse = getenv("CONVOY_FUSE");
     if (fuse == NULL)
@@ -131,23 +131,29 @@ static convoy_status choose_groups(convoy_context *ctx, convoy_error *err)
         return CONVOY_OK;
     ctx->fused = strcmp(fuse, "on") == 0 ? FUSED_ALWAYS : FUSED_IF_FASTER;
     ctx->fuse_after = FUSE_AFTER;
-    unsigned allowed = quota_cpus("/sys/fs/cgroup"), units = ctx->info.compute_units;
     if (rt_is_pocl(ctx) && ctx->info.type == CONVOY_DEVICE_CPU)
-        ctx->persistent_groups = allowed && allowed < units ? allowed : units;
+        ctx->persistent_groups = cores;
     return CONVOY_OK;
 }
 
 /* CONVOY_COMPILERS: as many as there are cores, if nothing is said; 1: this process alone. */
-static convoy_status choose_compilers(convoy_context *ctx, convoy_error *err)
+static convoy_status choose_compilers(convoy_context *ctx, unsigned cores, convoy_error *err)
 {
     const char *text = getenv("CONVOY_COMPILERS");
     char *end = NULL;
     long most = text ? strtol(text, &end, 10) : 0;
     if (text && (end == text || *end != '\0' || most < 1 || most > 1024))
         return base_fail(err, CONVOY_ERROR_ARGUMENT, "CONVOY_COMPILERS is '%s'; expected a number of processes from 1 to 1024", text);
-    unsigned allowed = quota_cpus("/sys/fs/cgroup"), units = ctx->info.compute_units;
-    ctx->compilers = most ? (unsigned)most : allowed && allowed < units ? allowed : units;
+    ctx->compilers = most ? (unsigned)most : cores;
     return CONVOY_OK;
+}
+
+static convoy_status choose_processes(convoy_context *ctx, convoy_error *err)
+{
+    unsigned allowed = quota_cpus("/sys/fs/cgroup"), units = ctx->info.compute_units;
+    unsigned cores = allowed && allowed < units ? allowed : units;
+    TRY(choose_groups(ctx, cores, err));
+    return choose_compilers(ctx, cores, err);
 }
 
 static convoy_status open_queues(convoy_context *ctx, convoy_error *err)
@@ -200,8 +206,7 @@ convoy_status convoy_context_create_sized(const convoy_context_options *options,
     TRY_GOTO(choose_timeout(ctx, o->timeout, err));
     choose_cache(ctx, o->cache_dir);
     choose_kernels(ctx, o);
-    TRY_GOTO(choose_groups(ctx, err));
-    TRY_GOTO(choose_compilers(ctx, err));
+    TRY_GOTO(choose_processes(ctx, err));
     records_load(ctx);
     TRY_GOTO(query_limits(ctx, err));
     TRY_GOTO(open_queues(ctx, err));

@@ -9,11 +9,13 @@
 #include "runtime/records.h"
 #include "runtime/runtime.h"
 
+enum { RT_PREFIX = 24 };
+
 /* A compiled program, kept for the life of its context. */
 typedef struct rt_program {
     char *source, *options; /* the key */
     cl_program program;
-    char prefix[24];        /* rt_bundle_prefix: of its kernels' names: programs that were built together share one cl_program */
+    char prefix[RT_PREFIX]; /* rt_bundle_prefix: of its kernels' names: programs that were built together share one cl_program */
     struct rt_program *next;
 } rt_program;
 
@@ -170,7 +172,6 @@ void rt_units_clear(rt_units *units);
 convoy_status rt_bundle_build(convoy_context *ctx, const rt_units *units, convoy_error *err);
 /* The text of that program; the prefix of a unit's names in it. */
 convoy_status rt_bundle_text(const rt_units *units, char **out, convoy_error *err);
-enum { RT_PREFIX = 24 };
 void rt_bundle_prefix(size_t unit, char out[RT_PREFIX]);
 /* On disk: has the driver compiled the text before, with the kernels that Convoy runs? */
 bool rt_bundle_marked(const convoy_context *ctx, const char *text);

@@ -108,9 +108,12 @@ static convoy_status end_block(convoy_context *ctx, fused_range *r, convoy_error
 }
 
 /* Which way to play it now. What is played in turns with something else is not timed. */
-static convoy_status choose_way(convoy_context *ctx, fused_range *r, int *way, convoy_error *err)
+static convoy_status choose_way(rt_list *list, fused_range *r, int *way, convoy_error *err)
 {
+    convoy_context *ctx = list->ctx;
     int ways = ctx->persistent_groups >= SOME_GROUPS ? WAY_FEWER + 1 : WAY_SINGLE + 1;
+    if (r->state != FUSE_READY)
+        TRY(fuse_advance(list, r, err));
     if (r->state != FUSE_READY) {
         *way = WAY_SINGLE;
         ctx->played = r;
@@ -146,10 +149,8 @@ convoy_status rt_list_play(rt_list *list, size_t first, size_t last, convoy_erro
         return base_fail(err, CONVOY_ERROR_DEVICE, "%s is only described here: nothing can run on it", ctx->info.name);
     fused_range *r = ctx->profile ? NULL : fuse_find(list, first, last);
     int way = WAY_SINGLE;
-    if (r && (r->state == FUSE_WAITS || r->state == FUSE_COMPILES))
-        TRY(fuse_advance(list, r, err));
     if (r)
-        TRY(choose_way(ctx, r, &way, err));
+        TRY(choose_way(list, r, &way, err));
     if (way == WAY_SINGLE)
         return play_single(list, first, last, err);
     return play_fused(list, r, ctx->persistent_groups - (way == WAY_FEWER), err);
